@@ -6,7 +6,7 @@ CFLAGS   ?= -g
 PREFIX   ?= /usr/local
 BUILD    ?= build
 JOBS     ?= $(shell nproc 2>/dev/null || echo 1)
-WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wwrite-strings \
+WARN      = -Wall -Wextra -Wno-missing-field-initializers -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wwrite-strings \
             -Wno-psabi # vectors are passed between our own functions only
 # Contraction of a*b+c is not -ffast-math: it only removes a rounding. No code reads errno after sqrt or exp.
 CHECKED   = -std=c11 -D_GNU_SOURCE $(OPT) -march=$(ARCH) -ffp-contract=fast -fno-math-errno -fopenmp-simd \

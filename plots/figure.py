@@ -1,8 +1,8 @@
 # figure.py: draws the figure that FIGURE describes with matplotlib: python3 THIS.py [OUTPUT]
 #
 # `poslab plot --script` writes FIGURE, the description of one figure, before a copy of this program, next to the
-# data. Edit the copy freely. A panel has a title, ranges and the training length; a line has its panel, its name and
-# its look. Block i of the data file is line i: x, mean, deviation, lowest, highest, seeds.
+# data. Edit the copy freely. FIGURE has the variables that the templates for gnuplot get (plots/curves.gp documents
+# them); lists are counted from 1. Block i of the data file is line i: x, mean, deviation, lowest, highest, seeds.
 import math
 import os
 import sys
@@ -28,12 +28,13 @@ def read_blocks(path):
 
 def draw_line(axes, line, rows):
     x, mean, _, low, high, seeds = zip(*rows)
-    hollow = line["marker"] >= HOLLOW
+    marker = line["line_marker"] - 1
+    name = FIGURE["entries"][line["entry"] - 1]["entry_text"] if FIGURE["entries"] else line["name"]
     if max(seeds) > 1:
-        axes.fill_between(x, low, high, color=line["colour"], alpha=0.18, linewidth=0)
-    axes.plot(x, mean, color=line["colour"], linestyle=DASHES[line["dash"]], linewidth=1.5,
-              marker=MARKERS[line["marker"]] if len(x) <= 40 else None, markersize=4,
-              markerfacecolor="none" if hollow else line["colour"], label=line["name"])
+        axes.fill_between(x, low, high, color=line["line_colour"], alpha=0.18, linewidth=0)
+    axes.plot(x, mean, color=line["line_colour"], linestyle=DASHES[line["line_dash"] - 1], linewidth=1.5,
+              marker=MARKERS[marker] if len(x) <= 40 else None, markersize=4,
+              markerfacecolor="none" if marker >= HOLLOW else line["line_colour"], label=name)
 
 
 def draw_panel(axes, panel):
@@ -50,7 +51,7 @@ def draw_panel(axes, panel):
         axis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
     axes.set(xlim=(panel["xmin"], panel["xmax"]), ylim=(panel["ymin"], panel["ymax"]))
     axes.grid(color="#D0D0D0", linewidth=0.5)
-    axes.set(title=panel["title"], xlabel=FIGURE["xlabel"], ylabel=FIGURE["ylabel"])
+    axes.set(title=panel["panel_title"], xlabel=FIGURE["xlabel"], ylabel=FIGURE["ylabel"])
     if panel["trained"] > 1 and panel["mark"]:
         axes.axvline(panel["mark"], color="#444444", linestyle=":", linewidth=1)
 
@@ -65,9 +66,10 @@ def main():
     if FIGURE["font_name"]:
         plt.rcParams["font.family"] = FIGURE["font_name"]
     figure, grid = plt.subplots(rows, columns, figsize=(FIGURE["width"], height), squeeze=False, layout="constrained")
-    for line, block in zip(FIGURE["lines"], read_blocks(os.path.join(folder, FIGURE["data"]))):
-        draw_line(grid.flat[line["panel"]], line, block)
+    blocks = read_blocks(os.path.join(folder, FIGURE["data"]))
     for axes, panel in zip(grid.flat, panels):
+        for i in range(panel["first"] - 1, panel["last"]):
+            draw_line(axes, FIGURE["lines"][i], blocks[i])
         draw_panel(axes, panel)
     for axes in grid.flat[len(panels):]:
         axes.set_visible(False)

@@ -4,29 +4,30 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "base/text.h"
 #include "store/database.h"
 #include "store/runs.h"
 #include "analysis/claims.h"
 #include "analysis/internal.h"
-#include "analysis/observations.h"
+#include "analysis/selection.h"
 
 /* --- claims, claim-points: a row for each claim, or for each point that it was tested at --- */
 
 static const TableColumn claim_columns[] = {
-    {"experiment", "experiment", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
-    {"method", "method", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
-    {"claim", "claim", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"section", "section", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"verdict", "verdict", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"points", "points", TABLE_INT, TABLE_FOR_BOTH, 0},
-    {"hold", "hold", TABLE_INT, TABLE_FOR_BOTH, 0},
-    {"fail", "fail", TABLE_INT, TABLE_FOR_BOTH, 0},
-    {"least", "least", TABLE_REAL, TABLE_FOR_BOTH, 3},
-    {"greatest", "greatest", TABLE_REAL, TABLE_FOR_BOTH, 3},
-    {"at_least", "at least", TABLE_REAL, TABLE_FOR_BOTH, 2},
-    {"at_most", "at most", TABLE_REAL, TABLE_FOR_BOTH, 2},
-    {"seeds", "seeds", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
-    {"finding", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    {"experiment", NULL, TABLE_TEXT},
+    {"method", NULL, TABLE_TEXT},
+    {"claim", "claim", TABLE_TEXT},
+    {"section", "section", TABLE_TEXT},
+    {"verdict", "verdict", TABLE_TEXT},
+    {"points", "points", TABLE_INT},
+    {"hold", "hold", TABLE_INT},
+    {"fail", "fail", TABLE_INT},
+    {"least", "least", TABLE_REAL, .decimals = 3},
+    {"greatest", "greatest", TABLE_REAL, .decimals = 3},
+    {"at_least", "at least", TABLE_REAL, .decimals = 2},
+    {"at_most", "at most", TABLE_REAL, .decimals = 2},
+    {"seeds", "seeds", TABLE_INT, .if_varying = true},
+    {"finding", NULL, TABLE_TEXT},
 };
 
 static double bound(double value) { /* 0 is none */
@@ -34,8 +35,7 @@ static double bound(double value) { /* 0 is none */
 }
 
 static const ClaimList *judge(const Analysis *analysis, Error *err) {
-    const ClaimList *list =
-        claims_judge(analysis->store, analysis->set, analysis->options->claims, analysis->arena, err);
+    const ClaimList *list = claims_judge(analysis->set, analysis->options->claims, analysis->arena, err);
     if (list && !list->count)
         table_note(analysis->table,
                    analysis->set->task
@@ -75,49 +75,50 @@ static bool run_claims(const Analysis *analysis, Error *err) {
 
 const AnalysisKind analysis_claims = {
     .title = "the paper's claims",
-    .columns = claim_columns,
-    .column_count = COUNT_OF(claim_columns),
+    ANALYSIS_COLUMNS(claim_columns),
     .of_claims = true,
     .run = run_claims,
     .of_task = &analysis_claims,
 };
 
 static const TableColumn point_columns[] = {
-    ANALYSIS_KEYS(0, 0),
-    {"against", "against", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
-    {"against_train_length", "trained at", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
-    {"length", "length", TABLE_INT, TABLE_FOR_BOTH,
-     0}, /* evaluated; of speed and memory in training, trained at */
-    {"ratio", "ratio", TABLE_REAL, TABLE_FOR_BOTH, 3},
-    {"ratio_low", "from", TABLE_REAL, TABLE_FOR_BOTH, 3},
-    {"ratio_high", "to", TABLE_REAL, TABLE_FOR_BOTH, 3},
-    {"seeds", "seeds", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
-    {"outcome", "outcome", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"claim", "claim", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    ANALYSIS_KEYS(TABLE_SHOWN, TABLE_SHOWN),
+    {"against", "against", TABLE_TEXT, .if_varying = true},
+    {"against_train_length", "against trained at", TABLE_INT, .if_varying = true},
+    {"length", "length", TABLE_INT}, /* evaluated; of speed and memory in training, trained at */
+    {"ratio", "ratio", TABLE_REAL, .decimals = 3},
+    {"ratio_low", "from", TABLE_REAL, .decimals = 3},
+    {"ratio_high", "to", TABLE_REAL, .decimals = 3},
+    {"seeds", "seeds", TABLE_INT, .if_varying = true},
+    {"outcome", "outcome", TABLE_TEXT},
+    {"claim", "claim", TABLE_TEXT, .if_varying = true},
 };
+
+static void put_points(const Analysis *analysis, const Claim *claim) {
+    for (int k = 0; k < claim->count; k++) {
+        const ClaimPoint *point = &claim->points[k];
+        const Series *against = point->against;
+        TableCell *row = analysis_row(analysis, point->series);
+        if (!point->seeds) /* a bench trains nothing */
+            analysis_clear_keys(row, ANALYSIS_TRAIN_LENGTH, ANALYSIS_TRAIN_LENGTH);
+        row = TABLE_TEXTS(row, against ? against->name : NULL);
+        row = TABLE_NUMBERS(row, against && point->seeds ? (double)against->train_length : NAN, point->length,
+                            point->ratio, point->low, point->high);
+        analysis_put_keys(analysis, point->series, against);
+        *row++ = table_shown(point->seeds, point->seeds ? NULL : "bench");
+        TABLE_TEXTS(row, point->holds ? "holds" : point->fails ? "fails" : "open", claim->text);
+    }
+}
 
 static bool run_points(const Analysis *analysis, Error *err) {
     const ClaimList *list = judge(analysis, err);
-    for (int i = 0; list && i < list->count; i++)
-        for (int k = 0; k < list->items[i].count; k++) {
-            const ClaimPoint *point = &list->items[i].points[k];
-            const Series *against = point->against;
-            TableCell *row = analysis_row(analysis, point->series);
-            if (!point->seeds) /* a bench has no training of its own */
-                analysis_clear_keys(row, ANALYSIS_TRAIN_LENGTH, ANALYSIS_TRAIN_LENGTH);
-            row = TABLE_TEXTS(row, against ? against->name : NULL);
-            row = TABLE_NUMBERS(row, against && point->seeds ? (double)against->train_length : NAN,
-                                point->length, point->ratio, point->low, point->high, point->seeds);
-            analysis_put_keys(analysis, point->series, against);
-            TABLE_TEXTS(row, point->holds ? "holds" : point->fails ? "fails" : "open", list->items[i].text);
-        }
+    for (int i = 0; list && i < list->count; i++) put_points(analysis, &list->items[i]);
     return list != NULL;
 }
 
 const AnalysisKind analysis_claim_points = {
-    .title = "what the paper's claims were judged by",
-    .columns = point_columns,
-    .column_count = COUNT_OF(point_columns),
+    .title = "the points of the paper's claims",
+    ANALYSIS_COLUMNS(point_columns),
     .compared = "against_",
     .run = run_points,
     .of_task = &analysis_claim_points,
@@ -138,22 +139,13 @@ static const AnalysisKind *const kinds[] = {ANALYSES(KIND)};
 const char *const analysis_names[] = {ANALYSES(NAME) NULL};
 
 static const AnalysisKind *find_kind(const AnalysisOptions *options, Arena *arena, Error *err) {
-    const char *nearest = options_nearest_name(options->what, analysis_names);
-    const char *list = "";
-    int kind = 0;
-    while (analysis_names[kind] && strcmp(analysis_names[kind], options->what)) kind++;
-    for (int i = 0; analysis_names[i]; i++)
-        list = arena_format(arena, "%s%s%s", list, i ? ", " : "", analysis_names[i]);
-    if (!analysis_names[kind]) {
-        error_set(err, EXIT_USAGE,
-                  nearest ? "there is no analysis '%s'; did you mean '%s'?"
-                          : "there is no analysis '%s'; there are %s",
-                  options->what, nearest ? nearest : list);
-        return NULL;
-    }
-    int rows = 0;
+    int kind = text_index(options->what, analysis_names), rows = 0;
     while (options->rows && options->rows[rows]) rows++;
-    if (rows && !kinds[kind]->rows)
+    if (kind < 0)
+        error_unknown(err, options_nearest_name(options->what, analysis_names),
+                      arena_format(arena, "there are %s", text_list(analysis_names, arena)),
+                      "there is no analysis '%s'", options->what);
+    else if (rows && !kinds[kind]->rows)
         error_set(err, EXIT_USAGE, "analysis '%s' takes no ROW; --where chooses methods", options->what);
     else if (kinds[kind]->rows && !options->baseline && rows < 2)
         error_set(err, EXIT_USAGE, "analysis '%s' needs two ROWs or more, or --baseline METHOD",
@@ -204,16 +196,12 @@ static bool is_shown(const AnalysisOptions *options, const Series *series) {
 
 /* Says which settings differ between the rows and are not in their names, and how the best were chosen. */
 static void put_notes(const Analysis *analysis) {
-    const Results *set = analysis->set;
-    const Series **series = NEW(analysis->arena, set->count, const Series *);
+    const Series **series = NULL;
     int count = 0;
-    for (int i = 0; i < set->count; i++)
-        if (is_shown(analysis->options, &set->items[i])) series[count++] = &set->items[i];
-    const char *note =
-        series_hidden_settings(series, count, set->paths, set->path_count,
-                               (const char *const *)set->best_paths, set->best_count, analysis->arena);
-    if (note) table_note(analysis->table, note);
-    if (set->best) table_note(analysis->table, set->best);
+    for (int i = 0; i < analysis->set->count; i++)
+        if (is_shown(analysis->options, &analysis->set->items[i]))
+            *ARENA_PUSH(analysis->arena, series, count) = &analysis->set->items[i];
+    results_note_settings(analysis->table, analysis->set, series, count, NULL, 0);
 }
 
 /* --- columns for keys of the config --- */
@@ -228,7 +216,7 @@ static Table *new_table(const AnalysisKind *kind, const Results *set, const Anal
         for (int i = 0; i < more; i++)
             columns[count++] =
                 (TableColumn){arena_format(arena, "%s%s", pass ? kind->compared : "", options->paths[i]),
-                              NULL, TABLE_TEXT, TABLE_FOR_PROGRAMS | TABLE_PATH, 0};
+                              NULL, TABLE_TEXT, .path = true};
     return table_new(arena_format(arena, "%s: %s", set->experiment, kind->title), columns, count, arena);
 }
 
@@ -244,14 +232,13 @@ void analysis_put_keys(const Analysis *analysis, const Series *series, const Ser
                 *cell = series_key_cell(described[k], options->paths[i], options->format, analysis->arena);
 }
 
-Table *analysis_table(Database *store, const Results *set, const AnalysisOptions *options, Arena *arena,
-                      Error *err) {
+Table *analysis_table(const Results *set, const AnalysisOptions *options, Arena *arena, Error *err) {
     const AnalysisKind *kind = find_kind(options, arena, err);
     if (!kind || (options->baseline && !results_check_name(set, options->baseline, arena, err))) return NULL;
     for (int i = 0; options->rows && options->rows[i]; i++)
         if (!results_check_name(set, options->rows[i], arena, err)) return NULL;
     kind = kind_for(kind, set);
-    Analysis analysis = {.store = store, .set = set, .kind = kind, .options = options, .arena = arena};
+    Analysis analysis = {.set = set, .kind = kind, .options = options, .arena = arena};
     analysis.table = new_table(kind, set, options, arena);
     analysis.table->signature = set->signature;
     const char *stale = results_stale_note(set, arena);
@@ -261,21 +248,16 @@ Table *analysis_table(Database *store, const Results *set, const AnalysisOptions
     return analysis.table;
 }
 
-/* Keeps what the conditions allow. */
-static bool filter(const AnalysisOptions *options, const Results **sets, int *count, Arena *arena,
-                   Error *err) {
-    ObservationFilter *where;
-    ObservationOptions wanted = {.where_count =
-                                     observations_parse_filters(&where, options->where, arena, err)};
-    wanted.where = where;
-    if (wanted.where_count < 0) return false;
-    if (!wanted.where_count) return true;
-    if (!observations_choose(sets, count, &wanted, arena, err)) return false;
-    for (int i = 0; i < *count; i++) {
-        sets[i] = observations_keep(sets[i], &wanted, arena, err);
-        if (!sets[i]) return false;
-    }
-    return true;
+Table *analysis_points(const Results *set, const Claim *claim, Arena *arena) {
+    static const AnalysisOptions none;
+    const AnalysisKind *kind = &analysis_claim_points;
+    const Analysis analysis = {.set = set,
+                               .kind = kind,
+                               .options = &none,
+                               .table = new_table(kind, set, &none, arena),
+                               .arena = arena};
+    put_points(&analysis, claim);
+    return analysis.table;
 }
 
 static bool print_all(Database *store, const AnalysisOptions *options, FILE *out, Arena *arena, Error *err) {
@@ -288,7 +270,8 @@ static bool print_all(Database *store, const AnalysisOptions *options, FILE *out
         sets[i] = results_read(store, names[i], options->best, arena, err);
         if (!sets[i]) return false;
     }
-    if (!choose_sets(sets, &count, kind, options, err) || !filter(options, sets, &count, arena, err))
+    if (!choose_sets(sets, &count, kind, options, err) ||
+        !selection_apply(sets, &count, options->where, NULL, arena, err))
         return false;
     const Table **tables = NEW(arena, count, const Table *);
     AnalysisOptions with_paths = *options;
@@ -298,7 +281,7 @@ static bool print_all(Database *store, const AnalysisOptions *options, FILE *out
         with_paths.path_count = all->path_count;
     }
     for (int i = 0; i < count; i++) {
-        tables[i] = analysis_table(store, sets[i], &with_paths, arena, err);
+        tables[i] = analysis_table(sets[i], &with_paths, arena, err);
         if (!tables[i]) return false;
     }
     return table_print(tables, count, options->format, out, err);

@@ -8,7 +8,7 @@
 
 #include "base/table.h"
 #include "store/database.h"
-#include "analysis/results.h"
+#include "analysis/claims.h"
 
 typedef struct AnalysisOptions {
     const char *what;       /* name of an analysis */
@@ -31,8 +31,10 @@ extern const char *const analysis_names[]; /* NULL-terminated */
 
 /* The table of one experiment; options->experiment, ->best and ->where are not used; analysis_print
    sets ->paths. */
-Table *analysis_table(Database *store, const Results *set, const AnalysisOptions *options, Arena *arena,
-                      Error *err);
+Table *analysis_table(const Results *set, const AnalysisOptions *options, Arena *arena, Error *err);
+
+/* The points of one claim, as claim-points lists them. */
+Table *analysis_points(const Results *set, const Claim *claim, Arena *arena);
 
 /* Errors: an unknown analysis, experiment or baseline (usage), failure to read or to write. */
 bool analysis_print(Database *store, const AnalysisOptions *options, FILE *out, Error *err);

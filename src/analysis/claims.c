@@ -5,6 +5,7 @@
 
 #include "base/options.h"
 #include "base/table.h"
+#include "base/text.h"
 #include "sys/atomic_file.h"
 #include "position/encoding.h"
 #include "train/evaluate.h"
@@ -15,7 +16,6 @@ const char *const claims_verdict_names[] = {"supported", "contradicted", "undeci
 static const double one_seed_margin = 0.05; /* of the logarithm, to both sides */
 
 typedef struct Judge {
-    Database *store;
     const BenchResults *benches;
     const Results *set;
     Claim *claim;
@@ -24,21 +24,18 @@ typedef struct Judge {
 
 /* --- points --- */
 
-/* logs[count]: the logarithms of what the seeds measured. Returns the point, to be completed. */
+/* logs[count]: the logarithms of the ratios of the seeds. Returns the new point; NULL without seeds. */
 static ClaimPoint *add_point(const Judge *judge, const Series *series, const Series *against, int64_t length,
                              const double *logs, int count) {
     Claim *claim = judge->claim;
     if (!count) return NULL;
     ClaimPoint *point = ARENA_PUSH(judge->arena, claim->points, claim->count);
     *point = (ClaimPoint){.series = series, .against = against, .length = length, .seeds = count};
-    point->ratio = exp(stats_mean(logs, count));
-    double low = INFINITY, high = -INFINITY, margin = count > 1 ? 0 : one_seed_margin;
-    for (int i = 0; i < count; i++) {
-        low = fmin(low, logs[i]);
-        high = fmax(high, logs[i]);
-    }
-    point->low = exp(low - margin);
-    point->high = exp(high + margin);
+    const StatsSpread spread = stats_spread(logs, count, judge->arena);
+    double margin = count > 1 ? 0 : one_seed_margin;
+    point->ratio = exp(spread.mean);
+    point->low = exp(spread.low - margin);
+    point->high = exp(spread.high + margin);
     return point;
 }
 
@@ -49,8 +46,8 @@ static bool in_range(const Claim *claim, int64_t length, int64_t train_length) {
 
 static bool add_growth(const Judge *judge, const Series *series, const Series *against, Error *err) {
     (void)err;
-    const SeriesCell *base = series_cell(series, series->train_length);
-    const SeriesCell *other_base = against ? series_cell(against, series->train_length) : NULL;
+    const SeriesCell *base = series->base;
+    const SeriesCell *other_base = against ? against->base : NULL;
     for (int k = 0; base && k < series->count; k++) {
         const SeriesCell *cell = &series->cells[k],
                          *other = against ? series_cell(against, cell->length) : NULL;
@@ -112,8 +109,8 @@ static bool is_known(const Claim *claim, const Series *series, const Series *aga
     return false;
 }
 
-/* At one length the times are compared that each round had over the reference's; at two, what was reached.
-   Each length counts once, whatever the runs' training lengths. */
+/* At one length, ratios of the times within each round are compared; at two lengths, speeds. Each length
+   counts once, for all training lengths of runs. */
 static void add_bench(const Judge *judge, const BenchRecord *bench, const Series *series,
                       const Series *against) {
     bool longer = against->train_length > series->train_length;
@@ -139,7 +136,7 @@ static bool add_speed(const Judge *judge, const Series *series, const Series *ag
     return true;
 }
 
-/* Of runs: what a run allocates does not depend on what else the machine does. */
+/* From runs: the memory of a run does not depend on the load of the machine. */
 static bool add_memory(const Judge *judge, const Series *series, const Series *against, Error *err) {
     (void)err;
     double *logs = NEW(judge->arena, series->run_count, double);
@@ -149,7 +146,7 @@ static bool add_memory(const Judge *judge, const Series *series, const Series *a
             double ours = series->runs[i].cost[SERIES_BYTES], theirs = against->runs[k].cost[SERIES_BYTES];
             if (series->runs[i].seed != against->runs[k].seed || !(ours > 0 && theirs > 0)) continue;
             logs[count++] = log(ours / theirs);
-            break; /* a seed may be there twice, where a database is not the program's own */
+            break; /* a database that another program wrote can have a seed twice */
         }
     ClaimPoint *point = add_point(judge, series, against, series->train_length, logs, count);
     if (count == 1) point->low = point->high = point->ratio;
@@ -204,7 +201,7 @@ static bool find_quantity(Claim *claim, const char *source, const char *path, Ar
     for (int i = 0; i < COUNT_OF(quantities); i++) {
         claim->quantity = i;
         if (!strcmp(quantities[i].name, claim->quantity_name)) return true;
-        list = arena_format(arena, "%s%s%s", list, *list ? ", " : "", quantities[i].name);
+        list = text_join(list, ", ", quantities[i].name, arena);
     }
     return error_set(err, EXIT_USAGE, "%s: '%s.quantity' must be one of %s, got '%s'", source, path, list,
                      claim->quantity_name);
@@ -218,9 +215,9 @@ static bool read_claims(ClaimList *list, const Json *json, const char *source, A
     for (list->count = 0; list->count < json_count(array); list->count++) {
         Claim *claim = &list->items[list->count];
         const char *path = arena_format(arena, "claims.%d", list->count);
+        const OptionSection section = {path, NULL, claim_fields, COUNT_OF(claim_fields), NULL};
         options_default(claim, claim_fields, COUNT_OF(claim_fields));
-        if (!options_read(claim, claim_fields, COUNT_OF(claim_fields), json_at(array, list->count), NULL,
-                          source, path, arena, err) ||
+        if (!options_read(claim, &section, json_at(array, list->count), source, arena, err) ||
             !find_quantity(claim, source, path, arena, err))
             return false;
         if (*claim->text && *claim->method && (claim->at_least > 0) + (claim->at_most > 0) == 1) continue;
@@ -239,7 +236,8 @@ static bool is_one_of(const char *name, const char *list) {
     return false;
 }
 
-/* Of a method with several sets of options, a claim is about the default ones, if they are there. */
+/* A claim about a method with several sets of options is about the default ones if the experiment has them.
+ */
 static bool is_meant(const Results *set, const Series *series) {
     const PositionMethod *method = encoding_find(series->method);
     if (!method || !strcmp(series->label, method->label)) return true;
@@ -309,7 +307,7 @@ static bool add_series(const Judge *judge, const Series *series, Error *err) {
     return true;
 }
 
-/* "1.77 (Label at 128, 2x)" */
+/* "1.77 (Label, trained at 128, evaluated at 256)" */
 static const char *point_text(const Judge *judge, const ClaimPoint *point) {
     bool whole = quantities[judge->claim->quantity].whole_run;
     const char *other = point->against && strchr(judge->claim->against, ',')
@@ -318,11 +316,11 @@ static const char *point_text(const Judge *judge, const ClaimPoint *point) {
     if (point->methods)
         return arena_format(judge->arena, "%+.3f (%+.3f to %+.3f) at size %lld", point->ratio, point->low,
                             point->high, (long long)point->length);
-    if (whole)
-        return arena_format(judge->arena, "%.3g (%strained at %lld)", point->ratio, other,
-                            (long long)point->length);
-    return arena_format(judge->arena, "%.3g (%strained at %lld, evaluated at %lld)", point->ratio, other,
-                        (long long)point->series->train_length, (long long)point->length);
+    int64_t trained = whole ? point->length : point->series->train_length;
+    const char *evaluated =
+        whole ? "" : arena_format(judge->arena, ", evaluated at %lld", (long long)point->length);
+    return arena_format(judge->arena, "%.3g (%strained at %lld%s)", point->ratio, other, (long long)trained,
+                        evaluated);
 }
 
 static const char *quantity_words(const Judge *judge) {
@@ -333,7 +331,7 @@ static const char *quantity_words(const Judge *judge) {
         if (!other) break;
         bool seen = false;
         for (int k = 0; k < i; k++) seen |= !strcmp(claim->points[k].against->label, other->label);
-        if (!seen) names = arena_format(judge->arena, "%s%s%s", names, *names ? ", " : "", other->label);
+        if (!seen) names = text_join(names, ", ", other->label, judge->arena);
     }
     char *words = arena_copy(judge->arena, quantities[claim->quantity].words), *source = strstr(words, "%s");
     if (!source) return words;
@@ -347,9 +345,9 @@ static const char *untested_text(const Judge *judge) {
     for (int i = 0; i < judge->set->count; i++)
         there |= is_one_of(judge->set->items[i].method, judge->claim->method);
     if (there && speed)
-        return "No bench here that would show it: `poslab bench CONFIG --db DB` measures speeds, those of "
-               "runs depend on what else the machine does.";
-    return there ? "No evaluation here that would show it: other methods, training lengths, evaluation "
+        return "There is no bench that tests it: `poslab bench CONFIG --db DB` measures speeds. Speeds of "
+               "runs depend on the other load of the machine.";
+    return there ? "There is no evaluation that tests it: other methods, training lengths, evaluation "
                    "lengths or a protocol are missing."
                  : "The method is not part of this experiment.";
 }
@@ -386,18 +384,18 @@ static void judge_all(const Judge *judge) {
     const char *range = low == high ? point_text(judge, low)
                                     : arena_format(judge->arena, "between %s and %s", point_text(judge, low),
                                                    point_text(judge, high));
-    const char *seeds = !most         ? "measured in turns by `poslab bench`"
+    const char *seeds = !most         ? "measured by `poslab bench`, in alternating rounds"
                         : few == most ? arena_format(judge->arena, "n = %d", few)
                                       : arena_format(judge->arena, "n = %d to %d", few, most);
     int open = claim->count - holds - fails;
-    const char *counts = claim->count > 1
-                             ? arena_format(judge->arena,
-                                            "Of %d points it clearly is at %d, clearly is not at %d, and %d "
-                                            "%s open",
-                                            claim->count, holds, fails, open, open == 1 ? "is" : "are")
-                         : holds ? "It clearly is"
-                         : fails ? "It clearly is not"
-                                 : "That is open";
+    const char *counts =
+        claim->count > 1 ? arena_format(judge->arena,
+                                        "Of %d points the bound clearly holds at %d and clearly fails at %d; "
+                                        "%d %s open",
+                                        claim->count, holds, fails, open, open == 1 ? "is" : "are")
+        : holds          ? "The bound clearly holds"
+        : fails          ? "The bound clearly fails"
+                         : "The point is open";
     if (*unseen)
         counts =
             arena_format(judge->arena,
@@ -405,7 +403,7 @@ static void judge_all(const Judge *judge) {
                          "or both more than 95 %%. %s",
                          unseen, counts);
     claim->finding =
-        arena_format(judge->arena, "%s: the %s is %s; it would have to be at %s %g. %s (%s).",
+        arena_format(judge->arena, "%s: the %s is %s; the claim requires at %s %g. %s (%s).",
                      first->methods > 1 ? arena_format(judge->arena, "Mean of %d methods", first->methods)
                                         : first->series->label,
                      quantity_words(judge), range, claim->at_least > 0 ? "least" : "most",
@@ -429,8 +427,7 @@ static bool judge_claim(const Judge *judge, Error *err) {
     return true;
 }
 
-const ClaimList *claims_judge(Database *store, const Results *set, const char *file, Arena *arena,
-                              Error *err) {
+const ClaimList *claims_judge(const Results *set, const char *file, Arena *arena, Error *err) {
     ClaimList *list = NEW(arena, 1, ClaimList);
     list->source = "";
     if (!file && !set->task) file = file_find("results/paper/claims.json", arena);
@@ -438,11 +435,10 @@ const ClaimList *claims_judge(Database *store, const Results *set, const char *f
     const char *source = arena_format(arena, "claims '%s'", file);
     Json *json = file_read_json(file, source, arena, err);
     if (!json) return NULL;
-    const BenchResults *benches = bench_results_read(store, set->experiment, arena, err);
+    const BenchResults *benches = bench_results_read(set->store, set->experiment, arena, err);
     bool fine = benches && read_claims(list, json, source, arena, err);
     for (int i = 0; fine && i < list->count; i++) {
-        const Judge judge = {
-            .store = store, .benches = benches, .set = set, .claim = &list->items[i], .arena = arena};
+        const Judge judge = {.benches = benches, .set = set, .claim = &list->items[i], .arena = arena};
         fine = judge_claim(&judge, err);
         list->counts[list->items[i].verdict]++;
     }

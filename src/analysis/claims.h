@@ -1,36 +1,31 @@
-/* claims: claims of a paper, tested by an experiment.
+/* claims: tests the claims of a paper with the results of an experiment.
  *
- * The claims are data (results/paper/claims.json): one object each with its text and section, the paper's
- * figures in words, and what would show it here: a quantity of a method, possibly against other methods, at
- * multiples of the training length from `from` to `to`, which must be `at_least` or `at_most` a bound.
- * Quantities, with P(l) the perplexity of a model trained at L and evaluated at length l:
+ * A claim is an object of results/paper/claims.json: its text, and the bound (`at_least` or `at_most`) that
+ * a quantity of a method must keep at multiples of the training length from `from` to `to`. With P(l) the
+ * perplexity at length l of a model trained at L, and "other" a method in `against`, the quantities are:
  *
  *     growth              P(l) / P(L)
- *     growth_against      that of the method over that of the other
- *     versus              P(l) of the method over that of the other, trained at the same L
- *     short_against_long  P(l) of the method over that of the other trained at l
- *     train_speed         tokens per second in training, of the method over the other, at each length of a
- *                         bench (store/bench_results.h) of the experiment's model; never of runs, whose
- *                         speeds depend on the other load of the machine
- *     train_memory        peak bytes in training, of the runs at the same L
- *     short_long_speed    tokens per second in training, of the method over the other at a greater L, of a
- *                         bench
- *     short_long_memory   peak bytes in training, of the runs
- *     exact_gain          of tasks: exact match less that of the other, both as means over all methods named;
- *                         `from` and `to` are multiples of the largest size in training. Instead of `against`
- *                         or in addition, `where` and `against_where` choose the runs by values of the config
+ *     growth_against      growth of the method / growth of the other
+ *     versus              P(l) of the method / P(l) of the other, both trained at L
+ *     short_against_long  P(l) of the method / P(l) of the other trained at l
+ *     train_speed         training tokens per second of the method / of the other, from a bench
+ *     train_memory        peak bytes in training of the method / of the other, from runs trained at L
+ *     short_long_speed    train_speed, with the other trained at a longer length
+ *     short_long_memory   train_memory, with the other trained at a longer length
+ *     exact_gain          tasks: exact match of the method - that of the other, means over all methods named.
+ *                         `from` and `to` are multiples of the largest size in training. `where` and
+ *                         `against_where` select runs by values of the config, also without `against`
+ *
+ * A point is one such ratio, with an interval: the range of the seeds, for perplexities on the same windows
+ * widened to the bootstrap interval (math/stats.h); with one seed 5 % on both sides; for speeds from the
+ * quartiles of the bench. If the method was trained on fewer tokens than the other, the lower end is 0. The
+ * bound clearly holds (or fails) at a point if the whole interval is on one side of it. A claim is
+ * supported if it holds at every point, contradicted if it fails at half of them or more, untested without
+ * points, and otherwise undecided. Speeds are never taken from runs: they depend on the other load of the
+ * machine.
  *
  * A gain has a bootstrap interval over seeds and methods. It shows nothing where both answer less than 5 % of
  * the examples or both more than 95 %: there the bound neither holds nor fails.
- *
- * A point of a claim is one such number: one length, training length and other method. Its interval is the
- * range of the seeds; for perplexities on the same windows the wider of that and the bootstrap interval
- * (math/stats.h); with one seed 5 % on both sides, which no test supports. A perplexity reached with fewer
- * training tokens than the other's has 0 as the lower end, because with as many tokens it might have been
- * lower. Intervals of speeds follow from the quartiles of a bench, those of memory from the range of the
- * seeds. The bound clearly holds or fails at a point where the whole interval is on one side of it. A claim
- * is supported if the bound clearly holds at every point, contradicted if it clearly fails at half of them
- * or more, otherwise undecided; it is untested if there is no point.
  */
 #ifndef POSLAB_ANALYSIS_CLAIMS_H
 #define POSLAB_ANALYSIS_CLAIMS_H
@@ -79,7 +74,6 @@ typedef struct ClaimList {
 /* file: NULL for results/paper/claims.json in the current folder, next to the program, or in the
    installation; if there is none, or the experiment is on a task, the list is empty. Returns NULL with err
    set if a file or the database cannot be read, or a file is not a list of claims. */
-const ClaimList *claims_judge(Database *store, const Results *set, const char *file, Arena *arena,
-                              Error *err);
+const ClaimList *claims_judge(const Results *set, const char *file, Arena *arena, Error *err);
 
 #endif

@@ -1,17 +1,14 @@
 /* compare: the analyses `compare` (every method against the baseline, or all pairs of chosen rows) and
  * `short-long` (trained short against trained long).
  *
- * Both are lists of contrasts: a cell and the cell that it is compared with, of the same evaluation length
- * and protocol and therefore on the same windows. Differences, intervals and p-values are those of
- * math/stats.h, in nats per token, method minus baseline: negative is better. They are converted to
- * perplexities at the end: with d the difference and B the baseline's perplexity (exp of its mean nats over
- * the shared targets and seeds), the ratio is exp(d) and the difference B (exp(d) - 1); the ends of the
- * interval likewise. Holm's family is all contrasts of the experiment that have a p-value.
+ * Both are lists of contrasts. A contrast compares two cells of the same evaluation length and protocol,
+ * that is on the same windows. Differences are in nats per token, method minus baseline (math/stats.h);
+ * with d the difference and B the baseline's perplexity, the ratio is exp(d) and the difference B (exp(d) -
+ * 1). Holm's family is all contrasts of the experiment that have a p-value.
  *
- * short-long: S trained at Ls, evaluated at Ll > Ls, against B trained and evaluated at Ll, where B is the
- * --baseline or, without it, S itself. Seconds and memory are the means over the runs of each; saved is 1 -
- * short / long. The seconds of runs depend on the other load of the machine, so the time saved is computed
- * from the numbers of tokens and the speeds of a bench (store/bench_results.h), and is unknown without one.
+ * short-long compares a method trained at Ls and evaluated at Ll > Ls with the baseline (by default the
+ * same method) trained and evaluated at Ll. Time saved is 1 - short / long, computed from the numbers of
+ * tokens and the speeds of a bench (store/bench_results.h); without a bench it is unknown.
  */
 #include "analysis/internal.h"
 
@@ -43,16 +40,7 @@ static void add_contrast(Contrasts *contrasts, const Series *series, const Serie
         (Contrast){.series = series, .base = base, .cell = cell, .base_cell = base_cell};
 }
 
-/* Whether two cells lack the same ones of the base's seeds. */
-static bool same_seeds(const SeriesCell *a, const SeriesCell *b, const SeriesCell *base) {
-    for (int s = 0; s < base->count; s++)
-        if (!series_seed(a, base->seeds[s].seed) != !series_seed(b, base->seeds[s].seed)) return false;
-    return true;
-}
-
-/* Fills all differences, and the p-values by Holm. Contrasts with one base and the same seeds share the
- * draws, and the time they take.
- */
+/* Fills all differences, and the p-values by Holm. */
 static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err) {
     int count = contrasts->count, together;
     Arena *arena = analysis->arena;
@@ -65,9 +53,7 @@ static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err)
         together = 0;
         for (int k = i; k < count; k++) {
             Contrast *other = &contrasts->items[k];
-            if (other->base_cell != first->base_cell ||
-                !same_seeds(first->cell, other->cell, first->base_cell))
-                continue;
+            if (other->base_cell != first->base_cell) continue;
             cells[together] = other->cell;
             members[together++] = other;
         }
@@ -94,22 +80,18 @@ static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err)
 
 /* A number with its interval, for programs and for people. */
 #define INTERVAL_COLUMNS(name, words)                                                                        \
-    {name, "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0}, {name "_low", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},     \
-        {name "_high", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0}, {                                             \
-        "", words, TABLE_TEXT, TABLE_FOR_PEOPLE, 0                                                           \
+    {name, NULL, TABLE_REAL}, {name "_low", NULL, TABLE_REAL}, {name "_high", NULL, TABLE_REAL}, {           \
+        NULL, words, TABLE_TEXT                                                                              \
     }
 
-#define CONTRAST_COLUMNS(base_length_flags)                                                                  \
-    {"baseline", "baseline", TABLE_TEXT, TABLE_FOR_BOTH, 0},                                                 \
-        {"baseline_train_length", "trained at", TABLE_INT, base_length_flags, 0},                            \
-        {"eval_length", "length", TABLE_INT, TABLE_FOR_BOTH, 0},                                             \
-        {"seeds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0}, {"", "seeds", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},     \
-        {"units", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},                                                     \
-        {"baseline_perplexity", "its perplexity", TABLE_REAL, TABLE_FOR_BOTH, -1},                           \
-        {"perplexity", "perplexity", TABLE_REAL, TABLE_FOR_BOTH, -1},                                        \
+#define CONTRAST_COLUMNS(base_length_head)                                                                   \
+    {"baseline", "baseline", TABLE_TEXT}, {"baseline_train_length", base_length_head, TABLE_INT},            \
+        {"eval_length", "length", TABLE_INT}, {"seeds", NULL, TABLE_INT}, {NULL, "seeds", TABLE_TEXT},       \
+        {"units", NULL, TABLE_INT}, {"baseline_perplexity", "its perplexity", TABLE_REAL, .decimals = -1},   \
+        {"perplexity", "perplexity", TABLE_REAL, .decimals = -1},                                            \
         INTERVAL_COLUMNS("nats", "nats per token"), INTERVAL_COLUMNS("ratio", "ratio"),                      \
-        INTERVAL_COLUMNS("difference", "difference"), {"p", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0}, {        \
-        "p_holm", "p (Holm)", TABLE_REAL, TABLE_FOR_BOTH, 4                                                  \
+        INTERVAL_COLUMNS("difference", "difference"), {"p", NULL, TABLE_REAL}, {                             \
+        "p_holm", "p (Holm)", TABLE_REAL, .decimals = 4                                                      \
     }
 
 /* Puts a number and its interval into four columns; for people "+0.123 [+0.100, +0.146]", without an interval
@@ -143,7 +125,7 @@ static const char *seeds_text(const Contrast *contrast, Arena *arena) {
     return contrast->cell->outcome ? contrast->cell->outcome : "none shared";
 }
 
-/* Returns the cell behind the columns of both. */
+/* Fills CONTRAST_COLUMNS; returns the next cell. */
 static TableCell *put_contrast(TableCell *row, const Contrast *contrast, double adjusted, Arena *arena) {
     const StatsDifference *d = &contrast->difference;
     double base = exp(base_mean(contrast, SERIES_NLL));
@@ -163,7 +145,7 @@ static TableCell *put_contrast(TableCell *row, const Contrast *contrast, double 
     return TABLE_NUMBERS(row, d->p, adjusted);
 }
 
-/* What few seeds mean for intervals. */
+/* Notes on intervals of few seeds. */
 static void put_seed_notes(const Analysis *analysis, const Contrasts *contrasts) {
     bool one = false, few = false;
     for (int i = 0; i < contrasts->count; i++) {
@@ -172,17 +154,15 @@ static void put_seed_notes(const Analysis *analysis, const Contrasts *contrasts)
         few |= seeds > 1 && seeds < 5;
     }
     if (one)
-        table_note(
-            analysis->table,
-            "n = 1: a single seed says nothing about other seeds; no interval and no p-value is given.");
+        table_note(analysis->table, "n = 1: with one seed the variation between seeds is unknown, so there "
+                                    "is no interval and no p-value.");
     if (few)
-        table_note(
-            analysis->table,
-            "With n seeds that differ much an interval covers at most 1 - 2^(1-n), 75 % with three: fewer "
-            "than five seeds make it too narrow.");
+        table_note(analysis->table, "With n seeds that differ much, the coverage of an interval is at most 1 "
+                                    "- 2^(1-n), 75 % for three "
+                                    "seeds: with fewer than five seeds it is too narrow.");
 }
 
-/* What a reader has to know about these numbers. */
+/* Notes on how to read the numbers, and the signature. */
 static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
     bool several = false, short_of_units = false;
     Table *table = analysis->table;
@@ -202,7 +182,7 @@ static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
     put_seed_notes(analysis, contrasts);
     if (short_of_units)
         table_note(table, arena_format(analysis->arena,
-                                       "Some intervals rest on fewer than %d units of text; see the "
+                                       "Some intervals are based on fewer than %d units of text; see the "
                                        "column units (csv, json).",
                                        STATS_FEW_UNITS));
     table->signature =
@@ -230,11 +210,11 @@ static bool print_contrasts(const Analysis *analysis, Contrasts *contrasts,
 /* --- compare --- */
 
 static const TableColumn compare_columns[] = {
-    ANALYSIS_KEYS(0, TABLE_GROUP),
-    CONTRAST_COLUMNS(TABLE_FOR_PROGRAMS),
+    ANALYSIS_KEYS(TABLE_SHOWN, TABLE_GROUP),
+    CONTRAST_COLUMNS(NULL),
 };
 
-/* The last cell that the text is long enough for. */
+/* The longest cell for which the text is long enough. */
 static int last_cell(const Series *series) {
     int last = series->count - 1;
     while (last > 0 &&
@@ -262,11 +242,11 @@ static bool add_pair(Contrasts *contrasts, const Analysis *analysis, const char 
            error_set(
                err, EXIT_USAGE,
                "experiment '%s': '%s' and '%s' have no training length, settings and evaluation in common; "
-               "name rows as `poslab table` prints them",
+               "use names as `poslab table` prints them",
                analysis->set->experiment, row, base_row);
 }
 
-/* The pairs that the options ask for. */
+/* The pairs that the options select. */
 static bool contrast_all(const Analysis *analysis, Contrasts *contrasts, Error *err) {
     const char *const *rows = analysis->options->rows, *base = analysis->options->baseline;
     if ((!rows || !*rows) && !add_pair(contrasts, analysis, NULL, base, err)) return false;
@@ -286,8 +266,7 @@ static bool run_compare(const Analysis *analysis, Error *err) {
 
 const AnalysisKind analysis_compare = {
     .title = "paired differences from the baseline",
-    .columns = compare_columns,
-    .column_count = COUNT_OF(compare_columns),
+    ANALYSIS_COLUMNS(compare_columns),
     .rows = true,
     .compared = "baseline_",
     .run = run_compare,
@@ -298,24 +277,24 @@ const AnalysisKind analysis_compare = {
 
 /* Paired differences of exact match: each example is a unit, as examples are independent. */
 static const TableColumn accuracy_columns[] = {
-    {"experiment", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
-    {"method", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
-    {"name", "method", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"baseline", "baseline", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"evaluated", "evaluated on", TABLE_TEXT, TABLE_FOR_PEOPLE | TABLE_IF_VARYING, 0},
-    {"hint", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
-    {"size", "size", TABLE_INT, TABLE_FOR_BOTH, 0},
-    {"trained", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"seeds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"", "seeds", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
-    {"examples", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"baseline_exact", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"exact", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"", "its exact %", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
-    {"", "exact %", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
+    {"experiment", NULL, TABLE_TEXT},
+    {"method", NULL, TABLE_TEXT},
+    {"name", "method", TABLE_TEXT},
+    {"baseline", "baseline", TABLE_TEXT},
+    {NULL, "evaluated on", TABLE_TEXT, .if_varying = true},
+    {"hint", NULL, TABLE_TEXT},
+    {"size", "size", TABLE_INT},
+    {"trained", NULL, TABLE_INT},
+    {"seeds", NULL, TABLE_INT},
+    {NULL, "seeds", TABLE_TEXT},
+    {"examples", NULL, TABLE_INT},
+    {"baseline_exact", NULL, TABLE_REAL},
+    {"exact", NULL, TABLE_REAL},
+    {NULL, "its exact %", TABLE_REAL, .decimals = 1},
+    {NULL, "exact %", TABLE_REAL, .decimals = 1},
     INTERVAL_COLUMNS("difference", "difference, points"),
-    {"p", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"p_holm", "p (Holm)", TABLE_REAL, TABLE_FOR_BOTH, 4},
+    {"p", NULL, TABLE_REAL},
+    {"p_holm", "p (Holm)", TABLE_REAL, .decimals = 4},
 };
 
 static void put_accuracy(const Analysis *analysis, const Contrast *contrast, double adjusted) {
@@ -352,8 +331,7 @@ static bool run_compare_accuracy(const Analysis *analysis, Error *err) {
 
 const AnalysisKind analysis_compare_accuracy = {
     .title = "paired differences of exact match from the baseline",
-    .columns = accuracy_columns,
-    .column_count = COUNT_OF(accuracy_columns),
+    ANALYSIS_COLUMNS(accuracy_columns),
     .rows = true,
     .compared = "baseline_",
     .run = run_compare_accuracy,
@@ -362,14 +340,14 @@ const AnalysisKind analysis_compare_accuracy = {
 /* --- short-long --- */
 
 static const TableColumn short_long_columns[] = {
-    ANALYSIS_KEYS(0, 0),
-    CONTRAST_COLUMNS(TABLE_FOR_BOTH),
-    {"train_seconds", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"baseline_train_seconds", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"time_saved_percent", "time saved %", TABLE_REAL, TABLE_FOR_BOTH, 1},
-    {"train_peak_bytes", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"baseline_train_peak_bytes", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"memory_saved_percent", "memory saved %", TABLE_REAL, TABLE_FOR_BOTH, 1},
+    ANALYSIS_KEYS(TABLE_SHOWN, TABLE_SHOWN),
+    CONTRAST_COLUMNS("trained at"),
+    {"train_seconds", NULL, TABLE_REAL},
+    {"baseline_train_seconds", NULL, TABLE_REAL},
+    {"time_saved_percent", "time saved %", TABLE_REAL, .decimals = 1},
+    {"train_peak_bytes", NULL, TABLE_REAL},
+    {"baseline_train_peak_bytes", NULL, TABLE_REAL},
+    {"memory_saved_percent", "memory saved %", TABLE_REAL, .decimals = 1},
 };
 
 /* Time to train the one over that of the other, at the speeds of a bench that measured both; NAN without any.
@@ -394,7 +372,7 @@ static void put_savings(TableCell *row, const Contrast *contrast, const BenchRes
                   100 * (1 - cost[SERIES_BYTES] / base[SERIES_BYTES]));
 }
 
-/* Whether the two of any contrast were trained on different numbers of tokens. */
+/* Whether any contrast compares trainings on different numbers of tokens. */
 static bool budgets_differ(const Contrasts *contrasts) {
     bool differ = false;
     for (int i = 0; i < contrasts->count; i++)
@@ -410,7 +388,7 @@ static bool same_length(const Series *a, const Series *b) {
 static bool run_short_long(const Analysis *analysis, Error *err) {
     Contrasts contrasts = {0};
     const Results *set = analysis->set;
-    contrasts.benches = bench_results_read(analysis->store, set->experiment, analysis->arena, err);
+    contrasts.benches = bench_results_read(set->store, set->experiment, analysis->arena, err);
     if (!contrasts.benches) return false;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
@@ -439,8 +417,7 @@ static bool run_short_long(const Analysis *analysis, Error *err) {
 
 const AnalysisKind analysis_short_long = {
     .title = "trained short against trained long, evaluated at the longer length",
-    .columns = short_long_columns,
-    .column_count = COUNT_OF(short_long_columns),
+    ANALYSIS_COLUMNS(short_long_columns),
     .compared = "baseline_",
     .run = run_short_long,
 };

@@ -1,4 +1,4 @@
-/* cost_early: the analyses `cost`, `early` and `positions`. */
+/* cost_early: the analyses `cost`, `positions` and `early`; each is described at its section. */
 #include <math.h>
 #include <string.h>
 
@@ -8,41 +8,37 @@
 
 /* --- cost --- */
 
-/* The analysis `cost` (Figure 2 and Table 1 of the paper), from what runs measured of themselves and
- * from what `poslab bench --db` measured of the same model.
+/* Speed and memory (Figure 2 and Table 1 of the paper), as the runs and `poslab bench --db` measured them.
  *
- * Speed is targets per second of each seed, then mean and deviation over seeds: in training all targets over
- * the seconds of all sessions; in evaluation the targets scored, so that a strided protocol counts only the
- * last ones of each window. Memory is the peak of what the program allocated (weights, gradients, optimizer,
- * activations; in evaluation one pass), the largest over seeds. `relative` is the speed relative to that of
- * the --baseline at the same length and phase, from a bench only: a bench alternates methods, its speeds are
- * medians over rounds with quartiles, and its relative speeds are ratios of the times within each round. The
- * seconds of runs depend on the other load of the machine: their processor time and the load are shown as
- * well, and a note says where runs of one method differ.
+ * Speed is targets per second of each seed, then mean and deviation over seeds. In training it covers all
+ * targets and the seconds of all sessions; in evaluation only scored targets, so a strided protocol counts
+ * the last ones of each window. Memory is the largest peak of allocated bytes over seeds. `relative`, the
+ * speed over that of the --baseline at the same length and phase, comes only from a bench: it alternates
+ * methods, so its ratios do not depend on the other load of the machine.
  */
 
 static const TableColumn cost_columns[] = {
-    ANALYSIS_KEYS(0, 0),
-    {"phase", "phase", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"length", "length", TABLE_INT, TABLE_FOR_BOTH, 0},
-    {"seeds", "seeds", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
-    {"threads", "threads", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
-    {"tokens_per_second", "tokens/s", TABLE_REAL, TABLE_FOR_BOTH, 0},
-    {"tokens_per_second_sd", "±", TABLE_REAL, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
-    {"seconds", "seconds", TABLE_REAL, TABLE_FOR_BOTH, 1},
-    {"peak_bytes", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"", "MiB", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
-    {"relative", "x baseline", TABLE_REAL, TABLE_FOR_BOTH | TABLE_IF_VARYING, 2},
-    {"parameters", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"position_parameters", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"source", "source", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING | TABLE_GROUP, 0},
-    {"tokens_per_second_low", "from", TABLE_REAL, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
-    {"tokens_per_second_high", "to", TABLE_REAL, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
-    {"processor_seconds", "processor", TABLE_REAL, TABLE_FOR_BOTH | TABLE_IF_VARYING, 1},
-    {"load", "load", TABLE_REAL, TABLE_FOR_BOTH | TABLE_IF_VARYING, 1},
+    ANALYSIS_KEYS(TABLE_SHOWN, TABLE_SHOWN),
+    {"phase", "phase", TABLE_TEXT},
+    {"length", "length", TABLE_INT},
+    {"seeds", "seeds", TABLE_INT, .if_varying = true},
+    {"threads", "threads", TABLE_INT, .if_varying = true},
+    {"tokens_per_second", "tokens/s", TABLE_REAL},
+    {"tokens_per_second_sd", "±", TABLE_REAL, .if_varying = true},
+    {"seconds", "seconds", TABLE_REAL, .decimals = 1},
+    {"peak_bytes", NULL, TABLE_INT},
+    {NULL, "MiB", TABLE_REAL, .decimals = 1},
+    {"relative", "x baseline", TABLE_REAL, .decimals = 2, .if_varying = true},
+    {"parameters", NULL, TABLE_INT},
+    {"position_parameters", NULL, TABLE_INT},
+    {"source", "source", TABLE_TEXT, .role = TABLE_GROUP, .if_varying = true},
+    {"tokens_per_second_low", "from", TABLE_REAL, .if_varying = true},
+    {"tokens_per_second_high", "to", TABLE_REAL, .if_varying = true},
+    {"processor_seconds", "processor", TABLE_REAL, .decimals = 1, .if_varying = true},
+    {"load", "load", TABLE_REAL, .decimals = 1, .if_varying = true},
 };
 
-/* What several seeds measured in one place. */
+/* The measurements of several seeds under the same conditions. */
 typedef struct Measured {
     double *speeds, *seconds, bytes; /* [count] */
     int count;
@@ -105,7 +101,7 @@ static const Series *labelled(const Results *set, const char *label) {
     return NULL;
 }
 
-/* What `wanted` (a method or a label) reached in the same place; NULL if it was not measured. */
+/* The result of `wanted` (a method or a label) at the same length and phase; NULL: not measured. */
 static const BenchResult *find_result(const BenchRecord *bench, const BenchResult *result,
                                       const char *wanted) {
     for (int i = 0; wanted && i < bench->count; i++) {
@@ -120,7 +116,7 @@ static const BenchResult *find_result(const BenchRecord *bench, const BenchResul
 /* The benches of the experiment's models, with the methods that the experiment has. */
 static bool put_benches(const Analysis *analysis, Error *err) {
     const Results *set = analysis->set;
-    const BenchResults *list = bench_results_read(analysis->store, set->experiment, analysis->arena, err);
+    const BenchResults *list = bench_results_read(set->store, set->experiment, analysis->arena, err);
     for (int b = 0; list && b < list->count; b++)
         for (int r = 0; r < list->items[b].count; r++) {
             const BenchRecord *bench = &list->items[b];
@@ -143,10 +139,9 @@ static bool run_cost(const Analysis *analysis, Error *err) {
             put_training(analysis, series);
         for (int k = 0; k < series->count; k++) put_evaluation(analysis, series, &series->cells[k]);
     }
-    table_note(
-        analysis->table,
-        "Targets per second, as the runs measured it; runs at a time slow each other down, and so does "
-        "all else on the machine. Methods are compared by a bench alone (`poslab bench CONFIG --db DB`).");
+    table_note(analysis->table, "Targets per second, as measured by the runs. Simultaneous runs and other "
+                                "load of the machine slow runs "
+                                "down; only a bench compares methods (`poslab bench CONFIG --db DB`).");
     const char *warning = series_speed_warning(set->items, set->count, analysis->arena);
     if (warning) table_note(analysis->table, warning);
     return put_benches(analysis, err);
@@ -154,39 +149,35 @@ static bool run_cost(const Analysis *analysis, Error *err) {
 
 const AnalysisKind analysis_cost = {
     .title = "speed and memory of the runs",
-    .columns = cost_columns,
-    .column_count = COUNT_OF(cost_columns),
+    ANALYSIS_COLUMNS(cost_columns),
     .run = run_cost,
 };
 
 /* --- early, positions --- */
 
-/* The analyses `early` (the early-token curse decomposed, section 5 and appendix B of the
- * paper) and `positions` (loss by position in the window).
+/* The loss by position in the window, and the early-token curse (section 5 and appendix B of the paper).
  *
- * Nonoverlapping windows of length l predict their first targets from little context, and the longer the
- * windows, the fewer such targets there are. A perplexity that falls with l may thus owe nothing to longer
- * context. With N(l) the loss (nats per token) under nonoverlapping evaluation and S(l) under strided
- * evaluation, where almost every target has l tokens of context, at the same targets:
+ * Nonoverlapping windows predict their first targets from little context, and longer windows have fewer
+ * such targets, so a perplexity that falls with the length l need not come from longer context. With N(l)
+ * the loss (nats per token) in nonoverlapping and S(l) in strided evaluation of the same targets, and L the
+ * training length:
  *
  *     early(l) = N(l) - S(l)                     what short contexts at the starts of windows cost
  *     N(L) - N(l) = [S(L) - S(l)] + [early(L) - early(l)]
  *     gain        = longer context + fewer early tokens
  *
- * L is the training length; gains are positive where l is better. The table also has the nonoverlapping loss
- * at the positions below L and at those from L on (0-based; bins of `position_loss` that L cuts count as
- * below): a method that fails beyond its training length shows it in the second. Losses are means over
- * seeds.
+ * The table also has the nonoverlapping loss at positions below L and from L on (counted from 0; a bin of
+ * `position_loss` that contains L counts as below). Losses are means over seeds.
  */
 
 /* --- losses by position --- */
 
 /* The bins of a cell, summed over its seeds; returns how many, -1 with err set. */
-static int read_bins(ResultsBin *bins, const Analysis *analysis, const SeriesCell *cell, Error *err) {
+static int read_bins(SeriesBin *bins, const SeriesCell *cell, Error *err) {
     int count = 0;
     for (int s = 0; s < cell->count; s++) {
-        ResultsBin more[RESULTS_BINS];
-        int known = results_bins(more, analysis->store, &cell->seeds[s], err);
+        SeriesBin more[SERIES_BINS];
+        int known = series_bins(more, &cell->seeds[s], err);
         if (known < 0) return -1;
         for (int b = 0; b < known; b++) {
             if (b < count) more[b].nats += bins[b].nats, more[b].tokens += bins[b].tokens;
@@ -198,7 +189,7 @@ static int read_bins(ResultsBin *bins, const Analysis *analysis, const SeriesCel
 }
 
 /* Mean loss at positions [from, to), by the bins that begin there; NAN without any. */
-static double loss_between(const ResultsBin *bins, int count, int64_t from, int64_t to) {
+static double loss_between(const SeriesBin *bins, int count, int64_t from, int64_t to) {
     double nats = 0, tokens = 0;
     for (int b = 0; b < count; b++) {
         if (bins[b].first < from || bins[b].first >= to) continue;
@@ -210,13 +201,13 @@ static double loss_between(const ResultsBin *bins, int count, int64_t from, int6
 
 static const TableColumn positions_columns[] = {
     ANALYSIS_KEYS(TABLE_GROUP, TABLE_GROUP),
-    {"eval_length", "", TABLE_INT, TABLE_FOR_BOTH | TABLE_SPREAD, 0},
-    {"first", "from position", TABLE_INT, TABLE_FOR_BOTH, 0},
-    {"last", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"tokens", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"seeds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"nats", "", TABLE_REAL, TABLE_FOR_PROGRAMS | TABLE_SPREAD_VALUE, 3},
-    {"perplexity", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"eval_length", NULL, TABLE_INT, .role = TABLE_SPREAD},
+    {"first", "from position", TABLE_INT},
+    {"last", NULL, TABLE_INT},
+    {"tokens", NULL, TABLE_INT},
+    {"seeds", NULL, TABLE_INT},
+    {"nats", NULL, TABLE_REAL, .decimals = 3, .role = TABLE_SPREAD_VALUE},
+    {"perplexity", NULL, TABLE_REAL},
 };
 
 static bool run_positions(const Analysis *analysis, Error *err) {
@@ -224,8 +215,8 @@ static bool run_positions(const Analysis *analysis, Error *err) {
         const Series *series = &analysis->set->items[i];
         for (int k = 0; k < series->count; k++) {
             const SeriesCell *cell = &series->cells[k];
-            ResultsBin bins[RESULTS_BINS];
-            int count = read_bins(bins, analysis, cell, err);
+            SeriesBin bins[SERIES_BINS];
+            int count = read_bins(bins, cell, err);
             if (count < 0) return false;
             for (int b = 0; b < count; b++) {
                 double nats = bins[b].nats / (double)bins[b].tokens;
@@ -241,42 +232,37 @@ static bool run_positions(const Analysis *analysis, Error *err) {
 
 const AnalysisKind analysis_positions = {
     .title = "loss by position in the window",
-    .columns = positions_columns,
-    .column_count = COUNT_OF(positions_columns),
+    ANALYSIS_COLUMNS(positions_columns),
     .run = run_positions,
 };
 
 /* --- the decomposition --- */
 
 static const TableColumn early_columns[] = {
-    ANALYSIS_KEYS(0, TABLE_GROUP),
-    {"strided_rule", "stride", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"eval_length", "length", TABLE_INT, TABLE_FOR_BOTH, 0},
-    {"seeds", "seeds", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
-    {"nonoverlapping_perplexity", "nonoverlapping", TABLE_REAL, TABLE_FOR_BOTH, -1},
-    {"strided_perplexity", "strided", TABLE_REAL, TABLE_FOR_BOTH, -1},
-    {"early_nats", "early tokens cost", TABLE_REAL, TABLE_FOR_BOTH, 4},
-    {"gain_nats", "gain since L", TABLE_REAL, TABLE_FOR_BOTH, 4},
-    {"gain_context_nats", "by context", TABLE_REAL, TABLE_FOR_BOTH, 4},
-    {"gain_early_nats", "by fewer early", TABLE_REAL, TABLE_FOR_BOTH, 4},
-    {"below_nats", "loss below L", TABLE_REAL, TABLE_FOR_BOTH, 4},
-    {"beyond_nats", "loss beyond L", TABLE_REAL, TABLE_FOR_BOTH, 4},
+    ANALYSIS_KEYS(TABLE_SHOWN, TABLE_GROUP),
+    {"strided_rule", "stride", TABLE_TEXT},
+    {"eval_length", "length", TABLE_INT},
+    {"seeds", "seeds", TABLE_INT, .if_varying = true},
+    {"nonoverlapping_perplexity", "nonoverlapping", TABLE_REAL, .decimals = -1},
+    {"strided_perplexity", "strided", TABLE_REAL, .decimals = -1},
+    {"early_nats", "early tokens cost", TABLE_REAL, .decimals = 4},
+    {"gain_nats", "gain since L", TABLE_REAL, .decimals = 4},
+    {"gain_context_nats", "by context", TABLE_REAL, .decimals = 4},
+    {"gain_early_nats", "by fewer early", TABLE_REAL, .decimals = 4},
+    {"below_nats", "loss below L", TABLE_REAL, .decimals = 4},
+    {"beyond_nats", "loss beyond L", TABLE_REAL, .decimals = 4},
 };
 
-static double loss_at(const Series *series, int64_t length) {
-    const SeriesCell *cell = series ? series_cell(series, length) : NULL;
-    return cell ? series_mean_loss(cell) : NAN;
-}
-
-/* strided: NULL where there is none. */
+/* strided: NULL: there is no strided evaluation. */
 static bool add_length(const Analysis *analysis, const Series *plain, const Series *strided,
                        const SeriesCell *cell, Error *err) {
-    ResultsBin bins[RESULTS_BINS];
-    int count = read_bins(bins, analysis, cell, err);
+    SeriesBin bins[SERIES_BINS];
+    int count = read_bins(bins, cell, err);
     if (count < 0) return false;
     int64_t L = plain->train_length;
-    double N = series_mean_loss(cell), N_L = loss_at(plain, L);
-    double S = loss_at(strided, cell->length), S_L = loss_at(strided, L);
+    double N = series_mean_loss(cell), N_L = series_mean_loss(plain->base);
+    double S = strided ? series_mean_loss(series_cell(strided, cell->length)) : NAN;
+    double S_L = strided ? series_mean_loss(strided->base) : NAN;
     TableCell *row = TABLE_TEXTS(analysis_row(analysis, plain), strided ? strided->rule : NULL);
     row = TABLE_NUMBERS(row, cell->length, cell->count, exp(N), exp(S));
     row = TABLE_NUMBERS(row, N - S, N_L - N, S_L - S, (N_L - S_L) - (N - S));
@@ -297,7 +283,8 @@ static bool run_early(const Analysis *analysis, Error *err) {
         const Series *plain = &set->items[i];
         if (!series_nonoverlapping(plain)) continue;
         int strided = 0;
-        for (int k = 0; k <= set->count; k++) { /* after the last one: none, if there was none */
+        for (int k = 0; k <= set->count;
+             k++) { /* after the last series: a row without a strided one, if there was none */
             const Series *other = k < set->count ? &set->items[k] : NULL;
             if (other ? !is_strided_of(other, plain) : strided > 0) continue;
             strided++;
@@ -313,14 +300,13 @@ static bool run_early(const Analysis *analysis, Error *err) {
                                 "outside the training length.");
     if (lacking)
         table_note(analysis->table,
-                   "Some have no strided evaluation of the same targets; `poslab eval DB --protocol "
+                   "Some series have no strided evaluation of the same targets; `poslab eval DB --protocol "
                    "strided:0.125` adds it.");
     return true;
 }
 
 const AnalysisKind analysis_early = {
     .title = "the early-token curse",
-    .columns = early_columns,
-    .column_count = COUNT_OF(early_columns),
+    ANALYSIS_COLUMNS(early_columns),
     .run = run_early,
 };

@@ -15,7 +15,6 @@
 typedef struct AnalysisKind AnalysisKind;
 
 typedef struct Analysis {
-    Database *store;
     const Results *set;
     const AnalysisKind *kind;
     const AnalysisOptions *options;
@@ -35,23 +34,20 @@ struct AnalysisKind {
     const AnalysisKind *of_task; /* in its place for experiments on tasks; NULL: not for them */
 };
 
+#define ANALYSIS_COLUMNS(list) .columns = list, .column_count = COUNT_OF(list)
+
 extern const AnalysisKind analysis_curves, analysis_matrix, analysis_compare, analysis_short_long,
     analysis_cost, analysis_early, analysis_positions, analysis_claims, analysis_claim_points,
     analysis_accuracy, analysis_compare_accuracy;
 
-/* The first columns; `name` and `length` are further flags of the method's and the training length's column.
- */
+/* The first columns, with the roles of the method and of the training length. */
 enum { ANALYSIS_EVALUATED = 3, ANALYSIS_TRAIN_LENGTH = 8, ANALYSIS_KEY_COUNT };
-#define ANALYSIS_KEYS(name_flags, length_flags)                                                              \
-    {"experiment", "experiment", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},                                         \
-        {"method", "method", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},                                             \
-        {"name", "method", TABLE_TEXT, TABLE_FOR_BOTH | (name_flags), 0},                                    \
-        {"evaluated", "evaluated on", TABLE_TEXT, TABLE_FOR_PEOPLE | TABLE_IF_VARYING, 0},                   \
-        {"split", "split", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},                                               \
-        {"protocol", "protocol", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},                                         \
-        {"stride_rule", "stride", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},                                        \
-        {"requested", "requested", TABLE_INT, TABLE_FOR_PROGRAMS, 0}, {                                      \
-        "train_length", "trained at", TABLE_INT, TABLE_FOR_BOTH | (length_flags), 0                          \
+#define ANALYSIS_KEYS(name_role, length_role)                                                                \
+    {"experiment", NULL, TABLE_TEXT}, {"method", NULL, TABLE_TEXT},                                          \
+        {"name", "method", TABLE_TEXT, .role = name_role},                                                   \
+        {NULL, "evaluated on", TABLE_TEXT, .if_varying = true}, {"split", NULL, TABLE_TEXT},                 \
+        {"protocol", NULL, TABLE_TEXT}, {"stride_rule", NULL, TABLE_TEXT}, {"requested", NULL, TABLE_INT}, { \
+        "train_length", "trained at", TABLE_INT, .role = length_role                                         \
     }
 
 /* Fills the columns for keys of the config in the last row, which describes this series; compared: what it is

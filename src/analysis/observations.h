@@ -1,10 +1,8 @@
-/* observations: the perplexities of an experiment (analysis/results.h) as a list, for tables with chosen rows
- * and columns.
+/* observations: the perplexities of an experiment (analysis/results.h) as a list, with fields.
  *
- * An observation is one perplexity: a series (analysis/results.h) at one evaluation length, averaged over
- * its seeds or of one seed. Fields describe an observation; --rows, --columns and --where name them.
- * Observations of a paper (analysis/reference_curves.h) are placed at the same multiples of the training
- * length as ours.
+ * An observation is one perplexity: a series at one evaluation length, averaged over its seeds or of one
+ * seed. Fields describe an observation; --rows, --columns and --where name them. Observations of a paper
+ * (analysis/reference_curves.h) are at the same multiples of the training length as ours.
  */
 #ifndef POSLAB_ANALYSIS_OBSERVATIONS_H
 #define POSLAB_ANALYSIS_OBSERVATIONS_H
@@ -14,13 +12,13 @@
 typedef struct Observation {
     const Series *series;
     const char *name;       /* of the series, without settings that are shown as fields of their own */
-    const SeriesCell *cell; /* the seeds that are wanted */
-    const SeriesCell *base; /* the same at the training length; NULL if there is none */
-    int64_t seed;           /* -1: all of the cell's */
-    bool paper, between;    /* from a paper; there between two lengths (reference_curves_at) */
+    const SeriesCell *cell; /* all its seeds, or one */
+    const SeriesCell *base; /* likewise at the training length; NULL: there is none */
+    int64_t seed;           /* -1: all */
+    bool paper, between;    /* from a paper; interpolated (reference_curves_at) */
 } Observation;
 
-/* What identifies an observation; fields say which parts of that they show. */
+/* The parts of the identity of an observation. A field says which of them it shows. */
 enum {
     OBSERVATION_METHOD = 1,
     OBSERVATION_SPLIT = 2,
@@ -37,12 +35,12 @@ enum {
     OBSERVATION_DATABASE = 4096,
 };
 
-/* Where the value of a field is. The last five can be numbers. */
+/* The source of a value. Kinds from OBSERVATION_COUNT on are numbers. */
 typedef enum ObservationKind {
     OBSERVATION_NAME,
     OBSERVATION_OF_SERIES, /* a text of the series, at `offset` */
     OBSERVATION_FROM,      /* "here" or "paper" */
-    OBSERVATION_OF_CONFIG, /* the value of the key of the config that the field is named after */
+    OBSERVATION_OF_CONFIG, /* the value of a key of the config; the field has the name of the key */
     OBSERVATION_COUNT,     /* a whole number of the series, at `offset`; negative: unknown */
     OBSERVATION_AT,        /* the evaluation length */
     OBSERVATION_MULTIPLE,  /* of the training length */
@@ -72,24 +70,12 @@ int observations_parse_fields(const ObservationField **fields, int most, const c
                               Error *err);
 bool observations_same_field(const ObservationField *a, const ObservationField *b);
 
-/* A condition "field=value". Several about one field are alternatives; those about different ones must all
- * hold. */
-typedef struct ObservationFilter {
-    const ObservationField *field;
-    const char *value;
-} ObservationFilter;
-
-/* texts: NULL-terminated, or NULL. Returns how many, -1 and err set for one that is none. */
-int observations_parse_filters(ObservationFilter **where, const char *const *texts, Arena *arena, Error *err);
-
-/* Whether the conditions about `field` allow any of these values. */
-bool observations_allow(const ObservationFilter *where, int count, const ObservationField *field,
-                        const char *const *values, int value_count);
+/* Whether two texts are the same value of a field. */
+bool observations_same_value(const ObservationField *field, const char *a, const char *b);
 
 typedef struct ObservationOptions {
-    const ObservationFilter *where;
-    int where_count;
-    bool by_seed, paper;
+    bool by_seed;             /* an observation for each seed */
+    bool paper;               /* with the curves of papers */
     const char *const *shown; /* keys of the config that are shown, and so are left out of names */
     int shown_count;
 } ObservationOptions;
@@ -97,46 +83,22 @@ typedef struct ObservationOptions {
 typedef struct ObservationList {
     const Results *set;
     const ReferenceCurves *paper; /* NULL unless requested */
-    Observation *items; /* in the order of the config, those of the paper behind ours of the same method */
+    Observation *items;           /* in the order of the config, those of a paper after ours of the method */
     int count;
 } ObservationList;
 
-/* Keeps those of the experiments in which the conditions hold for anything. Fails (usage) if that is none, or
-   if any one condition holds for nothing, and lists the values that there are; or if the paper's curves are
-   requested and an experiment has none. */
-bool observations_choose(const Results **sets, int *count, const ObservationOptions *options, Arena *arena,
-                         Error *err);
-
-/* The results that the conditions allow: series without any are left out. NULL and err if reading fails. */
-const Results *observations_keep(const Results *set, const ObservationOptions *options, Arena *arena,
-                                 Error *err);
-
-/* NULL and err if the paper's curves are requested and there are
-   none. */
+/* NULL and err if the paper's curves are requested and there are none. */
 const ObservationList *observations_list(const Results *set, const ObservationOptions *options, Arena *arena,
                                          Error *err);
 
-/* The results of which the conditions hold: `where` as in observations_parse_filters, `methods` names or
-   labels; both NULL-terminated, or NULL. Without conditions it is the set itself. Errors as in
-   observations_choose. */
-const Results *observations_select(const Results *set, const char *const *where, const char *const *methods,
-                                   Arena *arena, Error *err);
-
-/* Mean and deviation of the ratio to the perplexity at the training length (`base`), over the seeds that have
-   both; returns how many have (0: both are NAN). The ratio as a text: "1.032 ± 0.004", with "(2/3)" where
-   seeds are missing. */
-int observations_ratio(const Observation *observation, double *mean, double *deviation, Arena *arena);
-const char *observations_ratio_text(const Observation *observation, double mean, double deviation, int count,
-                                    Arena *arena);
-
-/* The signature of the numbers in a list: that of all, or of the evaluations that the conditions leave, with
-   the conditions. NULL and err if reading fails. */
-const char *observations_signature(const ObservationList *list, const char *const *where, Arena *arena,
-                                   Error *err);
+/* The ratio to the perplexity at the training length (`base`), over the seeds that have both, and its text:
+   "1.032 ± 0.004", with "(2/3)" where seeds are missing. */
+StatsSpread observations_ratio(const Observation *observation, Arena *arena);
+const char *observations_ratio_text(const Observation *observation, const StatsSpread *ratio, Arena *arena);
 
 /* The names of the fields that rows show by default, separated by commas: methods; where there are several,
-   databases, experiments, protocols and corpora; training lengths; position parameters. Of tasks without
-   those that the settings in the names determine. */
+   databases, experiments, protocols and corpora; training lengths; position parameters. For
+   tasks, without the fields that the settings in the names determine. */
 const char *observations_default_rows(const ObservationList *list, const ObservationField *column,
                                       Arena *arena);
 

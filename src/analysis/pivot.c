@@ -11,12 +11,12 @@ static const double level = 0.05;
 /* Columns of the table; those of the fields in --rows follow. */
 enum { GRID, CAPTION, PAPER, SPREAD, SPREAD_HEAD, VALUE, FIELDS };
 static const TableColumn columns[FIELDS] = {
-    [GRID] = {"", "", TABLE_INT, TABLE_GROUP, 0},
-    [CAPTION] = {"", "", TABLE_TEXT, TABLE_CAPTION, 0},
-    [PAPER] = {"", "", TABLE_INT, TABLE_KEY, 0},
-    [SPREAD] = {"", "", TABLE_REAL, TABLE_SPREAD, 0},
-    [SPREAD_HEAD] = {"", "", TABLE_TEXT, TABLE_SPREAD_HEAD, 0},
-    [VALUE] = {"", "", TABLE_REAL, TABLE_SPREAD_VALUE | TABLE_DASHED, 0},
+    [GRID] = {NULL, NULL, TABLE_INT, .role = TABLE_GROUP},
+    [CAPTION] = {NULL, NULL, TABLE_TEXT, .role = TABLE_CAPTION},
+    [PAPER] = {NULL, NULL, TABLE_INT, .role = TABLE_KEY},
+    [SPREAD] = {NULL, NULL, TABLE_REAL, .role = TABLE_SPREAD},
+    [SPREAD_HEAD] = {NULL, NULL, TABLE_TEXT, .role = TABLE_SPREAD_HEAD},
+    [VALUE] = {NULL, NULL, TABLE_REAL, .role = TABLE_SPREAD_VALUE, .dashed = true},
 };
 
 typedef struct Pivot {
@@ -24,8 +24,9 @@ typedef struct Pivot {
     const ObservationList *list;
     const ObservationField *rows[MOST_ROWS], *column;
     int row_count;
-    unsigned shown; /* OBSERVATION_* that rows and columns show */
-    int seeds;      /* the most that a number is asked of */
+    const char *shown_fields[MOST_ROWS + 1]; /* names of the column and of the rows */
+    unsigned shown;                          /* OBSERVATION_* that rows and columns show */
+    int seeds;                               /* the most seeds that an observation requests */
     SeriesMetric metric;
     int *grid, grid_count; /* [list->count]: the grid in which each observation is */
     Table *table;
@@ -42,7 +43,7 @@ static bool same_field(const Pivot *pivot, const ObservationField *field, const 
     return same;
 }
 
-/* Fields that say by which of the hidden values a grid differs from the others. */
+/* Whether the field is shown by neither rows nor columns, so that its values split the table. */
 static bool is_hidden(const Pivot *pivot, const ObservationField *field, const Observation *observation) {
     if (!field->shows || field->shows & pivot->shown) return false;
     return !observation->paper || field->shows & (OBSERVATION_METHOD | OBSERVATION_TRAIN_LENGTH);
@@ -75,7 +76,7 @@ static void choose_grids(Pivot *pivot) {
     }
 }
 
-/* "trained at"-like words of what all observations of a grid share and others do not. */
+/* "training length: 64; split: valid": the hidden values of a grid that differ between grids. */
 static const char *caption_of(const Pivot *pivot, const Observation *opener) {
     const char *caption = "";
     unsigned said = pivot->shown;
@@ -98,15 +99,17 @@ static const char *caption_of(const Pivot *pivot, const Observation *opener) {
 /* --- cells --- */
 
 static TableCell make_cell(const Pivot *pivot, const Observation *observation) {
-    double number = observation->cell->mean, deviation;
+    double number = observation->cell->mean;
     const char *average = pivot->list->set->task ? "median" : "mean";
     const char *text;
     int count = observation->cell->count, asked = observation->cell->seeds_requested;
     if (pivot->options->ratio) {
-        count = observations_ratio(observation, &number, &deviation, pivot->arena);
-        text = observations_ratio_text(observation, number, deviation, count, pivot->arena);
+        const StatsSpread ratio = observations_ratio(observation, pivot->arena);
+        text = observations_ratio_text(observation, &ratio, pivot->arena);
+        number = ratio.mean;
+        count = ratio.count;
     } else if (pivot->list->set->task) {
-        number = series_median(observation->cell, pivot->metric, pivot->arena);
+        number = series_spread(observation->cell, pivot->metric, pivot->arena).median;
         text = series_score_text(observation->cell, pivot->metric, pivot->arena);
     } else
         text = series_cell_text(observation->cell, pivot->arena);
@@ -182,31 +185,21 @@ static bool is_better(const Pivot *pivot, double a, double b) {
     return higher ? a > b : a < b;
 }
 
-static bool complete(const Observation *observation) {
-    return observation->cell->count == observation->cell->seeds_requested;
-}
-
 /* p[i]: how well the observation i differs from the best; NAN where nothing can be tested. */
 static bool compare_with(const Pivot *pivot, double *p, const Observation *best,
                          const Observation *const *others, int count, Error *err) {
     const SeriesCell **cells = NEW(pivot->arena, count, const SeriesCell *);
     StatsDifference *differences = NEW(pivot->arena, count, StatsDifference);
-    bool together = complete(best);
-    for (int i = 0; i < count; i++) {
-        cells[i] = others[i]->cell;
-        together &= complete(others[i]) && cells[i]->count == best->cell->count;
-    }
-    int step = together ? count : 1; /* with all seeds, they share the draws */
-    for (int i = 0; i < count; i += step)
-        if (!series_compare(differences + i, cells + i, step, best->cell, pivot->metric, STATS_BLOCK,
-                            STATS_RESAMPLES, pivot->arena, err))
-            return false;
+    for (int i = 0; i < count; i++) cells[i] = others[i]->cell;
+    if (!series_compare(differences, cells, count, best->cell, pivot->metric, STATS_BLOCK, STATS_RESAMPLES,
+                        pivot->arena, err))
+        return false;
     for (int i = 0; i < count; i++) p[i] = differences[i].p;
     stats_holm(p, p, count, pivot->arena);
     return true;
 }
 
-/* Observations of a grid that were evaluated alike, with their cells. */
+/* Marks the best of observations that were evaluated alike, in their cells. */
 static bool mark_class(const Pivot *pivot, const Observation *const *items, TableCell *const *cells,
                        int count, Error *err) {
     const Observation **others = NEW(pivot->arena, count, const Observation *);
@@ -217,7 +210,7 @@ static bool mark_class(const Pivot *pivot, const Observation *const *items, Tabl
             (best < 0 || is_better(pivot, cells[i]->number, cells[best]->number)))
             best = i;
     if (best < 0 || count < 2) return true;
-    if (pivot->list->set->task && cells[best]->number == 0) return true; /* none has anything right */
+    if (pivot->list->set->task && cells[best]->number == 0) return true; /* nothing was answered */
     cells[best]->best = true;
     if (pivot->options->ratio) {
         table_note(pivot->table, "Bold: the lowest ratio, untested.");
@@ -245,7 +238,7 @@ static bool mark_class(const Pivot *pivot, const Observation *const *items, Tabl
                 : "Bold: the lowest mean of those evaluated alike, and all that are not distinguishable from "
                   "it (p at least 0.05, paired bootstrap over seeds and windows, Holm).");
         if (items[best]->cell->count < 5)
-            table_note(pivot->table, "Fewer than five seeds: the test tells apart more than it should.");
+            table_note(pivot->table, "Fewer than five seeds: the test reports too many differences.");
     } else
         table_note(pivot->table,
                    arena_format(pivot->arena,
@@ -254,7 +247,7 @@ static bool mark_class(const Pivot *pivot, const Observation *const *items, Tabl
     return true;
 }
 
-/* items[count]: the observations of the last rows of the table, which are a grid. */
+/* items[count]: the observations of a grid, which is the last `count` rows of the table. */
 static bool mark_best(const Pivot *pivot, const Observation *const *items, int count, Error *err) {
     const Table *table = pivot->table;
     const Observation **members = NEW(pivot->arena, count, const Observation *);
@@ -307,13 +300,13 @@ static Table *new_table(const Pivot *pivot) {
         const ObservationField *field = pivot->rows[c];
         const char *head =
             *field->under ? arena_format(pivot->arena, "%s\n%s", field->head, field->under) : field->head;
-        all[FIELDS + c] = (TableColumn){
-            field->name, head, observations_is_number(field) ? TABLE_REAL : TABLE_TEXT, TABLE_FOR_PEOPLE, 0};
+        all[FIELDS + c] =
+            (TableColumn){NULL, head, observations_is_number(field) ? TABLE_REAL : TABLE_TEXT, .decimals = 0};
     }
     return table_new(NULL, all, FIELDS + pivot->row_count, pivot->arena);
 }
 
-/* "over 5 seeds", "over 4 to 5 seeds": what the numbers have, not what was asked for. */
+/* "mean over 4 to 5 seeds": of the seeds that are done. */
 static const char *seeds_text(const Pivot *pivot) {
     int few = 0, most = 0;
     for (int i = 0; i < pivot->list->count; i++) {
@@ -341,34 +334,26 @@ static const char *title_of(const Pivot *pivot) {
 
 /* Says which settings differ between the numbers and are not shown. */
 static void put_hidden(const Pivot *pivot) {
-    const Results *set = pivot->list->set;
     const Series **series = NULL;
-    const char **shown = NULL;
-    int count = 0, shown_count = 0;
-    *ARENA_PUSH(pivot->arena, shown, shown_count) = pivot->column->name;
-    for (int i = 0; i < pivot->row_count; i++)
-        *ARENA_PUSH(pivot->arena, shown, shown_count) = pivot->rows[i]->name;
-    for (int i = 0; i < set->best_count; i++)
-        *ARENA_PUSH(pivot->arena, shown, shown_count) = set->best_paths[i];
+    int count = 0;
     for (int i = 0; i < pivot->list->count; i++)
         if (!pivot->list->items[i].paper)
             *ARENA_PUSH(pivot->arena, series, count) = pivot->list->items[i].series;
-    const char *note =
-        series_hidden_settings(series, count, set->paths, set->path_count, shown, shown_count, pivot->arena);
-    if (note) table_note(pivot->table, note);
-    if (set->best) table_note(pivot->table, set->best);
+    results_note_settings(pivot->table, pivot->list->set, series, count, pivot->shown_fields,
+                          pivot->row_count + 1);
+}
+
+static void name_fields(Pivot *pivot) {
+    pivot->shown_fields[0] = pivot->column->name;
+    for (int i = 0; i < pivot->row_count; i++) pivot->shown_fields[i + 1] = pivot->rows[i]->name;
 }
 
 static bool read_list(Pivot *pivot, const Results *set, Error *err) {
     const PivotOptions *options = pivot->options;
-    ObservationFilter *where;
     ObservationOptions wanted = {.paper = options->paper};
     const char *lengths = options->paper ? "multiple" : set->task ? "size" : "eval_length";
     const char *column = options->columns ? options->columns : lengths;
-    wanted.where_count = observations_parse_filters(&where, options->where, pivot->arena, err);
-    wanted.where = where;
-    if (wanted.where_count < 0 || !observations_parse_fields(&pivot->column, 1, column, pivot->arena, err))
-        return false;
+    if (!observations_parse_fields(&pivot->column, 1, column, pivot->arena, err)) return false;
     if (options->rows) {
         pivot->row_count =
             observations_parse_fields(pivot->rows, MOST_ROWS, options->rows, pivot->arena, err);
@@ -382,7 +367,7 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
             return error_set(err, EXIT_USAGE, "'%s' is on a task: 'multiple' is of text, use 'size'",
                              set->experiment);
     pivot->shown = pivot->column->shows;
-    if (set->task) pivot->shown |= OBSERVATION_CORPUS; /* the settings tell */
+    if (set->task) pivot->shown |= OBSERVATION_CORPUS; /* the settings in the names determine it */
     for (int i = 0; i < pivot->row_count; i++) {
         pivot->shown |= pivot->rows[i]->shows;
         if (observations_same_field(pivot->rows[i], pivot->column))
@@ -394,11 +379,9 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
         return error_set(
             err, EXIT_USAGE,
             "the paper's numbers have no seeds: --paper and the field 'seed' exclude each other");
-    const char **shown = NULL; /* the settings that have a field */
-    *ARENA_PUSH(pivot->arena, shown, wanted.shown_count) = pivot->column->name;
-    for (int i = 0; i < pivot->row_count; i++)
-        *ARENA_PUSH(pivot->arena, shown, wanted.shown_count) = pivot->rows[i]->name;
-    wanted.shown = shown;
+    name_fields(pivot);
+    wanted.shown = pivot->shown_fields;
+    wanted.shown_count = pivot->row_count + 1;
     pivot->list = observations_list(set, &wanted, pivot->arena, err);
     if (!pivot->list) return false;
     for (int i = 0; i < pivot->list->count; i++)
@@ -408,6 +391,7 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
     const char *rows = observations_default_rows(pivot->list, pivot->column, pivot->arena);
     pivot->row_count = observations_parse_fields(pivot->rows, MOST_ROWS, rows, pivot->arena, err);
     for (int i = 0; i < pivot->row_count; i++) pivot->shown |= pivot->rows[i]->shows;
+    name_fields(pivot);
     return pivot->row_count > 0;
 }
 
@@ -417,8 +401,7 @@ Table *pivot_table(const Results *set, const PivotOptions *options, Arena *arena
     if (!read_list(&pivot, set, err)) return NULL;
     Table *table = pivot.table = new_table(&pivot);
     table->title = title_of(&pivot);
-    table->signature = observations_signature(pivot.list, options->where, arena, err);
-    if (!table->signature) return NULL;
+    table->signature = set->signature;
     choose_grids(&pivot);
     for (int grid = 0; grid < pivot.grid_count; grid++)
         if (!add_grid(&pivot, grid, err)) return NULL;
@@ -430,9 +413,10 @@ Table *pivot_table(const Results *set, const PivotOptions *options, Arena *arena
     put_hidden(&pivot);
     if (pivot.list->paper) {
         table_note(table, arena_format(arena, "paper: %s.", pivot.list->paper->sources));
-        table_note(table,
-                   "~: between two lengths of the paper, by a straight line in the logarithms. Its data and "
-                   "model are others: compare ratios.");
+        table_note(
+            table,
+            "~: interpolated between two lengths of the paper, linearly in the logarithms. Its data and "
+            "model differ from ours: compare ratios.");
     }
     return table;
 }

@@ -1,8 +1,9 @@
 #include "analysis/reference_curves.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/text.h"
 
 static bool same_setting(const ReferenceCurve *a, const ReferenceCurve *b) {
     return a->train_length == b->train_length && !strcmp(a->dataset, b->dataset) &&
@@ -42,11 +43,17 @@ static bool is_taken(const ReferenceCurves *paper, int index) {
     return true;
 }
 
+/* Keeps the curves that are wanted, by training length and otherwise in their order. */
 static void keep(ReferenceCurves *paper, bool (*wanted)(const ReferenceCurves *, int), Arena *arena) {
     ReferenceCurve *kept = NEW(arena, paper->count, ReferenceCurve);
     int count = 0;
-    for (int i = 0; i < paper->count; i++)
-        if (wanted(paper, i)) kept[count++] = paper->items[i];
+    for (int i = 0; i < paper->count; i++) {
+        if (!wanted(paper, i)) continue;
+        int place = count++;
+        for (; place > 0 && kept[place - 1].train_length > paper->items[i].train_length; place--)
+            kept[place] = kept[place - 1];
+        kept[place] = paper->items[i];
+    }
     paper->items = kept;
     paper->count = count;
 }
@@ -69,7 +76,7 @@ static const char *list_sources(const ReferenceCurves *paper, Arena *arena) {
     for (int i = 0; i < paper->count; i++) {
         bool seen = false;
         for (int k = 0; k < i; k++) seen |= !strcmp(paper->items[k].source, paper->items[i].source);
-        if (!seen) list = arena_format(arena, "%s%s%s", list, *list ? "; " : "", paper->items[i].source);
+        if (!seen) list = text_join(list, "; ", paper->items[i].source, arena);
     }
     return list;
 }
@@ -90,23 +97,11 @@ const ReferenceCurves *reference_curves_read(Database *store, const char *experi
     while (query_next(query)) {
         if (strcmp(last, query_text(query, 0))) {
             last = arena_copy(arena, query_text(query, 0));
-            paper->sources = arena_format(arena, "%s%s%s", paper->sources, *paper->sources ? "; " : "", last);
+            paper->sources = text_join(paper->sources, "; ", last, arena);
         }
         if (query_int(query, 7)) add_number(paper, query, arena);
     }
     return query_end(query, err) ? paper : NULL;
-}
-
-static int by_length(const void *a, const void *b) {
-    const ReferenceCurve *one = a, *other = b;
-    if (one->train_length != other->train_length) return one->train_length < other->train_length ? -1 : 1;
-    const char *const texts[][2] = {{one->source, other->source},
-                                    {one->dataset, other->dataset},
-                                    {one->split, other->split},
-                                    {one->method, other->method}};
-    int order = 0;
-    for (int i = 0; !order && i < COUNT_OF(texts); i++) order = strcmp(texts[i][0], texts[i][1]);
-    return order;
 }
 
 const ReferenceCurves *reference_curves_choose(const ReferenceCurves *all, Arena *arena) {
@@ -114,7 +109,6 @@ const ReferenceCurves *reference_curves_choose(const ReferenceCurves *all, Arena
     *paper = *all;
     keep(paper, is_taken, arena);
     keep(paper, has_most_methods, arena);
-    if (paper->count) qsort(paper->items, (size_t)paper->count, sizeof *paper->items, by_length);
     paper->sources = list_sources(paper, arena);
     return paper;
 }

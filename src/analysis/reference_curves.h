@@ -1,10 +1,9 @@
-/* reference_curves: curves of papers, from the table `reference`, to be compared with ours.
+/* reference_curves: perplexity curves of papers, from the table `reference`.
  *
  * A curve is a method at one training length, evaluated without overlap from that length on. From each
- * source the training lengths are used at which it has most of the experiment's methods; where it has a
- * curve twice, the longer one. Because of other data and another model, perplexities of a paper are not
- * comparable with ours, but their ratios to the value at the training length are, at the same multiple of
- * it.
+ * source the training lengths are used at which it has most of the experiment's methods; of two curves of a
+ * method the longer one. Data and models differ from ours, so only ratios to the value at the training
+ * length, at the same multiple of it, can be compared.
  */
 #ifndef POSLAB_ANALYSIS_REFERENCE_CURVES_H
 #define POSLAB_ANALYSIS_REFERENCE_CURVES_H

@@ -1,26 +1,25 @@
-/* results: rows of the view `outcome` are in the order of the config; each is assigned to its series and
- * cell.
- */
+/* results: each row of the view `outcome` is added to its series and cell, in the order of the config. */
 #include "analysis/results.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/table.h"
+#include "base/text.h"
 #include "math/linear.h"
 #include "position/encoding.h"
 #include "train/evaluate.h"
 
 /* --- reading --- */
 
-/* Of the view `outcome`: " [variant]". */
+/* " [variant]", with its options if the experiment has the variant with several options. */
 #define CHANGED                                                                                              \
     "iif(eval_variant = '', '', ' [' || eval_variant || iif((experiment, label, variant, train_length,"      \
     " eval_variant) IN (SELECT experiment, label, variant, train_length, eval_variant FROM outcome"          \
     " WHERE eval_variant <> '' GROUP BY 1, 2, 3, 4, 5 HAVING count(DISTINCT eval_variant_options) > 1),"     \
     " ' ' || eval_variant_options, '') || ']')"
 
-/* A value of the section data.task of the run's config; NULL: the run is on text. */
+/* A value of data.task in the config of the run; NULL: the run is on text. */
 #define OF_TASK(path) "SELECT json_extract(config, '$.data.task." path "') FROM run WHERE key = run_key"
 
 /* The sum of an expression of k, an example of the evaluation, and w, its window. */
@@ -89,8 +88,7 @@ static const struct {
 static Query *begin_evaluations(Database *store, const char *const *experiment, Arena *arena) {
     const char *list = "";
     for (int p = 0; p < COUNT_OF(parts); p++)
-        for (int i = 0; i < parts[p].count; i++)
-            list = arena_format(arena, "%s%s%s", list, *list ? ", " : "", parts[p].columns[i].sql);
+        for (int i = 0; i < parts[p].count; i++) list = text_join(list, ", ", parts[p].columns[i].sql, arena);
     const char *sql = arena_format(arena,
                                    "SELECT %s FROM outcome WHERE experiment = ? ORDER BY ordinal,"
                                    " eval_variant, split DESC, protocol, stride_rule, requested,"
@@ -146,39 +144,26 @@ static bool is_of(const Series *series, Query *query) {
            series->train_length == query_int(query, 3);
 }
 
-#define RUNS_OF                                                                                              \
-    " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"                     \
-    " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"
-
-static bool read_configs(Results *set, Database *store, const char *const *experiment, Arena *arena,
-                         Error *err) {
-    Query *query = query_begin(store,
-                               "SELECT r.label, p.variant, c.hash, r.train_length, min(r.config)" RUNS_OF
-                               " GROUP BY 1, 2, 3, 4",
-                               experiment);
-    while (query_next(query)) {
-        const char *text = query_text(query, 4);
-        const Json *config = json_parse(text, strlen(text), "run.config", arena, &(Error){0});
-        for (int i = 0; i < set->count; i++)
-            if (is_of(&set->items[i], query)) set->items[i].config = config;
-    }
-    if (!query_end(query, err)) return false;
-    query = query_begin(store, "SELECT DISTINCT path FROM setting WHERE experiment = ? ORDER BY path",
-                        experiment);
+static bool read_paths(Results *set, const char *const *experiment, Arena *arena, Error *err) {
+    Query *query = query_begin(
+        set->store, "SELECT DISTINCT path FROM setting WHERE experiment = ? ORDER BY path", experiment);
     while (query_next(query))
         *ARENA_PUSH(arena, set->paths, set->path_count) = arena_copy(arena, query_text(query, 0));
     return query_end(query, err);
 }
 
-static bool read_runs(Results *set, Database *store, const char *const *experiment, Arena *arena,
-                      Error *err) {
+/* The config of each series, and what its training cost. */
+static bool read_runs(Results *set, const char *const *experiment, Arena *arena, Error *err) {
     Query *query =
-        query_begin(store,
+        query_begin(set->store,
                     "SELECT r.label, p.variant, c.hash, r.train_length, r.seed, r.threads, r.train_tokens,"
-                    " r.train_seconds, r.processor_seconds, r.load, coalesce(r.peak_bytes, 0)" RUNS_OF
-                    " AND r.status = 'done' AND r.train_seconds > 0 ORDER BY p.ordinal",
+                    " r.train_seconds, r.processor_seconds, r.load, coalesce(r.peak_bytes, 0), r.config,"
+                    " r.status = 'done' AND r.train_seconds > 0"
+                    " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+                    " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ? ORDER BY p.ordinal",
                     experiment);
     while (query_next(query)) {
+        const char *config = query_text(query, 11);
         SeriesRun run = {
             .seed = query_int(query, 4), .threads = query_int(query, 5), .tokens = query_int(query, 6)};
         run.cost[SERIES_SPEED] = query_real(query, 6) / query_real(query, 7);
@@ -186,7 +171,10 @@ static bool read_runs(Results *set, Database *store, const char *const *experime
             run.cost[c] = query_real(query, 7 + c - SERIES_SECONDS);
         for (int i = 0; i < set->count; i++) {
             Series *series = &set->items[i];
-            if (is_of(series, query)) *ARENA_PUSH(arena, series->runs, series->run_count) = run;
+            if (!is_of(series, query)) continue;
+            if (!series->config)
+                series->config = json_parse(config, strlen(config), "run.config", arena, &(Error){0});
+            if (query_int(query, 12)) *ARENA_PUSH(arena, series->runs, series->run_count) = run;
         }
     }
     return query_end(query, err);
@@ -234,30 +222,29 @@ static const char *sign(Database *store, const char *experiment, const char *eva
     return query_end(query, err) ? signature : NULL;
 }
 
-const char *results_signature(const Results *set, const SeriesCell *const *cells, int count, Arena *arena,
-                              Error *err) {
+bool results_sign(Results *set, Arena *arena, Error *err) {
     Json *ids = json_new_array(arena);
-    for (int i = 0; i < count; i++)
-        for (int s = 0; s < cells[i]->count; s++)
-            json_append(ids, json_new_number((double)cells[i]->seeds[s].evaluation, arena));
-    const char *signature = sign(set->store, set->experiment, json_print(ids, arena), arena, err);
-    for (int i = 0; signature && i < set->best_count; i++)
-        signature = arena_format(arena, "%s%s%s", signature, i ? "," : " best=", set->best_paths[i]);
-    return signature;
+    for (int i = 0; i < set->count; i++)
+        for (int k = 0; k < set->items[i].count; k++)
+            for (int s = 0; s < set->items[i].cells[k].count; s++) {
+                const SeriesSeed *seed = &set->items[i].cells[k].seeds[s];
+                json_append(ids, json_new_number((double)seed->evaluation, arena));
+            }
+    set->signature = sign(set->store, set->experiment, json_print(ids, arena), arena, err);
+    for (int i = 0; set->signature && i < set->best_count; i++)
+        set->signature =
+            arena_format(arena, "%s%s%s", set->signature, i ? "," : " best=", set->best_paths[i]);
+    return set->signature != NULL;
 }
 
 /* Keeps the best values of these paths, separated by commas. */
 static bool keep_best(Results *set, const char *list, Arena *arena, Error *err) {
-    const SeriesCell **cells = NULL;
     const char *known = "";
-    int cell_count = 0;
-    for (int i = 0; i < set->path_count; i++)
-        known = arena_format(arena, "%s%s%s", known, i ? ", " : "", set->paths[i]);
+    for (int i = 0; i < set->path_count; i++) known = text_join(known, ", ", set->paths[i], arena);
     for (const char *end; *list; list = *end ? end + 1 : end) {
         end = list + strcspn(list, ",");
         const char *path = arena_format(arena, "%.*s", (int)(end - list), list);
-        bool varies = false;
-        for (int i = 0; i < set->path_count; i++) varies |= !strcmp(path, set->paths[i]);
+        bool varies = text_among(path, set->paths, set->path_count);
         if (!varies || !strncmp(path, "method.", 7))
             return error_set(err, EXIT_USAGE, "--best %s: experiment '%s' %s", path, set->experiment,
                              varies
@@ -267,11 +254,7 @@ static bool keep_best(Results *set, const char *list, Arena *arena, Error *err) 
         *ARENA_PUSH(arena, set->best_paths, set->best_count) = path;
     }
     set->best = series_choose_best(set->items, &set->count, set->best_paths, set->best_count, arena, err);
-    for (int i = 0; set->best && i < set->count; i++)
-        for (int k = 0; k < set->items[i].count; k++)
-            *ARENA_PUSH(arena, cells, cell_count) = &set->items[i].cells[k];
-    set->signature = set->best ? results_signature(set, cells, cell_count, arena, err) : NULL;
-    return set->signature != NULL;
+    return set->best && results_sign(set, arena, err);
 }
 
 Results *results_read(Database *store, const char *experiment, const char *best, Arena *arena, Error *err) {
@@ -284,8 +267,8 @@ Results *results_read(Database *store, const char *experiment, const char *best,
     if (!set->reference) return NULL;
     Query *query = begin_evaluations(store, parameters, arena);
     for (int64_t row = 0; query_next(query); row++) take_row(set, query, row, arena);
-    if (!query_end(query, err) || !read_runs(set, store, parameters, arena, err) ||
-        !read_configs(set, store, parameters, arena, err))
+    if (!query_end(query, err) || !read_runs(set, parameters, arena, err) ||
+        !read_paths(set, parameters, arena, err))
         return NULL;
     for (int i = 0; i < set->count; i++) {
         series_finish(&set->items[i], arena);
@@ -296,14 +279,12 @@ Results *results_read(Database *store, const char *experiment, const char *best,
 
 /* --- several experiments --- */
 
-/* Adds a path that is not among them yet. */
+/* Adds a path if it is new. */
 static void add_path(const char ***paths, int *count, const char *path, Arena *arena) {
-    for (int i = 0; i < *count; i++)
-        if (!strcmp((*paths)[i], path)) return;
-    *ARENA_PUSH(arena, *paths, *count) = path;
+    if (!text_among(path, *paths, *count)) *ARENA_PUSH(arena, *paths, *count) = path;
 }
 
-/* What differs, or was chosen, in any of them; the notes name the experiment. */
+/* Adds the keys of one experiment that vary or have a best value, and its note. */
 static void join_paths(Results *joined, const Results *set, const char *name, Arena *arena) {
     for (int i = 0; i < set->path_count; i++)
         add_path(&joined->paths, &joined->path_count, set->paths[i], arena);
@@ -324,24 +305,18 @@ Results *results_join(const Results *const *sets, int count, Arena *arena) {
     joined->store = sets[0]->store;
     joined->reference = sets[0]->reference;
     joined->task = sets[0]->task;
-    joined->parts = sets;
-    joined->part_count = count;
     joined->signature = joined->experiment = "";
     for (int s = 0; s < count; s++) {
         const Results *set = sets[s];
         const char *database = database_path(set->store), *name = experiments ? set->experiment : database;
         if (experiments && databases) name = arena_format(arena, "%s (%s)", name, database);
-        joined->experiment = arena_format(arena, "%s%s%s", joined->experiment, s ? ", " : "", name);
-        joined->signature = results_add_signature(joined->signature, set, set->signature, arena);
+        joined->experiment = text_join(joined->experiment, ", ", name, arena);
+        joined->signature = arena_format(arena, "%s%s%s (%s): %s", joined->signature, s ? "; " : "",
+                                         set->experiment, database, set->signature);
         join_paths(joined, set, name, arena);
         for (int i = 0; i < set->count; i++) *ARENA_PUSH(arena, joined->items, joined->count) = set->items[i];
     }
     return joined;
-}
-
-const char *results_add_signature(const char *all, const Results *set, const char *signature, Arena *arena) {
-    return arena_format(arena, "%s%s%s (%s): %s", all, *all ? "; " : "", set->experiment,
-                        database_path(set->store), signature);
 }
 
 /* --- names --- */
@@ -352,7 +327,7 @@ bool results_is_first(const Results *set, int index, bool (*same)(const Series *
     return true;
 }
 
-/* By its method or its label, whatever its settings. */
+/* By its method or its label; settings are not compared. */
 static bool is_called(const Series *series, const char *wanted) {
     return (!strcmp(series->method, wanted) && !*series->variant) || !strcmp(series->label, wanted);
 }
@@ -384,17 +359,13 @@ Series *results_counterpart(const Results *set, const char *wanted, const Series
     return NULL;
 }
 
-static bool same_name(const Series *a, const Series *b) {
-    return !strcmp(a->name, b->name);
-}
-
 bool results_check_name(const Results *set, const char *wanted, Arena *arena, Error *err) {
     const char *label = NULL, *list = "";
     bool several = false;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
         if (!strcmp(series->name, wanted)) return true;
-        if (results_is_first(set, i, same_name))
+        if (results_is_first(set, i, series_same_name))
             list = arena_format(arena, "%s%s'%s'", list, *list ? ", " : "", series->name);
         if (!is_called(series, wanted)) continue;
         several |= label && strcmp(label, series->label);
@@ -405,12 +376,41 @@ bool results_check_name(const Results *set, const char *wanted, Arena *arena, Er
                      label ? "several series of the method" : "no method", wanted, list);
 }
 
+/* Whether the values of this key differ among the series and are in none of their names. */
+static bool differs_unnamed(const char *path, const Series *const *series, int count, Arena *arena) {
+    bool differs = false;
+    for (int i = 0; i < count; i++) {
+        for (int k = 0; k < series[i]->setting_count; k++)
+            if (!strcmp(path, series[i]->settings[k].path)) return false;
+        differs |= strcmp(series_config_value(series[0], path, arena),
+                          series_config_value(series[i], path, arena)) != 0;
+    }
+    return differs;
+}
+
+void results_note_settings(Table *table, const Results *set, const Series *const *series, int count,
+                           const char *const *shown, int shown_count) {
+    const char *list = "";
+    for (int p = 0; p < set->path_count; p++) {
+        const char *path = set->paths[p];
+        if (!strncmp(path, "method.", 7) || text_among(path, shown, shown_count) ||
+            text_among(path, set->best_paths, set->best_count))
+            continue;
+        if (differs_unnamed(path, series, count, table->arena))
+            list = text_join(list, ", ", path, table->arena);
+    }
+    if (*list)
+        table_note(table,
+                   arena_format(table->arena, "Compared runs also differ in settings that are not shown: %s.",
+                                list));
+    if (set->best) table_note(table, set->best);
+}
+
 const char *results_beyond_text(const Results *set) {
     for (int i = 0; i < set->count; i++)
         for (int k = 0; k < set->items[i].count; k++)
             if (series_outcomes(&set->items[i].cells[k], "beyond_text"))
-                return ">text: the text that was evaluated is shorter than this length, so no perplexity "
-                       "at it was measured.";
+                return ">text: the evaluated text is shorter than this length.";
     return NULL;
 }
 
@@ -435,24 +435,6 @@ const char *results_stale_note(const Results *set, Arena *arena) {
     if (!list) return NULL;
     return arena_format(arena,
                         "†: stale (%s): the file of the method was edited after the training; `poslab run` "
-                        "trains these runs again.",
+                        "retrains these runs.",
                         list);
-}
-
-/* --- losses by position in the window --- */
-
-int results_bins(ResultsBin *bins, Database *store, const SeriesSeed *seed, Error *err) {
-    char id[32];
-    snprintf(id, sizeof id, "%lld", (long long)seed->evaluation);
-    Query *query = query_begin(store,
-                               "SELECT first, last, nll_sum, tokens FROM position_loss WHERE evaluation = ?"
-                               " ORDER BY first",
-                               (const char *const[]){id, NULL});
-    int count = 0;
-    for (; query_next(query) && count < RESULTS_BINS; count++)
-        bins[count] = (ResultsBin){.first = query_int(query, 0),
-                                   .last = query_int(query, 1),
-                                   .nats = query_real(query, 2),
-                                   .tokens = query_int(query, 3)};
-    return query_end(query, err) ? count : -1;
 }

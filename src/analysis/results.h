@@ -1,58 +1,47 @@
-/* results: the one reading of an experiment: its runs, its evaluations, and the numbers of papers.
+/* results: the runs, evaluations and reference numbers of an experiment, read once.
  *
- * A series is one method with its settings and variant, at one training length under one protocol: a row of a
- * table, a line of a figure. Its cells are at the evaluation lengths, ascending; a cell has one entry for
- * each run (seed) that the experiment requests, with its perplexity or the reason why there is none. Tables,
- * figures, analyses, claims and the report are all computed from a Results.
- *
- * Every seed has the same weight: exp(nats / tokens) of each, then mean and standard deviation (n - 1) as in
- * math/stats.h.
+ * Tables, figures, analyses, claims and the report are all computed from a Results: a list of series
+ * (analysis/series.h) in the order of the config, and a signature that says what the numbers describe.
  */
 #ifndef POSLAB_ANALYSIS_RESULTS_H
 #define POSLAB_ANALYSIS_RESULTS_H
 
+#include "base/table.h"
 #include "store/database.h"
 #include "analysis/series.h"
 
 typedef struct Results {
     Database *store;
     const char *experiment;
-    const char
-        *signature; /* "tokenizer=bytes corpus=0123456789ab split=valid ...": what the numbers are of */
-    Series *items;  /* in the order of the config */
+    const char *signature; /* "tokenizer=bytes corpus=0123456789ab split=valid ..." */
+    Series *items;         /* in the order of the config */
     int count;
-    const ReferenceCurves *reference;   /* all of its methods */
-    const struct Results *const *parts; /* [part_count] of results_join; else NULL */
-    int part_count;
-    const char *task;   /* that the experiment is on; NULL: it is on text */
-    const char **paths; /* keys of the config that vary: those of the view `setting` */
+    const ReferenceCurves *reference; /* all of its methods */
+    const char *task;                 /* that the experiment is on; NULL: it is on text */
+    const char **paths;               /* keys of the config that vary: those of the view `setting` */
     int path_count;
-    const char **best_paths; /* of these the best values were chosen */
+    const char **best_paths; /* whose best values were chosen */
     int best_count;
-    const char *best; /* a note that says which values were chosen as the best; NULL: none were */
+    const char *best; /* a note with the chosen values; NULL: none were chosen */
 } Results;
 
-/* What the experiment as now configured requests, with its outcomes; NULL and err if reading fails. best: of
-   these paths (separated by commas) keeps for each method the values that are best on the validation split
-   (series_choose_best); NULL: all. A path that does not vary is an error (usage). */
+/* The evaluations that the config of the experiment requests, with their outcomes; NULL and err if reading
+   fails. best: paths separated by commas, of which each method keeps its best values (series_choose_best);
+   NULL: all values. A path that does not vary is an error (usage). */
 Results *results_read(Database *store, const char *experiment, const char *best, Arena *arena, Error *err);
 
-/* The series of several experiments, also of several databases, in one Results; `sets` must live as long. The
-   reference numbers are those of the first. */
+/* The series of several experiments, also of several databases, in one Results, with the reference numbers of
+   the first. */
 Results *results_join(const Results *const *sets, int count, Arena *arena);
 
-/* The signature of one of them, after those of others: "a (x.db): ...; b (x.db): ...". */
-const char *results_add_signature(const char *all, const Results *set, const char *signature, Arena *arena);
-
-/* The name of a run, of its label and the settings of its point; NULL: `best` leaves it out. */
+/* The name of a run, from its label and the settings of its point; NULL: `best` leaves it out. */
 const char *results_run_name(const Results *set, const char *key, const char *label, const char *settings,
                              Arena *arena);
 
-/* The same signature of the evaluations in some cells alone. NULL and err if reading fails. */
-const char *results_signature(const Results *set, const SeriesCell *const *cells, int count, Arena *arena,
-                              Error *err);
+/* Sets the signature of a part of an experiment to that of the evaluations in its cells. */
+bool results_sign(Results *set, Arena *arena, Error *err);
 
-/* Whether no earlier series of the set is the same as this one in what `same` compares. */
+/* Whether no earlier series of the set is `same` as this one. */
 bool results_is_first(const Results *set, int index, bool (*same)(const Series *, const Series *));
 
 /* Whether `wanted` is the series' name, its label ("Label [variant]") or, unless it has a variant, its
@@ -65,8 +54,8 @@ bool results_is_called(const Series *series, const char *wanted);
 Series *results_counterpart(const Results *set, const char *wanted, const Series *series,
                             int64_t train_length);
 
-/* Whether any series is called that (method, label or name), and whether the word leaves open which is meant.
-   Fails (usage) with a list of what there is. */
+/* Checks that `wanted` is the method, label or name of a series and is not ambiguous; the error (usage) lists
+   the names. */
 bool results_check_name(const Results *set, const char *wanted, Arena *arena, Error *err);
 
 /* The methods with stale runs (run/run_task.h), "ALiBi trained at 64; ...", and the note on "†" in tables;
@@ -74,18 +63,12 @@ bool results_check_name(const Results *set, const char *wanted, Arena *arena, Er
 const char *results_stale(const Results *set, Arena *arena);
 const char *results_stale_note(const Results *set, Arena *arena);
 
-/* What ">text" in a table means, if any cell of the set may show it; else NULL. */
+/* Adds notes that say which settings differ among these series and are neither in their names nor in `shown`,
+   and which values were chosen as the best. Options of methods are in the labels. */
+void results_note_settings(Table *table, const Results *set, const Series *const *series, int count,
+                           const char *const *shown, int shown_count);
+
+/* A note on ">text" in tables; NULL: no cell of the set shows it. */
 const char *results_beyond_text(const Results *set);
-
-/* --- losses by position in the window --- */
-
-enum { RESULTS_BINS = 128 };
-typedef struct ResultsBin {
-    int64_t first, last, tokens; /* positions, counted from 0, both inside */
-    double nats;
-} ResultsBin;
-
-/* bins[RESULTS_BINS] of one evaluation, ascending; returns how many, -1 and err if reading fails. */
-int results_bins(ResultsBin *bins, Database *store, const SeriesSeed *seed, Error *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/table.h"
+#include "base/text.h"
 #include "math/precision.h"
 #include "data/corpus.h"
 #include "train/evaluate.h"
@@ -77,21 +78,17 @@ const char *series_hint(const Series *series) {
  * targets. */
 static const char *describe_evaluation(const Series *series, Arena *arena) {
     int64_t targets = 0;
-    if (*series->task) {
-        const char *hint = series_hint(series);
-        bool of_task = hint == task_no_hints[0];
-        const char *text = arena_format(arena, "%lld examples of %s%s%s", (long long)series->requested,
-                                        series->task, of_task ? "" : ", hint ", of_task ? "" : hint);
-        return strcmp(series->precision, precision_names[0])
-                   ? arena_format(arena, "%s, %s", text, series->precision)
-                   : text;
-    }
+    const char *text = arena_format(arena, "%s, %s", series->split, series->protocol);
+    const char *hint = series_hint(series);
+    bool of_task = hint == task_no_hints[0];
     for (int k = 0; k < series->count; k++)
         for (int i = 0; i < series->cells[k].count; i++)
             if (series->cells[k].seeds[i].tokens > targets) targets = series->cells[k].seeds[i].tokens;
-    const char *text = arena_format(arena, "%s, %s", series->split, series->protocol);
     if (strcmp(series->rule, "L")) text = arena_format(arena, "%s %s", text, series->rule);
-    if (targets && targets < series->requested)
+    if (*series->task)
+        text = arena_format(arena, "%lld examples of %s%s%s", (long long)series->requested, series->task,
+                            of_task ? "" : ", hint ", of_task ? "" : hint);
+    else if (targets && targets < series->requested)
         text = arena_format(arena, "%s, %lld targets (%lld requested)", text, (long long)targets,
                             (long long)series->requested);
     else if (series->requested)
@@ -105,6 +102,7 @@ static const char *describe_evaluation(const Series *series, Arena *arena) {
 
 void series_finish(Series *series, Arena *arena) {
     for (int k = 0; k < series->count; k++) finish_cell(&series->cells[k], arena);
+    series->base = series_cell(series, series->train_length);
     series->evaluated = describe_evaluation(series, arena);
     double *numbers = NEW(arena, series->run_count, double);
     for (int c = 0; c < SERIES_COSTS; c++) {
@@ -113,29 +111,23 @@ void series_finish(Series *series, Arena *arena) {
     }
 }
 
-static bool is_one_of(const char *path, const char *const *paths, int count) {
-    for (int i = 0; i < count; i++)
-        if (!strcmp(path, paths[i])) return true;
-    return false;
-}
-
 const char *series_name(const Series *series, const char *const *hidden, int count, Arena *arena) {
     const char *name = series->run_label;
     for (int i = 0; i < series->setting_count; i++) {
         const RunLabelSetting *setting = &series->settings[i];
-        if (!is_one_of(setting->path, hidden, count))
+        if (!text_among(setting->path, hidden, count))
             name = arena_format(arena, "%s %s=%s", name, setting->name, setting->value);
     }
     return arena_format(arena, "%s%s", name, series->label + strlen(series->run_label));
 }
 
-void series_hide_settings(Series *series, const char *const *hidden, int count, Arena *arena) {
+static void hide_settings(Series *series, const char *const *hidden, int count, Arena *arena) {
     RunLabelSetting *kept = NEW(arena, series->setting_count, RunLabelSetting);
     int left = 0;
     series->setting = "";
     for (int i = 0; i < series->setting_count; i++) {
         const RunLabelSetting *setting = &series->settings[i];
-        if (is_one_of(setting->path, hidden, count)) continue;
+        if (text_among(setting->path, hidden, count)) continue;
         series->setting =
             arena_format(arena, "%s%s%s=%s", series->setting, left ? " " : "", setting->path, setting->value);
         kept[left++] = *setting;
@@ -143,25 +135,6 @@ void series_hide_settings(Series *series, const char *const *hidden, int count, 
     series->settings = kept;
     series->setting_count = left;
     series->name = series_name(series, NULL, 0, arena);
-}
-
-const char *series_hidden_settings(const Series *const *series, int count, const char *const *paths,
-                                   int path_count, const char *const *shown, int shown_count, Arena *arena) {
-    const char *list = "";
-    for (int p = 0; p < path_count; p++) {
-        const char *path = paths[p];
-        bool hidden = strncmp(path, "method.", 7) != 0 && !is_one_of(path, shown, shown_count),
-             differs = false;
-        for (int i = 0; hidden && i < count; i++) {
-            for (int k = 0; k < series[i]->setting_count; k++)
-                hidden &= strcmp(path, series[i]->settings[k].path) != 0;
-            differs |= strcmp(series_config_value(series[0], path, arena),
-                              series_config_value(series[i], path, arena)) != 0;
-        }
-        if (hidden && differs) list = arena_format(arena, "%s%s%s", list, *list ? ", " : "", path);
-    }
-    return *list ? arena_format(arena, "Compared runs also differ in settings that are not shown: %s.", list)
-                 : NULL;
 }
 
 Series *series_of_reference(const ReferenceCurve *curve, const char *name, Arena *arena) {
@@ -187,13 +160,18 @@ Series *series_of_reference(const ReferenceCurve *curve, const char *name, Arena
                        .count = curve->count};
     for (int i = 0; i < curve->count; i++)
         series->cells[i] = series_cell_single(curve->lengths[i], curve->perplexities[i], arena);
+    series->base = series->cells; /* curves begin at the training length */
     return series;
 }
 
 /* --- comparing --- */
 
+bool series_same_name(const Series *a, const Series *b) {
+    return !strcmp(a->name, b->name);
+}
+
 bool series_same_runs(const Series *a, const Series *b) {
-    return !strcmp(a->name, b->name) && a->train_length == b->train_length && !strcmp(a->corpus, b->corpus);
+    return series_same_name(a, b) && a->train_length == b->train_length && !strcmp(a->corpus, b->corpus);
 }
 
 bool series_same_targets(const Series *a, const Series *b) {
@@ -263,97 +241,84 @@ const char *series_speed_warning(const Series *items, int count, Arena *arena) {
         worst = &items[i];
     }
     if (!worst) return NULL;
-    return arena_format(arena,
-                        "Warning: of runs that do the same, one was up to %.1f times as fast as another (%s "
-                        "trained at %lld): the machine was busy, and their speeds say little about methods.",
-                        highest, worst->name, (long long)worst->train_length);
+    return arena_format(
+        arena,
+        "Warning: equal runs differ in speed by a factor of up to %.1f (%s trained at %lld): the machine "
+        "was busy, and the speeds of runs do not compare methods.",
+        highest, worst->name, (long long)worst->train_length);
 }
 
 /* --- the best settings --- */
 
-typedef struct Choice { /* among series that differ only in the values of `paths` */
-    const char *const *paths;
-    int path_count;
-    Series *items;
-    int count;
-    Arena *arena;
-} Choice;
-
 /* " lr=0.001", " lr=0.001 layers=2" */
-static const char *values_of(const Choice *choice, const Series *series) {
+static const char *values_of(const Series *series, const char *const *paths, int count, Arena *arena) {
     const char *text = "";
-    for (int i = 0; i < choice->path_count; i++)
-        text = arena_format(choice->arena, "%s %s=%s", text, run_label_short_path(choice->paths[i]),
-                            series_config_value(series, choice->paths[i], choice->arena));
+    for (int i = 0; i < count; i++)
+        text = arena_format(arena, "%s %s=%s", text, run_label_short_path(paths[i]),
+                            series_config_value(series, paths[i], arena));
     return text;
 }
 
-/* Of the runs, without the values. */
-static const char *name_of(const Choice *choice, const Series *series) {
-    const char *name = series_name(series, choice->paths, choice->path_count, choice->arena);
-    size_t variant = strlen(series->label) - strlen(series->run_label);
-    return arena_format(choice->arena, "%.*s", (int)(strlen(name) - variant), name);
-}
-
-/* Whether the runs of two series differ in nothing but the paths and the seed. */
-static bool same_but_values(const Choice *choice, const Series *a, const Series *b) {
-    return !strcmp(name_of(choice, a), name_of(choice, b)) && a->train_length == b->train_length &&
-           !strcmp(a->corpus, b->corpus);
+/* Whether two series have the same training, except for the seed and hidden settings. */
+static bool same_training(const Series *a, const Series *b) {
+    return !strcmp(a->run_label, b->run_label) && !strcmp(a->setting, b->setting) &&
+           a->train_length == b->train_length && !strcmp(a->corpus, b->corpus);
 }
 
 /* The perplexity that is compared: at the training length on the validation split. */
 static const SeriesCell *validation_cell(const Series *series) {
     bool fits = !strcmp(series->split, corpus_split_names[SPLIT_VALID]) && !*series->variant;
-    return fits ? series_cell(series, series->train_length) : NULL;
+    return fits ? series->base : NULL;
 }
 
 /* A series by whose protocol the values are compared: without overlap, if there is one. */
-static const Series *find_yardstick(const Choice *choice, const Series *series) {
+static const Series *find_yardstick(const Series *items, int count, const Series *series) {
     const Series *found = NULL;
-    for (int i = 0; i < choice->count; i++) {
-        const Series *other = &choice->items[i];
-        if (!validation_cell(other) || !same_but_values(choice, other, series)) continue;
+    for (int i = 0; i < count; i++) {
+        const Series *other = &items[i];
+        if (!validation_cell(other) || !same_training(other, series)) continue;
         if (!found || (series_nonoverlapping(other) && !series_nonoverlapping(found))) found = other;
     }
     return found;
 }
 
-/* The series with the best values among those like this one, evaluated like `yardstick`; NULL: none has a
-   perplexity of every seed. */
-static const Series *find_best(const Choice *choice, const Series *yardstick, bool *incomplete) {
-    const Series *best = NULL;
-    for (int i = 0; i < choice->count; i++) {
-        const Series *other = &choice->items[i];
-        const SeriesCell *cell = validation_cell(other);
-        if (!cell || !series_same_protocol(other, yardstick) || !same_but_values(choice, other, yardstick))
+/* The index of the series with the best values among those like `yardstick`; -1: none has a perplexity of
+   every seed. */
+static int find_best(const Series *items, int count, const Series *yardstick, bool *incomplete) {
+    int best = -1;
+    for (int i = 0; i < count; i++) {
+        const SeriesCell *cell = validation_cell(&items[i]);
+        if (!cell || !series_same_protocol(&items[i], yardstick) || !same_training(&items[i], yardstick))
             continue;
         bool complete = cell->count == cell->seeds_requested;
         *incomplete |= !complete;
-        if (complete && (!best || cell->mean < validation_cell(best)->mean)) best = other;
+        if (complete && (best < 0 || cell->mean < validation_cell(&items[best])->mean)) best = i;
     }
     return best;
 }
 
 const char *series_choose_best(Series *items, int *count, const char *const *paths, int path_count,
                                Arena *arena, Error *err) {
-    const Choice choice = {paths, path_count, items, *count, arena};
     const char *list = "", *names = "", *how = "";
-    const Series **best = NEW(arena, *count, const Series *);
+    Series *plain = NEW(arena, *count, Series); /* without the settings of the paths */
+    int *best = NEW(arena, *count, int), kept = 0;
     bool incomplete = false, several_lengths = false;
-    int kept = 0;
-    for (int i = 0; i < *count; i++) several_lengths |= items[i].train_length != items[0].train_length;
     for (int i = 0; i < *count; i++) {
-        const Series *series = &items[i];
-        int first = 0; /* of the same runs but for the values */
-        while (!same_but_values(&choice, &items[first], series)) first++;
+        plain[i] = items[i];
+        hide_settings(&plain[i], paths, path_count, arena);
+        several_lengths |= items[i].train_length != items[0].train_length;
+    }
+    for (int i = 0; i < *count; i++) {
+        int first = 0; /* of the same training but for the values */
+        while (!same_training(&plain[first], &plain[i])) first++;
         if (first < i) {
             best[i] = best[first];
             continue;
         }
-        const Series *yardstick = find_yardstick(&choice, series);
-        const char *name = name_of(&choice, series);
+        const Series *yardstick = find_yardstick(plain, *count, &plain[i]);
+        const char *name = run_label_name(plain[i].run_label, plain[i].setting, arena);
         if (several_lengths)
-            name = arena_format(arena, "%s trained at %lld", name, (long long)series->train_length);
+            name = arena_format(arena, "%s trained at %lld", name, (long long)plain[i].train_length);
         if (!yardstick) {
             error_set(err, EXIT_USAGE,
                       "--best: %s has no evaluation on the validation split at its training length; "
@@ -361,22 +326,17 @@ const char *series_choose_best(Series *items, int *count, const char *const *pat
                       name);
             return NULL;
         }
-        best[i] = find_best(&choice, yardstick, &incomplete);
+        best[i] = find_best(plain, *count, yardstick, &incomplete);
         how = yardstick->evaluated;
-        list = arena_format(arena, "%s%s%s%s", list, *list ? "; " : "", name,
-                            best[i] ? values_of(&choice, best[i]) : " left out");
+        const char *values = best[i] < 0 ? " left out" : values_of(&items[best[i]], paths, path_count, arena);
+        list = text_join(list, "; ", arena_format(arena, "%s%s", name, values), arena);
     }
-    bool *keep = NEW(arena, *count, bool);
     for (int i = 0; i < *count; i++)
-        keep[i] = best[i] && !strcmp(values_of(&choice, &items[i]), values_of(&choice, best[i]));
-    for (int i = 0; i < *count; i++) {
-        if (!keep[i]) continue;
-        items[kept] = items[i];
-        series_hide_settings(&items[kept++], paths, path_count, arena);
-    }
+        if (best[i] >= 0 && !strcmp(values_of(&plain[i], paths, path_count, arena),
+                                    values_of(&plain[best[i]], paths, path_count, arena)))
+            items[kept++] = plain[i];
     *count = kept;
-    for (int i = 0; i < path_count; i++)
-        names = arena_format(arena, "%s%s%s", names, i ? ", " : "", paths[i]);
+    for (int i = 0; i < path_count; i++) names = text_join(names, ", ", paths[i], arena);
     return arena_format(arena,
                         "Each method has its best %s: the lowest perplexity at the training length on the "
                         "validation split (%s).%s Chosen: %s.",

@@ -1,9 +1,9 @@
-/* series: perplexities of one method at one training length under one protocol: a row of a table, a line of a
- * figure.
+/* series: one method with its settings and variant, at one training length under one protocol: a row of a
+ * table, a line of a figure.
  *
- * The cells of a series are at the evaluation lengths, ascending. A cell has one entry for each run (seed)
- * that the experiment requests, with its perplexity or the reason why there is none. Every seed has the same
- * weight: exp(nats / tokens) of each, then mean and standard deviation (n - 1) as in math/stats.h.
+ * Its cells are at the evaluation lengths (of a task: sizes), ascending. A cell has one entry for each run
+ * (seed) that the experiment requests, with its loss or the reason why there is none. Every seed has the
+ * same weight: exp(nats / tokens) of each, then mean and standard deviation (n - 1) as in math/stats.h.
  */
 #ifndef POSLAB_ANALYSIS_SERIES_H
 #define POSLAB_ANALYSIS_SERIES_H
@@ -17,18 +17,18 @@
    as a whole, the share of targets, or nats per target. */
 typedef enum SeriesMetric { SERIES_PERPLEXITY, SERIES_EXACT, SERIES_TOKENS, SERIES_NLL } SeriesMetric;
 
-typedef struct SeriesSeed { /* an evaluation of one run, requested */
+typedef struct SeriesSeed { /* a requested evaluation of one run */
     int64_t seed;
     const char *outcome; /* "done", "diverged", "failed", "beyond_limit", "beyond_text", "missing" */
     double loss;         /* nats per token; finite if done */
-    int64_t evaluation;  /* its id; 0: there is none, and all that follows but the run is unknown */
+    int64_t evaluation;  /* its id; 0: not evaluated, so only the members of the run are known */
     double nats, bits_per_byte, seconds; /* NAN: unknown */
     int64_t tokens, windows, peak_bytes;
-    int64_t exact, tokens_right; /* of tasks, whose windows are examples: those answered; targets right */
+    int64_t exact, tokens_right; /* of tasks, whose windows are examples: examples answered, targets right */
     const char *revision;
     const char *run_key, *method_options, *tokenizer, *method_files;
     bool stale;  /* the method's file was edited after the training */
-    int64_t row; /* its place in the order of the config, over all series */
+    int64_t row; /* position in the order of the config, over all series */
     Database *store;
 } SeriesSeed;
 
@@ -65,7 +65,7 @@ typedef struct Series {
     const char *variant;                  /* what is changed after training: its name, or "" */
     const RunLabelSetting *settings;      /* read from `setting` */
     int setting_count;
-    const Json *config; /* of its runs, but for the seed; NULL: of a paper */
+    const Json *config; /* of its runs (except the seed); NULL: of a paper */
     const char *split, *protocol, *rule, *corpus, *precision;
     const char *evaluated; /* "valid, strided 0.125 L, first 4096 targets" */
     int64_t train_length, requested, parameters, position_parameters;
@@ -73,6 +73,7 @@ typedef struct Series {
     int64_t train_low, train_high; /* of a task: sizes in training; its lengths are sizes */
     SeriesCell *cells;
     int count;
+    SeriesCell *base; /* at the training length, even if a selection leaves it out; NULL: there is none */
     SeriesRun *runs;
     int run_count;
     double cost[SERIES_COSTS]; /* means over the runs; NAN without any */
@@ -80,32 +81,26 @@ typedef struct Series {
 
 /* --- making --- */
 
-/* Of a task: the name of the hint whose rows were evaluated; "none": of the task itself. */
+/* For a task: the name of the hint whose rows were evaluated, or "none" for rows of the task itself. */
 const char *series_hint(const Series *series);
 
-/* Adds a seed to the cell of this length, made if it is missing. */
+/* Adds a seed to the cell of this length, which is created if it is missing. */
 void series_add(Series *series, int64_t length, int64_t stride, SeriesSeed seed, Arena *arena);
 
-/* Computes what follows from seeds and runs: means, `outcome`, `evaluated`. */
+/* Computes the members that follow from seeds and runs: means, `outcome`, `evaluated`, `base`. */
 void series_finish(Series *series, Arena *arena);
 
 /* The name without the settings of these paths. */
 const char *series_name(const Series *series, const char *const *hidden, int count, Arena *arena);
-
-/* A note that names those of `paths` that differ among these series and are neither in their names nor in
-   `shown`; NULL: none. Options of methods are in the labels. */
-const char *series_hidden_settings(const Series *const *series, int count, const char *const *paths,
-                                   int path_count, const char *const *shown, int shown_count, Arena *arena);
-
-/* Removes the settings of these paths, from the name, too. */
-void series_hide_settings(Series *series, const char *const *hidden, int count, Arena *arena);
 
 /* The curve of a paper as a series, called `name`, with a cell of one seed at each of its lengths. */
 Series *series_of_reference(const ReferenceCurve *curve, const char *name, Arena *arena);
 
 /* --- comparing --- */
 
-/* Whether two series are of the same runs; are evaluated on the same targets; and by the same protocol. */
+/* Whether two series have the same name; are of the same runs; are evaluated on the same targets; and by the
+ * same protocol. */
+bool series_same_name(const Series *a, const Series *b);
 bool series_same_runs(const Series *a, const Series *b);
 bool series_same_targets(const Series *a, const Series *b);
 bool series_same_protocol(const Series *a, const Series *b);
@@ -113,10 +108,10 @@ bool series_same_protocol(const Series *a, const Series *b);
 /* Whether their perplexities can be compared: the same training length, corpus and protocol. */
 bool series_comparable(const Series *a, const Series *b);
 
-/* Whether the windows do not overlap. */
+/* Whether the evaluation windows do not overlap. */
 bool series_nonoverlapping(const Series *series);
 
-/* The value of a key of its runs' config ("train.optimizer.lr"); "" without. */
+/* The value of a key of the config ("train.optimizer.lr"); "": the key is missing. */
 const char *series_config_value(const Series *series, const char *path, Arena *arena);
 
 /* Whether its config has these values: "path=value,path=value". */
@@ -125,10 +120,10 @@ bool series_has_values(const Series *series, const char *list, Arena *arena);
 /* The same for a table for programs: a number in JSON, in CSV the shortest text that is that number. */
 TableCell series_key_cell(const Series *series, const char *path, TableFormat format, Arena *arena);
 
-/* Targets that its runs were trained on; 0: not known, where none is done. */
+/* The number of targets that its runs were trained on; 0: no run is done. */
 int64_t series_train_tokens(const Series *series);
 
-/* What to say of the speeds of runs where those of one series differ by more than 20 %; else NULL. */
+/* A warning if the speeds of the runs of any series differ by more than 20 %; NULL: none do. */
 const char *series_speed_warning(const Series *items, int count, Arena *arena);
 
 typedef struct SeriesReach {
@@ -144,10 +139,10 @@ SeriesReach series_reach(const Series *series);
 
 /* --- the best settings --- */
 
-/* Of series that differ only in the values of these paths keeps those with the best values: the lowest mean
-   perplexity at the training length on the validation split, of runs as trained, among values for which every
-   seed has one. Then hides the paths. Returns a note that says which values were chosen; NULL and err (usage)
-   if there is no such evaluation. */
+/* Among series that differ only in the values of these paths, keeps those with the best values: the lowest
+   mean perplexity at the training length on the validation split, without a variant, among values for which
+   every seed has one. Then hides the paths. Returns a note with the chosen values; NULL and err (usage) if
+   there is no such evaluation. */
 const char *series_choose_best(Series *items, int *count, const char *const *paths, int path_count,
                                Arena *arena, Error *err);
 
@@ -155,23 +150,23 @@ const char *series_choose_best(Series *items, int *count, const char *const *pat
 
 SeriesCell *series_cell(const Series *series, int64_t length); /* NULL if there is none */
 
-/* The same with those seeds alone for which keep[seeds_requested] is true. */
+/* The cell with only the seeds for which keep[seeds_requested] is true. */
 SeriesCell *series_cell_of(const SeriesCell *cell, const bool *keep, Arena *arena);
 
 /* A cell of one seed; NAN: missing. */
 SeriesCell series_cell_single(int64_t length, double perplexity, Arena *arena);
 
-/* The entry of that seed, if it is done; NULL if there is none, or no cell. */
+/* The entry of a seed that is done; NULL: the cell (may be NULL) has none. */
 const SeriesSeed *series_seed(const SeriesCell *cell, int64_t seed);
 
-/* Whether any of the seeds is stale. */
+/* Whether any seed is stale. */
 bool series_stale(const SeriesCell *cell);
 
-/* How many of the seeds have this outcome. */
+/* The number of seeds with this outcome. */
 int series_outcomes(const SeriesCell *cell, const char *outcome);
 
-/* ln P / P' of the seeds that are done in both cells, ascending, P' of `base` (may be NULL); returns how
-   many. */
+/* ln P / P' of the seeds that are done in both cells, ascending, P' of `base` (may be NULL); returns their
+   number. */
 int series_log_ratios(double *logs, const SeriesCell *cell, const SeriesCell *base);
 
 /* ln P(l) / P(L) of each seed of `cell`, less the same of `other` (if not NULL); returns how many have all.
@@ -179,35 +174,33 @@ int series_log_ratios(double *logs, const SeriesCell *cell, const SeriesCell *ba
 int series_growth_logs(double *logs, const SeriesCell *cell, const SeriesCell *base, const SeriesCell *other,
                        const SeriesCell *other_base);
 
-/* Mean loss of a cell over seeds, nats per token; NAN for none. */
+/* Mean loss over the seeds of a cell (may be NULL), nats per token; NAN without seeds. */
 double series_mean_loss(const SeriesCell *cell);
 
-/* What the metric gives for a seed that is done; of shares from 0 to 1. The median over the seeds of a cell;
-   NAN for none. */
+/* The metric of a seed that is done (shares are from 0 to 1), and its spread over those of a cell. */
 double series_score(const SeriesSeed *seed, SeriesMetric metric);
-double series_median(const SeriesCell *cell, SeriesMetric metric, Arena *arena);
+StatsSpread series_spread(const SeriesCell *cell, SeriesMetric metric, Arena *arena);
 
-/* Whether a size, a length of a series of a task, is one of training. */
+/* Whether training of a task used this size (the length of a cell). */
 bool series_trained_size(const Series *series, int64_t size);
 
-/* Of a task: the largest size such that there, and at all smaller sizes from the least in training on, the
-   median of the exact match is at least 90 %. 0: not even at the least. */
+/* Of a task: the largest size up to which, from the smallest trained size on, every median of the exact match
+   is at least 90 %; 0: there is none. */
 int64_t series_answers_to(const Series *series, Arena *arena);
 
-/* Whether anything is known of the method at this length: a perplexity, or that it diverges or has its limit
-   before. */
+/* Whether the result at this length is known: a perplexity, a divergence, or a limit of the method. */
 bool series_evaluated(const SeriesCell *cell);
 
 /* The text of a cell in a table: "6.25 ± 0.10", "6.25 ± 0.10 (2/3)", "diverged", ">limit", ">text", "-". */
 const char *series_cell_text(const SeriesCell *cell, Arena *arena);
 
-/* The same of tasks: the median of a metric, of shares in percent: "87.5", "87.5 (2/3)", "diverged", "-". */
+/* The same for tasks: the median of a metric, shares in percent: "87.5", "87.5 (2/3)", "diverged", "-". */
 const char *series_score_text(const SeriesCell *cell, SeriesMetric metric, Arena *arena);
 
 /* --- paired differences --- */
 
-/* Paired differences of `cells` (each evaluated like `base`) from it, over the seeds that all of them and the
-   base have: of perplexity in nats per token, in units of at least max(length, block) targets; of the metrics
+/* Paired differences of `cells` (each evaluated like `base`) from it, each over the seeds that it shares with
+   the base: of perplexity in nats per token, in units of at least max(length, block) targets; of the metrics
    of tasks in what they measure, each example a unit. Fails (damaged) where windows do not match. */
 bool series_compare(StatsDifference *differences, const SeriesCell *const *cells, int count,
                     const SeriesCell *base, SeriesMetric metric, int64_t block, int resamples, Arena *arena,
@@ -225,5 +218,16 @@ typedef struct SeriesGain {
 /* Pairs that lack a seed of the first are left out. Returns false if there is nothing to compare. */
 bool series_exact_gain(SeriesGain *gain, const Series *const *ours, const Series *const *theirs, int count,
                        int64_t size, Arena *arena);
+
+/* --- losses by position in the window --- */
+
+enum { SERIES_BINS = 128 };
+typedef struct SeriesBin {
+    int64_t first, last, tokens; /* positions, counted from 0, both inside */
+    double nats;
+} SeriesBin;
+
+/* bins[SERIES_BINS] of one evaluation, ascending; returns how many, -1 and err if reading fails. */
+int series_bins(SeriesBin *bins, const SeriesSeed *seed, Error *err);
 
 #endif

@@ -1,6 +1,4 @@
-/* series_cells: what the cells of a series hold: seeds, scores, the text of a cell, and paired differences
- * between cells (series.h).
- */
+/* series_cells: seeds, scores and texts of cells, and paired differences between cells. */
 #include "analysis/series.h"
 
 #include <math.h>
@@ -55,8 +53,8 @@ int series_log_ratios(double *logs, const SeriesCell *cell, const SeriesCell *ba
 
 double series_mean_loss(const SeriesCell *cell) {
     double sum = 0;
-    for (int i = 0; i < cell->count; i++) sum += cell->seeds[i].loss;
-    return cell->count ? sum / cell->count : NAN;
+    for (int i = 0; cell && i < cell->count; i++) sum += cell->seeds[i].loss;
+    return cell && cell->count ? sum / cell->count : NAN;
 }
 
 double series_score(const SeriesSeed *seed, SeriesMetric metric) {
@@ -73,13 +71,10 @@ double series_score(const SeriesSeed *seed, SeriesMetric metric) {
     BUG("unknown metric %d", metric);
 }
 
-double series_median(const SeriesCell *cell, SeriesMetric metric, Arena *arena) {
-    ArenaMark mark = arena_mark(arena);
+StatsSpread series_spread(const SeriesCell *cell, SeriesMetric metric, Arena *arena) {
     double *scores = NEW(arena, cell->count, double);
     for (int i = 0; i < cell->count; i++) scores[i] = series_score(&cell->seeds[i], metric);
-    double median = stats_median(scores, cell->count, arena);
-    arena_release(arena, mark);
-    return median;
+    return stats_spread(scores, cell->count, arena);
 }
 
 bool series_trained_size(const Series *series, int64_t size) {
@@ -91,13 +86,13 @@ int64_t series_answers_to(const Series *series, Arena *arena) {
     for (int i = 0; i < series->count; i++) {
         const SeriesCell *cell = &series->cells[i];
         if (cell->length < series->train_low) continue;
-        if (!(series_median(cell, SERIES_EXACT, arena) >= 0.9)) break;
+        if (!(series_spread(cell, SERIES_EXACT, arena).median >= 0.9)) break;
         reach = cell->length;
     }
     return reach;
 }
 
-/* Of a cell without seeds that are done. */
+/* The text of a cell in which no seed is done. */
 static const char *outcome_text(const SeriesCell *cell) {
     static const char *const words[][2] = {
         {"beyond_limit", ">limit"}, {"beyond_text", ">text"}, {"missing", "-"}};
@@ -106,7 +101,7 @@ static const char *outcome_text(const SeriesCell *cell) {
     return cell->outcome ? cell->outcome : "";
 }
 
-/* The text of a number, with how many of the seeds it is of. */
+/* Adds "(2/3)" if seeds are missing. */
 static const char *count_seeds(const SeriesCell *cell, const char *text, Arena *arena) {
     return cell->count < cell->seeds_requested
                ? arena_format(arena, "%s (%d/%d)", text, cell->count, cell->seeds_requested)
@@ -115,7 +110,7 @@ static const char *count_seeds(const SeriesCell *cell, const char *text, Arena *
 
 const char *series_score_text(const SeriesCell *cell, SeriesMetric metric, Arena *arena) {
     if (!cell->count) return outcome_text(cell);
-    double median = series_median(cell, metric, arena);
+    double median = series_spread(cell, metric, arena).median;
     const char *text = metric == SERIES_NLL ? arena_format(arena, "%.4f", median)
                                             : arena_format(arena, "%.1f", 100 * median);
     return count_seeds(cell, text, arena);
@@ -166,8 +161,8 @@ SeriesReach series_reach(const Series *series) {
 /* --- paired differences --- */
 
 typedef struct Windows {
-    double *nats;    /* or what the metric sums up in their place */
-    int64_t *tokens; /* or what it divides by */
+    double *nats;    /* or the numerator of the metric */
+    int64_t *tokens; /* or its denominator */
     int64_t *targets;
     int count;
 } Windows;
@@ -203,14 +198,18 @@ static bool same_windows(const Windows *a, const Windows *b) {
            (!a->count || !memcmp(a->targets, b->targets, (size_t)a->count * sizeof(int64_t)));
 }
 
-static int shared_seeds(int64_t *seeds, const SeriesCell *const *cells, int count, const SeriesCell *base) {
+static int shared_seeds(int64_t *seeds, const SeriesCell *cell, const SeriesCell *base) {
     int shared = 0;
-    for (int s = 0; s < base->count; s++) {
-        bool all = true;
-        for (int m = 0; m < count; m++) all &= series_seed(cells[m], base->seeds[s].seed) != NULL;
-        if (all) seeds[shared++] = base->seeds[s].seed;
-    }
+    for (int s = 0; s < base->count; s++)
+        if (series_seed(cell, base->seeds[s].seed)) seeds[shared++] = base->seeds[s].seed;
     return shared;
+}
+
+/* Whether two cells share the same seeds with the base. */
+static bool same_seeds(const SeriesCell *a, const SeriesCell *b, const SeriesCell *base) {
+    for (int s = 0; s < base->count; s++)
+        if (!series_seed(a, base->seeds[s].seed) != !series_seed(b, base->seeds[s].seed)) return false;
+    return true;
 }
 
 /* Adds sign * the windows' nats to the places of one method and seed. */
@@ -218,17 +217,18 @@ static void add_windows(double *nats, const int *unit, const Windows *windows, s
     for (int w = 0; w < windows->count; w++) nats[(size_t)unit[w] * width] += sign * windows->nats[w];
 }
 
-bool series_compare(StatsDifference *differences, const SeriesCell *const *cells, int count,
-                    const SeriesCell *base, SeriesMetric metric, int64_t block, int resamples, Arena *arena,
-                    Error *err) {
+/* series_compare for cells that share the same seeds with the base. */
+static bool compare_together(StatsDifference *differences, const SeriesCell *const *cells, int count,
+                             const SeriesCell *base, SeriesMetric metric, int64_t block, int resamples,
+                             Arena *arena, Error *err) {
     ArenaMark mark = arena_mark(arena);
     StatsPanel panel = {.methods = count};
     int64_t *seeds = NEW(arena, base->count, int64_t);
-    panel.seeds = shared_seeds(seeds, cells, count, base);
+    panel.seeds = shared_seeds(seeds, cells[0], base);
     size_t width = (size_t)count * (size_t)panel.seeds;
     double *nats = NULL, *tokens = NULL;
     int *unit = NULL;
-    Windows first = {0}; /* all others must be like these */
+    Windows first = {0}; /* all others must equal these */
     bool fine = true;
     for (int s = 0; fine && s < panel.seeds; s++) {
         Windows theirs, ours;
@@ -262,6 +262,49 @@ bool series_compare(StatsDifference *differences, const SeriesCell *const *cells
     return fine;
 }
 
+bool series_compare(StatsDifference *differences, const SeriesCell *const *cells, int count,
+                    const SeriesCell *base, SeriesMetric metric, int64_t block, int resamples, Arena *arena,
+                    Error *err) {
+    const SeriesCell **members = NEW(arena, count, const SeriesCell *);
+    StatsDifference *found = NEW(arena, count, StatsDifference);
+    int *places = NEW(arena, count, int);
+    bool *done = NEW(arena, count, bool);
+    for (int i = 0; i < count; i++) {
+        int together = 0;
+        for (int k = i; k < count; k++) {
+            if (done[k] || !same_seeds(cells[i], cells[k], base)) continue;
+            done[k] = true;
+            members[together] = cells[k];
+            places[together++] = k;
+        }
+        if (together &&
+            !compare_together(found, members, together, base, metric, block, resamples, arena, err))
+            return false;
+        for (int k = 0; k < together; k++) differences[places[k]] = found[k];
+    }
+    return true;
+}
+
+/* --- losses by position in the window --- */
+
+int series_bins(SeriesBin *bins, const SeriesSeed *seed, Error *err) {
+    char id[32];
+    snprintf(id, sizeof id, "%lld", (long long)seed->evaluation);
+    Query *query = query_begin(seed->store,
+                               "SELECT first, last, nll_sum, tokens FROM position_loss WHERE evaluation = ?"
+                               " ORDER BY first",
+                               (const char *const[]){id, NULL});
+    int count = 0;
+    for (; query_next(query) && count < SERIES_BINS; count++)
+        bins[count] = (SeriesBin){.first = query_int(query, 0),
+                                  .last = query_int(query, 1),
+                                  .nats = query_real(query, 2),
+                                  .tokens = query_int(query, 3)};
+    return query_end(query, err) ? count : -1;
+}
+
+/* --- gains --- */
+
 static const double unseen_share = 0.05;
 
 bool series_exact_gain(SeriesGain *gain, const Series *const *ours, const Series *const *theirs, int count,
@@ -282,8 +325,8 @@ bool series_exact_gain(SeriesGain *gain, const Series *const *ours, const Series
         }
         if (s < seeds || !seeds) continue;
         weights[gain->series++] = 1;
-        our_share += series_median(cell, SERIES_EXACT, arena);
-        their_share += series_median(other, SERIES_EXACT, arena);
+        our_share += series_spread(cell, SERIES_EXACT, arena).median;
+        their_share += series_spread(other, SERIES_EXACT, arena).median;
     }
     if (!gain->series) return false;
     gain->unseen = fmax(our_share, their_share) < unseen_share * gain->series ||

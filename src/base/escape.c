@@ -2,8 +2,10 @@
 #include "base/escape.h"
 
 #include <ctype.h>
-#include <stdlib.h>
+#include <math.h>
 #include <string.h>
+
+#include "base/text.h"
 
 enum { PIECE = 32 };
 
@@ -177,18 +179,11 @@ static int next_piece(Escape format, bool octal, const char *at, char piece[PIEC
 
 /* --- whole texts --- */
 
-static bool is_number(const char *text) {
-    char *end;
-    if (!*text || text[strspn(text, "+-.0123456789eE")]) return false;
-    strtod(text, &end);
-    return !*end;
-}
-
 /* Whether a spreadsheet would take the text for a formula; fullwidth signs are included. */
 static bool is_formula(const char *text) {
     static const char *const starts[] = {"=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"};
     for (int i = 0; i < COUNT_OF(starts); i++)
-        if (!strncmp(text, starts[i], strlen(starts[i]))) return !is_number(text);
+        if (!strncmp(text, starts[i], strlen(starts[i]))) return isnan(text_number(text));
     return false;
 }
 

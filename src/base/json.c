@@ -299,6 +299,12 @@ Json *json_new_null(Arena *arena) {
     return (Json *)cJSON_CreateNull();
 }
 
+Json *json_new_texts(const char *const *texts, Arena *arena) {
+    Json *list = json_new_array(arena);
+    for (; *texts; texts++) json_append(list, json_new_text(*texts, arena));
+    return list;
+}
+
 void json_add(Json *object, const char *key, Json *value) {
     check_arena(object, value);
     take_from(json_arena(object));

@@ -54,6 +54,8 @@ Json *json_new_text(const char *text, Arena *arena);
 Json *json_new_number(double number, Arena *arena);
 Json *json_new_bool(bool truth, Arena *arena);
 Json *json_new_null(Arena *arena);
+Json *json_new_texts(const char *const *texts,
+                     Arena *arena); /* an array of the texts of a NULL-terminated list */
 void json_set(Json *object, const char *key, Json *value);
 void json_add(Json *object, const char *key, Json *value);
 void json_set_text(Json *object, const char *key, const char *text);

@@ -1,14 +1,15 @@
-/* options: the table `kinds` has the functions of each type of option. Numbers, booleans and choices are
- * checked as doubles; NAN means that the JSON value has another type.
+/* options: numbers, booleans and choices are checked as doubles; NAN means that the JSON value has another
+ * type.
  */
 #include "base/options.h"
 
 #include <ctype.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { PATH_SIZE = 256, WORD_SIZE = 48, LIST_SIZE = 400 };
+#include "base/text.h"
+
+enum { WORD_SIZE = 48 };
 
 /* 2^53: doubles represent all whole numbers up to here */
 static const double whole_limit = 9007199254740992.0;
@@ -17,88 +18,59 @@ static double whole(double number) {
     return number == floor(number) && fabs(number) <= whole_limit ? number : NAN;
 }
 
-static double value_whole(const OptionField *field, const Json *json) {
-    (void)field;
-    return whole(json_number(json, NAN));
-}
-
-static double value_real(const OptionField *field, const Json *json) {
-    (void)field;
-    return json_number(json, NAN);
-}
-
-static double value_bool(const OptionField *field, const Json *json) {
-    (void)field;
-    return json_is_bool(json) ? json_bool(json) : NAN;
-}
-
 static double choice_index(const OptionField *field, const char *word) {
-    for (int i = 0; field->choices[i]; i++)
-        if (strcmp(word, field->choices[i]) == 0) return i;
-    return NAN;
+    int index = text_index(word, field->choices);
+    return index < 0 ? NAN : index;
 }
 
-static double value_choice(const OptionField *field, const Json *json) {
-    return choice_index(field, json_text(json, ""));
+/* The value of any option but a text; NAN if it has another type. */
+static double value_of(const OptionField *field, const Json *json) {
+    switch (field->type) {
+    case OPTION_INT:
+        return whole(json_number(json, NAN));
+    case OPTION_BOOL:
+        return json_is_bool(json) ? json_bool(json) : NAN;
+    case OPTION_CHOICE:
+        return choice_index(field, json_text(json, ""));
+    default:
+        return json_number(json, NAN);
+    }
 }
 
-static void store_int(void *member, double number) {
-    *(int64_t *)member = (int64_t)number;
+static void store(const OptionField *field, void *member, double number) {
+    if (field->type == OPTION_INT)
+        *(int64_t *)member = (int64_t)number;
+    else if (field->type == OPTION_BOOL)
+        *(bool *)member = number != 0;
+    else if (field->type == OPTION_CHOICE)
+        *(int *)member = (int)number;
+    else
+        *(double *)member = number + 0; /* -0 becomes 0 */
 }
 
-static void store_real(void *member, double number) {
-    *(double *)member = number + 0; /* -0 becomes 0 */
+static Json *member_json(const OptionField *field, const void *member, Arena *arena) {
+    switch (field->type) {
+    case OPTION_INT:
+        return json_new_number((double)*(const int64_t *)member, arena);
+    case OPTION_BOOL:
+        return json_new_bool(*(const bool *)member, arena);
+    case OPTION_CHOICE:
+        return json_new_text(field->choices[*(const int *)member], arena);
+    case OPTION_TEXT:
+        return json_new_text(*(const char *const *)member, arena);
+    default:
+        return json_new_number(*(const double *)member, arena);
+    }
 }
-
-static void store_bool(void *member, double number) {
-    *(bool *)member = number != 0;
-}
-
-static void store_choice(void *member, double number) {
-    *(int *)member = (int)number;
-}
-
-static void write_int(Json *object, const OptionField *field, const void *member) {
-    json_set_number(object, field->key, (double)*(const int64_t *)member);
-}
-
-static void write_real(Json *object, const OptionField *field, const void *member) {
-    json_set_number(object, field->key, *(const double *)member);
-}
-
-static void write_bool(Json *object, const OptionField *field, const void *member) {
-    json_set_bool(object, field->key, *(const bool *)member);
-}
-
-static void write_choice(Json *object, const OptionField *field, const void *member) {
-    json_set_text(object, field->key, field->choices[*(const int *)member]);
-}
-
-static void write_text(Json *object, const OptionField *field, const void *member) {
-    json_set_text(object, field->key, *(const char *const *)member);
-}
-
-static const struct Kind {
-    const char *wanted;
-    double (*value)(const OptionField *field, const Json *json);
-    void (*store)(void *member, double number);
-    void (*write)(Json *object, const OptionField *field, const void *member);
-} kinds[] = {
-    [OPTION_INT] = {"a whole number", value_whole, store_int, write_int},
-    [OPTION_REAL] = {"a number", value_real, store_real, write_real},
-    [OPTION_BOOL] = {"true or false", value_bool, store_bool, write_bool},
-    [OPTION_CHOICE] = {"one of", value_choice, store_choice, write_choice},
-    [OPTION_TEXT] = {"text", NULL, NULL, write_text},
-};
 
 void options_default(void *options, const OptionField *fields, int count) {
     for (int i = 0; i < count; i++) {
         const OptionField *field = &fields[i];
         void *member = (char *)options + field->offset;
-        if (kinds[field->type].store)
-            kinds[field->type].store(member, field->default_value);
-        else
+        if (field->type == OPTION_TEXT)
             *(const char **)member = field->choices ? field->choices[0] : "";
+        else
+            store(field, member, field->default_value);
     }
 }
 
@@ -106,37 +78,31 @@ void options_write(Json *object, const void *options, const OptionField *fields,
     for (int i = 0; i < count; i++) {
         const void *member = (const char *)options + fields[i].offset;
         if (!fields[i].newer || *(const int *)member != (int)fields[i].default_value)
-            kinds[fields[i].type].write(object, &fields[i], member);
+            json_set(object, fields[i].key, member_json(&fields[i], member, json_arena(object)));
     }
 }
 
 /* ---- reading ---- */
 
-/* The place of a member, for errors: "SOURCE: 'PATH.KEY' must be ..., got VALUE". */
+/* The object that is read, for errors: "SOURCE: 'PATH.KEY' must be ..., got VALUE". */
 typedef struct Site {
-    const char *source, *path, *key;
+    const OptionSection *section;
+    const char *source, *key;
+    Arena *arena;
     Error *err;
 } Site;
 
 static bool complain(const Site *site, const Json *json, const char *wanted) {
-    char path[PATH_SIZE];
-    snprintf(path, sizeof path, "%s%s%s", site->path, *site->path ? "." : "", site->key);
+    const char *path = site->section->path;
+    path = arena_format(site->arena, "%s%s%s", path, *path ? "." : "", site->key);
     return json_value_error(json, site->source, path, wanted, site->err);
 }
 
-/* Appends ", word" to a list in a buffer, if it fits. */
-static void list_add(char list[LIST_SIZE], const char *word) {
-    size_t used = strlen(list);
-    if (used + strlen(word) + 8 < LIST_SIZE) sprintf(list + used, "%s%s", used ? ", " : "", word);
-}
-
-static bool read_choice(const Site *site, const Json *json, const OptionField *field) {
-    char list[LIST_SIZE] = "", wanted[LIST_SIZE + 80];
-    for (int i = 0; field->choices[i]; i++) list_add(list, field->choices[i]);
+static bool refuse_choice(const Site *site, const Json *json, const OptionField *field) {
     const char *near = options_nearest_name(json_text(json, ""), field->choices);
-    snprintf(wanted, sizeof wanted, "one of %s%s%s%s", list, near ? " (did you mean '" : "", near ? near : "",
-             near ? "'?)" : "");
-    return complain(site, json, wanted);
+    return complain(site, json,
+                    arena_format(site->arena, "one of %s%s%s%s", text_list(field->choices, site->arena),
+                                 near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : ""));
 }
 
 static bool in_range(const OptionField *field, double number) {
@@ -144,24 +110,25 @@ static bool in_range(const OptionField *field, double number) {
     return !ranged || (number >= field->low && number <= field->high) || (field->or_zero && number == 0);
 }
 
-static bool read_member(void *member, const OptionField *field, const Json *json, const Site *site,
-                        Arena *arena) {
-    const struct Kind *kind = &kinds[field->type];
+static bool read_member(void *member, const OptionField *field, const Json *json, const Site *site) {
+    static const char *const wanted[] = {[OPTION_INT] = "a whole number",
+                                         [OPTION_REAL] = "a number",
+                                         [OPTION_BOOL] = "true or false",
+                                         [OPTION_TEXT] = "text"};
+    char low[JSON_NUMBER_SIZE], high[JSON_NUMBER_SIZE];
     if (field->type == OPTION_TEXT) {
-        if (!json_is_text(json)) return complain(site, json, kind->wanted);
-        *(const char **)member = arena_copy(arena, json_text(json, ""));
+        if (!json_is_text(json)) return complain(site, json, wanted[OPTION_TEXT]);
+        *(const char **)member = arena_copy(site->arena, json_text(json, ""));
         return true;
     }
-    double number = kind->value(field, json);
+    double number = value_of(field, json);
     if (isnan(number))
-        return field->choices ? read_choice(site, json, field) : complain(site, json, kind->wanted);
-    if (!in_range(field, number)) {
-        char low[JSON_NUMBER_SIZE], high[JSON_NUMBER_SIZE], wanted[2 * JSON_NUMBER_SIZE + 16];
-        snprintf(wanted, sizeof wanted, "%sin [%s, %s]", field->or_zero ? "0 or " : "",
-                 json_number_text(field->low, low), json_number_text(field->high, high));
-        return complain(site, json, wanted);
-    }
-    kind->store(member, number);
+        return field->choices ? refuse_choice(site, json, field) : complain(site, json, wanted[field->type]);
+    if (!in_range(field, number))
+        return complain(site, json,
+                        arena_format(site->arena, "%sin [%s, %s]", field->or_zero ? "0 or " : "",
+                                     json_number_text(field->low, low), json_number_text(field->high, high)));
+    store(field, member, number);
     return true;
 }
 
@@ -256,21 +223,26 @@ const char *options_synonym(const char *word) {
     return NULL;
 }
 
-static bool unknown(const Site *site, const OptionField *fields, int count, const OptionPart *parts) {
-    char key[JSON_EXCERPT_SIZE], list[LIST_SIZE] = "", known[LIST_SIZE + 16];
-    const char *near = is_in_config(site->path) ? options_synonym(site->key) : NULL;
-    bool meant = near != NULL;
-    for (int i = 0; i < count; i++) {
-        if (!meant) near = options_nearer(site->key, near, fields[i].key);
-        list_add(list, fields[i].key);
-    }
-    for (; parts && parts->key; parts++) {
-        if (!meant) near = options_nearer(site->key, near, parts->key);
-        list_add(list, parts->key);
-    }
-    snprintf(known, sizeof known, "known here: %s", *list ? list : "nothing");
-    return error_unknown(site->err, near, known, "%s: unknown key '%s%s%s'", site->source, site->path,
-                         *site->path ? "." : "", json_excerpt_text(site->key, key));
+/* The keys of a section, those of its fields first. */
+static const char *const *keys_of(const OptionSection *section, Arena *arena) {
+    const char **keys = NULL;
+    int count = 0;
+    for (int i = 0; i < section->field_count; i++) *ARENA_PUSH(arena, keys, count) = section->fields[i].key;
+    for (const OptionPart *part = section->parts; part && part->key; part++)
+        *ARENA_PUSH(arena, keys, count) = part->key;
+    *ARENA_PUSH(arena, keys, count) = NULL;
+    return keys;
+}
+
+static bool refuse_key(const Site *site) {
+    char key[JSON_EXCERPT_SIZE];
+    const char *path = site->section->path, *near = is_in_config(path) ? options_synonym(site->key) : NULL;
+    const char *const *keys = keys_of(site->section, site->arena);
+    if (!near) near = options_nearest_name(site->key, keys);
+    const char *known =
+        arena_format(site->arena, "known here: %s", *keys ? text_list(keys, site->arena) : "nothing");
+    return error_unknown(site->err, near, known, "%s: unknown key '%s%s%s'", site->source, path,
+                         *path ? "." : "", json_excerpt_text(site->key, key));
 }
 
 static bool is_part(const OptionPart *parts, const char *key) {
@@ -278,30 +250,45 @@ static bool is_part(const OptionPart *parts, const char *key) {
     return parts && parts->key;
 }
 
-bool options_read(void *options, const OptionField *fields, int count, const Json *object,
-                  const OptionPart *parts, const char *source, const char *path, Arena *arena, Error *err) {
+bool options_read(void *options, const OptionSection *section, const Json *object, const char *source,
+                  Arena *arena, Error *err) {
     Error one = {0};
-    Site site = {.source = source, .path = path, .err = &one};
+    Site site = {.section = section, .source = source, .arena = arena, .err = &one};
     bool fine = true;
-    if (!json_is_object(object)) {
-        site.path = "";
-        site.key = *path ? path : "the config";
-        site.err = err;
-        return !object || complain(&site, object, "an object");
-    }
+    if (!json_is_object(object))
+        return !object || json_value_error(object, source, *section->path ? section->path : "the config",
+                                           "an object", err);
     for (const Json *member = json_first(object); member; member = json_next(member)) {
         site.key = json_name(member);
         site.source = json_origin(member) ? json_origin(member) : source;
-        if (is_part(parts, site.key)) continue;
-        int i = 0;
-        while (i < count && strcmp(site.key, fields[i].key) != 0) i++;
-        bool read = i < count
-                        ? read_member((char *)options + fields[i].offset, &fields[i], member, &site, arena)
-                        : unknown(&site, fields, count, parts);
+        if (is_part(section->parts, site.key)) continue;
+        const OptionField *field = section->fields, *end = field + section->field_count;
+        while (field < end && strcmp(site.key, field->key) != 0) field++;
+        bool read = field < end ? read_member((char *)options + field->offset, field, member, &site)
+                                : refuse_key(&site);
         if (!read) error_add(err, &one, fine);
         fine &= read;
     }
     return fine;
+}
+
+bool options_note(const OptionReader *reader, bool fine) {
+    return fine || error_add(reader->errors, reader->err, !reader->errors->code);
+}
+
+bool options_refuse(const OptionReader *reader, const Json *json, const char *path, const char *wanted) {
+    return json_value_error(json, reader->source, path, wanted, reader->err);
+}
+
+bool options_check_list(const OptionReader *reader, const Json *json, const char *path, int most) {
+    return json_check_list(json, reader->source, path, most, reader->err);
+}
+
+bool options_read_section(const OptionReader *reader, void *options, const OptionSection *section,
+                          const Json *json) {
+    options_default(options, section->fields, section->field_count);
+    return options_note(reader,
+                        options_read(options, section, json, reader->source, reader->arena, reader->err));
 }
 
 /* ---- arguments of a command line ---- */
@@ -315,14 +302,6 @@ const char *options_choices_text(const OptionField *field, const char *quote, Ar
                                                     : " or ",
                             quote, field->choices[i], quote);
     return text;
-}
-
-/* The value of a decimal number; NAN for any other text. */
-static double text_number(const char *text) {
-    char *end;
-    double number = strtod(text, &end);
-    bool decimal = *text && !*end && strspn(text, "0123456789+-.eE") == strlen(text);
-    return decimal && isfinite(number) ? number : NAN;
 }
 
 static double argument_value(const OptionField *field, const char *text) {
@@ -398,7 +377,7 @@ bool options_read_argument(void *options, const OptionField *field, const char *
     if (field->type == OPTION_TEXT) return *(const char **)member = text, true;
     double number = argument_value(field, text);
     if (isnan(number) || !in_range(field, number)) return refuse_argument(field, text, arena, err);
-    kinds[field->type].store(member, number);
+    store(field, member, number);
     return true;
 }
 

@@ -52,12 +52,18 @@ typedef struct OptionField {
     const char *group;    /* heading in help texts */
 } OptionField;
 
-/* A key whose value is a section or a list. The caller of options_read reads this value. */
+/* A key whose value is a section or a list. The caller of options_read reads this value. The members after
+   `help` describe it for the JSON Schema (experiment/config_keys.c). */
 typedef struct OptionPart {
     const char *key;
     const char *type, *default_value,
-        *help;          /* texts for people; NULL for a section; default_value NULL: none */
-    const char *schema; /* JSON Schema of the value; NULL for a section */
+        *help; /* texts for people; NULL for a section; default_value NULL: none */
+    const char
+        *definition; /* the schema's definition of the value, or of the items of a list; NULL: `item` */
+    OptionType item;
+    double low, high; /* range of a number; high 0: no limit */
+    int most;         /* maximum number of items of a list; 0: not a list */
+    bool or_item;     /* instead of the list, an item alone is allowed */
 } OptionPart;
 
 /* The options of one object of a config. */
@@ -72,12 +78,30 @@ typedef struct OptionSection {
 /* Sets all members of *options to their defaults. */
 void options_default(void *options, const OptionField *fields, int count);
 
-/* Reads the members of `object` into *options, which options_default has set. `parts` (or NULL) are keys
-   that the caller reads. Errors name source and path: "config 'x.json': 'train.lr' must be in (0, 1], got
-   3", one line for each wrong member. `path` is the path of the object, "" at the root. Texts are copied to
-   the arena. */
-bool options_read(void *options, const OptionField *fields, int count, const Json *object,
-                  const OptionPart *parts, const char *source, const char *path, Arena *arena, Error *err);
+/* Reads the members of `object` into *options, which options_default has set; the caller reads the parts of
+   the section. Errors name source and path: "config 'x.json': 'train.lr' must be in (0, 1], got 3", one line
+   for each wrong member. NULL has no members. Texts are copied to the arena. */
+bool options_read(void *options, const OptionSection *section, const Json *object, const char *source,
+                  Arena *arena, Error *err);
+
+/* Where sections are read from. A part of a config that is wrong sets `err`; options_note then adds it to all
+   errors so far, so that the next part can be read. It returns `fine`. */
+typedef struct OptionReader {
+    const char *source;
+    Arena *arena;
+    Error *err, *errors; /* errors: code 0 if there is none so far */
+} OptionReader;
+bool options_note(const OptionReader *reader, bool fine);
+
+/* Sets the error of json_value_error; returns false. */
+bool options_refuse(const OptionReader *reader, const Json *json, const char *path, const char *wanted);
+
+/* As json_check_list. */
+bool options_check_list(const OptionReader *reader, const Json *json, const char *path, int most);
+
+/* Sets the defaults, reads the members of a section and notes its errors. */
+bool options_read_section(const OptionReader *reader, void *options, const OptionSection *section,
+                          const Json *json);
 
 /* Reads the argument of a command's option (NULL for a flag). Errors name the option: "--jobs takes a whole
    number from 1 to 1024, got '0'". Items are added to a list. Texts are not copied. */

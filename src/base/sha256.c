@@ -33,3 +33,9 @@ void sha256_hex(const void *bytes, size_t size, char text[SHA256_HEX_SIZE]) {
     sha256_update(hash, bytes, size);
     sha256_finish(hash, text);
 }
+
+void sha256_base64(const void *bytes, size_t size, char text[SHA256_BASE64_SIZE]) {
+    unsigned char digest[32];
+    if (!EVP_Digest(bytes, size, digest, NULL, EVP_sha256(), NULL)) error_fatal("libcrypto failed to hash");
+    EVP_EncodeBlock((unsigned char *)text, digest, sizeof digest);
+}

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+enum { SHA256_BASE64_SIZE = 45 };
 enum { SHA256_HEX_SIZE = 65 }; /* 64 lower-case hexadecimal digits and the terminating zero */
 
 typedef struct Sha256 Sha256;
@@ -17,5 +18,6 @@ void sha256_update(Sha256 *hash, const void *bytes, size_t size);
 void sha256_finish(Sha256 *hash, char text[SHA256_HEX_SIZE]); /* writes the digest and frees the hash */
 
 void sha256_hex(const void *bytes, size_t size, char text[SHA256_HEX_SIZE]);
+void sha256_base64(const void *bytes, size_t size, char text[SHA256_BASE64_SIZE]);
 
 #endif

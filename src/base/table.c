@@ -100,16 +100,17 @@ static Layout make_layout(const Table *table, Arena *arena) {
     layout.groups = NEW(arena, table->column_count, int);
     layout.shown = NEW(arena, table->column_count, int);
     for (int c = 0; c < table->column_count; c++) {
-        int flags = table->columns[c].flags;
-        bool apart = flags & (TABLE_SPREAD | TABLE_SPREAD_HEAD | TABLE_SPREAD_VALUE | TABLE_CAPTION);
-        bool shown = flags & TABLE_FOR_PEOPLE && !apart && (!(flags & TABLE_IF_VARYING) || varies(table, c));
+        const TableColumn *column = &table->columns[c];
+        TableRole role = column->role;
+        bool shown = column->head && (role == TABLE_SHOWN || role == TABLE_GROUP) &&
+                     (!column->if_varying || varies(table, c));
         if (shown) layout.shown[layout.shown_count++] = c;
-        if (shown || flags & TABLE_KEY) layout.keys[layout.key_count++] = c;
-        if (flags & TABLE_GROUP) layout.groups[layout.group_count++] = c;
-        if (flags & TABLE_SPREAD) layout.spread = c;
-        if (flags & TABLE_SPREAD_HEAD) layout.under = c;
-        if (flags & TABLE_SPREAD_VALUE) layout.value = c;
-        if (flags & TABLE_CAPTION) layout.caption = c;
+        if (shown || role == TABLE_KEY) layout.keys[layout.key_count++] = c;
+        if (role == TABLE_GROUP) layout.groups[layout.group_count++] = c;
+        if (role == TABLE_SPREAD) layout.spread = c;
+        if (role == TABLE_SPREAD_HEAD) layout.under = c;
+        if (role == TABLE_SPREAD_VALUE) layout.value = c;
+        if (role == TABLE_CAPTION) layout.caption = c;
     }
     return layout;
 }
@@ -154,7 +155,7 @@ static TableHead split_head(const char *head, const TableColumn *column, Arena *
     const char *end = strchrnul(head, '\n');
     return (TableHead){.lines = {arena_format(arena, "%.*s", (int)(end - head), head), *end ? end + 1 : ""},
                        .left = column->type == TABLE_TEXT,
-                       .code = column->flags & TABLE_CODE};
+                       .code = column->code};
 }
 
 static TableCell shown_cell(const Table *table, int row, int column, Arena *arena) {
@@ -169,8 +170,7 @@ static TableGrid make_grid(const Layout *layout, const int *rows, int count) {
     Arena *arena = layout->arena;
     int *values = NEW(arena, count, int), *lines = NEW(arena, count, int), *line_of = NEW(arena, count, int);
     int spread = find_spread(values, layout, rows, count), shown = layout->shown_count;
-    bool dashed = layout->value >= 0 && table->columns[layout->value].flags & TABLE_DASHED;
-    const char *hole = dashed ? "-" : "";
+    const char *hole = layout->value >= 0 && table->columns[layout->value].dashed ? "-" : "";
     TableGrid grid = {.caption = "", .columns = shown + spread};
     for (int i = 0; i < count; i++)
         if (layout->spread < 0)
@@ -378,11 +378,11 @@ static void print_csv_row(const Table *table, int row, FILE *out) {
     const char *comma = "";
     for (int c = 0; c < table->column_count; c++) {
         const TableColumn *column = &table->columns[c];
-        if (!(column->flags & TABLE_FOR_PROGRAMS)) continue;
+        if (!column->name) continue;
         fputs(comma, out);
         comma = ",";
         for (const char *at = row < 0 ? column->name : ""; *at; at++)
-            putc(*at == '.' && !(column->flags & TABLE_PATH) ? '_' : *at, out);
+            putc(*at == '.' && !column->path ? '_' : *at, out);
         if (row < 0) continue;
         if (program_text(table, row, c))
             escape_put(ESCAPE_CSV, program_text(table, row, c), out);
@@ -400,9 +400,9 @@ static Json *add_rows(Json *rows, const Table *table) {
             const TableColumn *column = &table->columns[c];
             const char *text = program_text(table, r, c);
             double number = cell_of(table, r, c)->number;
-            if (!(column->flags & TABLE_FOR_PROGRAMS) || (!text && !isfinite(number))) continue;
+            if (!column->name || (!text && !isfinite(number))) continue;
             Json *value = text ? json_new_text(text, arena) : json_new_number(number, arena);
-            if (strchr(column->name, '.') && !(column->flags & TABLE_PATH))
+            if (strchr(column->name, '.') && !column->path)
                 json_set_path(row, column->name, value, "table", &(Error){0});
             else
                 json_add(row, column->name, value);

@@ -1,8 +1,8 @@
 /* table: rows with named columns, and their output. Every table that the program prints is a Table.
  *
- * Formats for programs (csv, json) have every row, and the columns marked for programs with full precision;
+ * Formats for programs (csv, json) have every row, and every column that has a name, with full precision;
  * an empty cell is an empty field or a missing member. Formats for people (text, md, latex, and HTML by
- * report/html.h) have the columns marked for people, rounded, as one grid for each value of the TABLE_GROUP
+ * report/html.h) have the columns that have a head, rounded, as one grid for each value of the TABLE_GROUP
  * columns. The values of a TABLE_SPREAD column become columns of the grid, whose cells have the values of
  * the TABLE_SPREAD_VALUE column; rows that are equal in all other columns share a line. A title precedes
  * the grids; notes and a signature, which says what the numbers describe, follow them.
@@ -20,28 +20,27 @@
 /* text is aligned to the left, numbers to the right */
 typedef enum TableType { TABLE_TEXT, TABLE_INT, TABLE_REAL } TableType;
 
-enum {
-    TABLE_FOR_PEOPLE = 1,   /* in formats for people */
-    TABLE_FOR_PROGRAMS = 2, /* in formats for programs */
-    TABLE_FOR_BOTH = 3,
-    TABLE_IF_VARYING = 4,     /* in formats for people if its values differ */
-    TABLE_GROUP = 8,          /* for people: one grid for each value */
-    TABLE_CAPTION = 16,       /* for people: a text before the grid; equal in all rows of a grid */
-    TABLE_SPREAD = 32,        /* for people: one column for each value, in the order of their numbers */
-    TABLE_SPREAD_HEAD = 64,   /* for people: second line of the heads of TABLE_SPREAD columns */
-    TABLE_SPREAD_VALUE = 128, /* for people: the cells of TABLE_SPREAD columns */
-    TABLE_KEY = 256,          /* not shown; rows with different values do not share a line */
-    TABLE_CODE = 512,         /* words of a command line, printed as code if the format can */
-    TABLE_DASHED = 1024,      /* with TABLE_SPREAD_VALUE: "-" for a missing value; otherwise an empty cell */
-    TABLE_PATH = 2048,        /* dots are part of the name; the cells of TABLE_TEXT can be numbers */
-};
+/* What a column is in formats for people; formats for programs have every column that has a name. */
+typedef enum TableRole {
+    TABLE_SHOWN,        /* a column of the grid */
+    TABLE_GROUP,        /* likewise; one grid for each value */
+    TABLE_CAPTION,      /* a text before the grid; equal in all rows of a grid */
+    TABLE_KEY,          /* not shown; rows with different values do not share a line */
+    TABLE_SPREAD,       /* one column for each value, in the order of their numbers */
+    TABLE_SPREAD_HEAD,  /* second line of the heads of the TABLE_SPREAD columns */
+    TABLE_SPREAD_VALUE, /* the cells of the TABLE_SPREAD columns */
+} TableRole;
 
 typedef struct TableColumn {
-    const char *name; /* for programs; "a.b" is member b of object a in JSON, and a_b in CSV */
-    const char *head; /* for people; "\n" separates two lines */
+    const char *name; /* NULL: not for programs; "a.b" is member b of object a in JSON, and a_b in CSV */
+    const char *head; /* NULL: not shown to people; "\n" separates two lines */
     TableType type;
-    int flags;
     int decimals; /* of TABLE_REAL for people; -1: at least three digits, as for perplexities */
+    TableRole role;
+    bool if_varying; /* shown to people only if its values differ */
+    bool code;       /* words of a command line, printed as code if the format can */
+    bool dashed;     /* of TABLE_SPREAD_VALUE: "-" for a missing value; otherwise an empty cell */
+    bool path;       /* dots are part of the name; the cells of TABLE_TEXT can be numbers */
 } TableColumn;
 
 typedef struct Table {

@@ -1,6 +1,8 @@
 #include "base/text.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -26,6 +28,36 @@ const char *text_seconds(double seconds, Arena *arena) {
     if (seconds < 99.5 * 60) return arena_format(arena, "%.0f min", seconds / 60);
     if (seconds < 1e7) return arena_format(arena, "%.1f h", seconds / 3600);
     return arena_format(arena, "%.1f years", seconds / (365.25 * 86400));
+}
+
+const char *text_join(const char *list, const char *separator, const char *item, Arena *arena) {
+    return *list ? arena_format(arena, "%s%s%s", list, separator, item) : item;
+}
+
+bool text_among(const char *item, const char *const *list, int count) {
+    for (int i = 0; i < count; i++)
+        if (!strcmp(item, list[i])) return true;
+    return false;
+}
+
+/* strtod also accepts hexadecimal numbers, infinities and leading spaces. */
+double text_number(const char *text) {
+    char *end;
+    double number = strtod(text, &end);
+    bool decimal = *text && !*end && !text[strspn(text, "0123456789+-.eE")];
+    return decimal && isfinite(number) ? number : NAN;
+}
+
+int text_index(const char *word, const char *const *words) {
+    for (int i = 0; words[i]; i++)
+        if (strcmp(words[i], word) == 0) return i;
+    return -1;
+}
+
+const char *text_list(const char *const *words, Arena *arena) {
+    const char *text = "";
+    for (int i = 0; words[i]; i++) text = text_join(text, ", ", words[i], arena);
+    return text;
 }
 
 static TextScreen stdout_screen; /* of text_set_screen */

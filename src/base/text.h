@@ -1,7 +1,8 @@
-/* text: formats bytes, FLOPs and seconds for people, and finds the size of the terminal.
+/* text: numbers and lists as text, and the size of the terminal.
  *
- * A number is rounded to about three digits and given a unit. Formats for programs do not use these texts:
- * they print numbers with full precision. Texts belong to the arena.
+ * For people, a number is rounded to about three digits and given a unit. Formats for programs do not use
+ * these texts: they print numbers with full precision. A list of words is NULL-terminated. Texts belong to
+ * the arena.
  */
 #ifndef POSLAB_BASE_TEXT_H
 #define POSLAB_BASE_TEXT_H
@@ -11,6 +12,18 @@
 const char *text_bytes(double bytes, Arena *arena);     /* "1.2 MiB" */
 const char *text_flops(double flops, Arena *arena);     /* "3.4 TF" */
 const char *text_seconds(double seconds, Arena *arena); /* "9.5 s", "12 min", "1.5 h" */
+
+/* A list with one more item: "a", "a, b", ... An empty list is "". */
+const char *text_join(const char *list, const char *separator, const char *item, Arena *arena);
+
+/* Whether the list has this item. */
+bool text_among(const char *item, const char *const *list, int count);
+
+/* The value of a text that is one finite decimal number; NAN for any other text. */
+double text_number(const char *text);
+
+int text_index(const char *word, const char *const *words); /* the index of a word in a list; -1 if missing */
+const char *text_list(const char *const *words, Arena *arena); /* "a, b, c" */
 
 /* The size of the terminal that `out` writes to, in characters: the variables COLUMNS and LINES, otherwise
    what the terminal reports. 0 if `out` is not a terminal or reports nothing. */

@@ -273,30 +273,30 @@ static const char *machine_text(Arena *arena) {
 /* cli/cmd_methods.c reads the first four. The heads of SHOWN and SPEEDUP are set for the reference. */
 enum { SHOWN = 15, SPEEDUP, COLUMNS = 24 };
 static const TableColumn columns[COLUMNS] = {
-    {"phase", "", TABLE_TEXT, TABLE_FOR_PROGRAMS | TABLE_GROUP, 0},
-    {"method", "method", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"length", "", TABLE_INT, TABLE_FOR_PROGRAMS | TABLE_GROUP, 0},
-    {"time_ratio.median", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"time_ratio.low", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"time_ratio.high", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"precision", "", TABLE_TEXT, TABLE_FOR_PROGRAMS | TABLE_GROUP, 0},
-    {"tokens_per_second", "tokens/s", TABLE_REAL, TABLE_FOR_BOTH, 0},
-    {"flops", "GFLOP/s", TABLE_REAL, TABLE_FOR_BOTH, 0},
-    {"share_of_matrix_flops", "of that", TABLE_REAL, TABLE_FOR_BOTH, 0},
-    {"matrix_share", "matrix", TABLE_REAL, TABLE_FOR_BOTH, 0},
-    {"attention_share", "attention", TABLE_REAL, TABLE_FOR_BOTH, 0},
-    {"rest_share", "rest", TABLE_REAL, TABLE_FOR_BOTH, 0},
-    {"bytes", "MiB", TABLE_REAL, TABLE_FOR_BOTH, 0},
-    {"matrix_flops", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    [SHOWN] = {"", "", TABLE_REAL, TABLE_FOR_PEOPLE, 0},
-    [SPEEDUP] = {"speed_ratio.median", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"speed_ratio.low", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"speed_ratio.high", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"reference", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
-    {"ranks", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"threads", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"rounds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"", "", TABLE_TEXT, TABLE_CAPTION, 0},
+    {"phase", NULL, TABLE_TEXT, .role = TABLE_GROUP},
+    {"method", "method", TABLE_TEXT},
+    {"length", NULL, TABLE_INT, .role = TABLE_GROUP},
+    {"time_ratio.median", NULL, TABLE_REAL},
+    {"time_ratio.low", NULL, TABLE_REAL},
+    {"time_ratio.high", NULL, TABLE_REAL},
+    {"precision", NULL, TABLE_TEXT, .role = TABLE_GROUP},
+    {"tokens_per_second", "tokens/s", TABLE_REAL},
+    {"flops", "GFLOP/s", TABLE_REAL},
+    {"share_of_matrix_flops", "of that", TABLE_REAL},
+    {"matrix_share", "matrix", TABLE_REAL},
+    {"attention_share", "attention", TABLE_REAL},
+    {"rest_share", "rest", TABLE_REAL},
+    {"bytes", "MiB", TABLE_REAL},
+    {"matrix_flops", NULL, TABLE_REAL},
+    [SHOWN] = {NULL, "", TABLE_REAL},
+    [SPEEDUP] = {"speed_ratio.median", NULL, TABLE_REAL},
+    {"speed_ratio.low", NULL, TABLE_REAL},
+    {"speed_ratio.high", NULL, TABLE_REAL},
+    {"reference", NULL, TABLE_TEXT},
+    {"ranks", NULL, TABLE_INT},
+    {"threads", NULL, TABLE_INT},
+    {"rounds", NULL, TABLE_INT},
+    {NULL, NULL, TABLE_TEXT, .role = TABLE_CAPTION},
 };
 
 static TableCell percent_cell(double share, Arena *arena) {
@@ -336,8 +336,8 @@ static bool print(const Measurement *f, int count, const CmdBenchOptions *option
     TableColumn *own = NEW(arena, COLUMNS, TableColumn);
     memcpy(own, columns, sizeof columns);
     own[SHOWN].head = arena_format(arena, "time over %s", options->reference);
-    own[SPEEDUP].head = arena_format(arena, "speed over %s", precision_names[options->precisions[0]]);
-    if (options->precision_count > 1) own[SPEEDUP].flags = TABLE_FOR_BOTH;
+    if (options->precision_count > 1)
+        own[SPEEDUP].head = arena_format(arena, "speed over %s", precision_names[options->precisions[0]]);
     Table *table = table_new(machine_text(arena), own, COLUMNS, arena);
     for (int i = 0; i < count; i++) put_measurement(table_row(table), &f[i], options, arena);
     if (options->format != TABLE_AS_JSON) return table_print_one(table, options->format, out, err);

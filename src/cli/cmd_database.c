@@ -265,12 +265,9 @@ static const OptionField prune_options[] = {
 };
 
 static const TableColumn prune_columns[] = {
-    {"what", "what", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"run_key", "run", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
-    {"name", "name", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"path", "path", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"bytes", "size", TABLE_INT, TABLE_FOR_BOTH, 0},
-    {"kept", "kept because", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
+    {"what", "what", TABLE_TEXT}, {"run_key", "run", TABLE_TEXT, .code = true},
+    {"name", "name", TABLE_TEXT}, {"path", "path", TABLE_TEXT},
+    {"bytes", "size", TABLE_INT}, {"kept", "kept because", TABLE_TEXT, .if_varying = true},
 };
 
 static Table *prune_table(const PruneList *list, const char *database, bool dry_run, Arena *arena) {

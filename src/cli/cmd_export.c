@@ -338,9 +338,9 @@ static const OptionField tasks_options[] = {
 
 static bool print_tasks(FILE *out, Arena *arena, Error *err) {
     static const TableColumn columns[] = {
-        {"task", "task", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
-        {"asks", "asks for", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-        {"paper", "paper", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+        {"task", "task", TABLE_TEXT, .code = true},
+        {"asks", "asks for", TABLE_TEXT},
+        {"paper", "paper", TABLE_TEXT},
     };
     Table *table = table_new(NULL, columns, COUNT_OF(columns), arena);
     for (int i = 0; i < task_count; i++) {

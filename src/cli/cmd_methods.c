@@ -155,14 +155,14 @@ static int64_t numbers_learnt(const PositionMethod *method, Arena *arena) {
 
 static Table *list_methods(const Costs *costs, Arena *arena) {
     static const TableColumn columns[] = {
-        {"name", "method", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
-        {"label", "label", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-        {"hooks", "hooks", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-        {"claims", "claims", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-        {"parameters", "learns", TABLE_INT, TABLE_FOR_BOTH, 0},
-        {"", "", TABLE_TEXT, TABLE_FOR_PEOPLE, 0}, /* costs of training and of evaluation */
-        {"", "", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
-        {"citation", "paper", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+        {"name", "method", TABLE_TEXT, .code = true},
+        {"label", "label", TABLE_TEXT},
+        {"hooks", "hooks", TABLE_TEXT},
+        {"claims", "claims", TABLE_TEXT},
+        {"parameters", "learns", TABLE_INT},
+        {NULL, "", TABLE_TEXT}, /* costs of training and of evaluation */
+        {NULL, "", TABLE_TEXT},
+        {"citation", "paper", TABLE_TEXT},
     };
     enum { TRAIN = 5, EVALUATE, COLUMNS = COUNT_OF(columns) };
     TableColumn *own = NEW(arena, COLUMNS, TableColumn);
@@ -212,11 +212,11 @@ static const char *range_text(const Json *option, Arena *arena) {
 /* A table of options, from a list of option_to_json. */
 static Table *list_options(const char *title, const Json *options, Arena *arena) {
     static const TableColumn columns[] = {
-        {"key", "option", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
-        {"type", "type", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-        {"default", "default", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-        {"range", "range", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-        {"help", "meaning", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+        {"key", "option", TABLE_TEXT, .code = true},
+        {"type", "type", TABLE_TEXT},
+        {"default", "default", TABLE_TEXT},
+        {"range", "range", TABLE_TEXT},
+        {"help", "meaning", TABLE_TEXT},
     };
     Table *table = table_new(title, columns, json_count(options) ? COUNT_OF(columns) : 0, arena);
     for (int i = 0; i < json_count(options); i++) {

@@ -9,17 +9,18 @@
 
 #include "store/database.h"
 #include "store/runs.h"
-#include "analysis/observations.h"
 #include "analysis/pivot.h"
+#include "analysis/selection.h"
 
 /* --- tables for programs --- */
 
 #define TEXT(NAME)                                                                                           \
-    { #NAME, NULL, TABLE_TEXT, TABLE_FOR_PROGRAMS, 0 }
+    { #NAME, NULL, TABLE_TEXT }
 #define WHOLE(NAME)                                                                                          \
-    { #NAME, NULL, TABLE_INT, TABLE_FOR_PROGRAMS, 0 }
+    { #NAME, NULL, TABLE_INT }
 #define REAL(NAME)                                                                                           \
-    { #NAME, NULL, TABLE_REAL, TABLE_FOR_PROGRAMS, 0 }
+    { #NAME, NULL, TABLE_REAL }
+/* Named as in the view `outcome`. */
 static const TableColumn columns[] = {
     TEXT(experiment),     TEXT(run_key),
     TEXT(method),         TEXT(method_options),
@@ -136,25 +137,23 @@ static void put_row(Table *table, const Evaluation *evaluation, bool task, bool 
         row[i] = series_key_cell(series, more->paths[i], more->format, table->arena);
 }
 
-/* A row for each selected evaluation, in the order of the config. databases: with the column `database`. */
-static const Table *list_evaluations(const Results *set, const ObservationOptions *options, bool databases,
-                                     const PathColumns *more, Arena *arena, Error *err) {
-    const ObservationList *list = observations_list(set, options, arena, err);
-    if (!list) return NULL;
+/* A row for each evaluation of the set, in the order of the config. databases: with the column `database`. */
+static const Table *list_evaluations(const Results *set, bool databases, const PathColumns *more,
+                                     Arena *arena) {
     Evaluation *evaluations = NULL;
     int count = 0;
-    for (int i = 0; i < list->count; i++) {
-        const SeriesCell *cell = list->items[i].cell;
-        for (int s = 0; s < cell->seeds_requested; s++)
-            *ARENA_PUSH(arena, evaluations, count) =
-                (Evaluation){list->items[i].series, cell, &cell->seeds[s]};
-    }
+    for (int i = 0; i < set->count; i++)
+        for (int k = 0; k < set->items[i].count; k++) {
+            const SeriesCell *cell = &set->items[i].cells[k];
+            for (int s = 0; s < cell->seeds_requested; s++)
+                *ARENA_PUSH(arena, evaluations, count) = (Evaluation){&set->items[i], cell, &cell->seeds[s]};
+        }
     if (count) qsort(evaluations, (size_t)count, sizeof *evaluations, by_row);
     int own = (set->task ? COUNT_OF(task_columns) : COUNT_OF(columns)) - !databases;
     TableColumn *all = NEW(arena, own + more->count, TableColumn);
     memcpy(all, set->task ? task_columns : columns, (size_t)own * sizeof *all);
     for (int i = 0; i < more->count; i++)
-        all[own + i] = (TableColumn){more->paths[i], NULL, TABLE_TEXT, TABLE_FOR_PROGRAMS | TABLE_PATH, 0};
+        all[own + i] = (TableColumn){more->paths[i], NULL, TABLE_TEXT, .path = true};
     Table *table = table_new(NULL, all, own + more->count, arena);
     for (int i = 0; i < count; i++) put_row(table, &evaluations[i], set->task, databases, more);
     return table;
@@ -165,7 +164,6 @@ static const Table *list_evaluations(const Results *set, const ObservationOption
 static const Table *make_table(const CmdTableOptions *options, const Results *set, Arena *arena, Error *err) {
     const PivotOptions pivot = {.rows = options->rows,
                                 .columns = options->columns,
-                                .where = options->where,
                                 .ratio = options->ratio,
                                 .paper = options->paper,
                                 .metric = (SeriesMetric)options->metric,
@@ -235,11 +233,6 @@ static bool print_all(Database *const *stores, int count, const CmdTableOptions 
     bool programs = table_for_programs(ARGUMENT_FORMAT_GIVEN(options));
     bool together = count > 1 || (options->experiments && options->experiments[0] && options->experiments[1]);
     Sets sets = {0};
-    ObservationFilter *where;
-    ObservationOptions wanted = {.paper = options->paper};
-    wanted.where_count = observations_parse_filters(&where, options->where, arena, err);
-    wanted.where = where;
-    if (wanted.where_count < 0) return false;
     if (programs && (options->rows || options->columns || options->ratio || options->paper))
         return error_set(
             err, EXIT_USAGE,
@@ -251,7 +244,7 @@ static bool print_all(Database *const *stores, int count, const CmdTableOptions 
         if (!read_sets(&sets, stores[i], options, arena, err)) return false;
     if (!check_wanted(&sets, stores, count, options->experiments, err) ||
         !check_kinds(options, &sets, together && !programs, err) ||
-        (wanted.where_count > 0 && !observations_choose(sets.items, &sets.count, &wanted, arena, err)))
+        !selection_apply(sets.items, &sets.count, options->where, NULL, arena, err))
         return false;
     if (together && !programs && sets.count > 1) {
         const Results **joined = NEW(arena, 1, const Results *);
@@ -266,7 +259,7 @@ static bool print_all(Database *const *stores, int count, const CmdTableOptions 
     }
     const Table **tables = NEW(arena, sets.count, const Table *);
     for (int i = 0; i < sets.count; i++) {
-        tables[i] = programs ? list_evaluations(sets.items[i], &wanted, count > 1, &more, arena, err)
+        tables[i] = programs ? list_evaluations(sets.items[i], count > 1, &more, arena)
                              : make_table(options, sets.items[i], arena, err);
         if (!tables[i]) return false;
     }

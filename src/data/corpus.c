@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sys/path_pattern.h"
 #include "data/documents.h"
 #include "data/tokenizers.h"
 
@@ -198,5 +199,14 @@ Corpus *corpus_read(const CorpusOptions *options, int vocabulary, const char *so
 }
 
 bool corpus_is_missing(const CorpusOptions *options) {
-    return documents_are_missing(options);
+    Arena *scratch = arena_new(0);
+    bool missing = false;
+    for (CorpusSplit list = 0; list < SPLIT_COUNT; list++)
+        for (const char **pattern = options->files[list]; pattern && *pattern && !missing; pattern++) {
+            Paths found;
+            Error ignored;
+            missing = path_pattern_find(&found, *pattern, "", scratch, &ignored) && found.count == 0;
+        }
+    arena_free(scratch);
+    return missing;
 }

@@ -11,23 +11,19 @@ const OptionField corpus_fields[] = {
 };
 const int corpus_field_count = COUNT_OF(corpus_fields);
 
-#define FILES_SCHEMA                                                                                         \
-    "{\"anyOf\":[{\"type\":\"string\",\"minLength\":1},{\"type\":\"array\",\"minItems\":1,\"maxItems\":"     \
-    "10000,"                                                                                                 \
-    "\"items\":{\"type\":\"string\",\"minLength\":1}}]}"
+#define FILES .item = OPTION_TEXT, .most = CORPUS_MAX_FILES, .or_item = true
 
 static const OptionPart corpus_parts[] = {
     {"files", "path or list of paths", "required",
-     "files of the corpus; in patterns, ** matches folders at any depth: corpus/**/*.txt", FILES_SCHEMA},
+     "files of the corpus; in patterns, ** matches folders at any depth: corpus/**/*.txt", FILES},
     {"valid_files", "path or list of paths", NULL,
-     "files of the validation split; the share data.split.valid is then 0", FILES_SCHEMA},
+     "files of the validation split; the share data.split.valid is then 0", FILES},
     {"test_files", "path or list of paths", NULL,
-     "files of the test split; the share data.split.test is then 0", FILES_SCHEMA},
+     "files of the test split; the share data.split.test is then 0", FILES},
     {"task", "object with a name", NULL,
      "a synthetic task instead of files: its name, size, examples, seed, hint and options (see `poslab "
      "tasks`)",
-     "{\"type\":\"object\",\"required\":[\"name\",\"size\"],\"properties\":{\"name\":{\"type\":\"string\"}}"
-     "}"},
+     .definition = "data.task"},
     {.key = "split"},
     {0},
 };

@@ -4,6 +4,8 @@
 
 #include "data/examples.h"
 
+enum { CORPUS_MAX_FILES = 10000 }; /* names and patterns in a list */
+
 typedef enum CorpusTokenizer {
     TOKENIZER_BYTES,
     TOKENIZER_UINT16,

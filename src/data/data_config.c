@@ -3,50 +3,24 @@
 
 #include <string.h>
 
-enum { MAX_FILES = 10000 };
-
-typedef struct DataReader {
-    const char *source;
-    Arena *arena;
-    Error *err;    /* of what is being read */
-    Error *errors; /* all so far; code 0: none */
-} DataReader;
-
-static bool note(const DataReader *reader, bool fine) {
-    return fine || error_add(reader->errors, reader->err, !reader->errors->code);
-}
-
-static bool must_be(const DataReader *reader, const char *path, const char *wanted, const Json *json) {
-    return json_value_error(json, reader->source, path, wanted, reader->err);
-}
-
-/* Defaults, then the JSON's members; a missing section is no error. */
-static bool read_section(const DataReader *reader, CorpusOptions *data, const OptionSection *section,
-                         const Json *json) {
-    options_default(data, section->fields, section->field_count);
-    return note(reader, options_read(data, section->fields, section->field_count, json, section->parts,
-                                     reader->source, section->path, reader->arena, reader->err));
-}
-
 /* A text or a list of texts as a NULL-terminated list; NULL where there is nothing. */
-static bool read_files(const DataReader *reader, const char ***files, const Json *json, const char *path) {
+static bool read_files(const OptionReader *reader, const char ***files, const Json *json, const char *path) {
     *files = NULL;
-    if (!json_is_text(json) && !json_check_list(json, reader->source, path, MAX_FILES, reader->err))
-        return false;
+    if (!json_is_text(json) && !options_check_list(reader, json, path, CORPUS_MAX_FILES)) return false;
     if (!json) return true;
     int count = json_is_text(json) ? 1 : json_count(json);
     *files = NEW(reader->arena, count + 1, const char *);
     for (int i = 0; i < count; i++) {
         const Json *item = json_is_text(json) ? json : json_at(json, i);
         const char *text = json_text(item, "");
-        if (!*text) return must_be(reader, path, "file names or globs", item);
+        if (!*text) return options_refuse(reader, item, path, "file names or globs");
         (*files)[i] = arena_copy(reader->arena, text);
     }
     return true;
 }
 
 /* A task makes its own data: nothing else can be given with it but the tokenizer's name. */
-static bool read_task(const DataReader *reader, CorpusOptions *data, const Json *json) {
+static bool read_task(const OptionReader *reader, CorpusOptions *data, const Json *json) {
     ExamplesOptions *task = NEW(reader->arena, 1, ExamplesOptions);
     for (const Json *member = json_first(json); member; member = json_next(member))
         if (strcmp(json_name(member), "task") && strcmp(json_name(member), "tokenizer"))
@@ -55,15 +29,15 @@ static bool read_task(const DataReader *reader, CorpusOptions *data, const Json 
                              reader->source, json_name(member));
     if (!json_get(json, "tokenizer")) data->tokenizer = TOKENIZER_TASK;
     if (data->tokenizer != TOKENIZER_TASK)
-        return must_be(reader, "data.tokenizer", "\"task\" with 'data.task', or left out",
-                       json_get(json, "tokenizer"));
+        return options_refuse(reader, json_get(json, "tokenizer"), "data.tokenizer",
+                              "\"task\" with 'data.task', or left out");
     if (!examples_read(task, json_get(json, "task"), reader->source, reader->arena, reader->err))
         return false;
     data->task = task;
     return true;
 }
 
-static bool check_files(const DataReader *reader, CorpusOptions *data, const Json *split) {
+static bool check_files(const OptionReader *reader, CorpusOptions *data, const Json *split) {
     if (data->tokenizer == TOKENIZER_TASK)
         return error_set(reader->err, EXIT_USAGE,
                          "%s: 'data.tokenizer' \"task\" needs 'data.task'; name a task, or another tokenizer",
@@ -88,35 +62,23 @@ static bool check_files(const DataReader *reader, CorpusOptions *data, const Jso
                      reader->source, data->valid, data->test);
 }
 
-static bool read_data(const DataReader *reader, CorpusOptions *data, const Json *json) {
+bool data_config_read(const OptionReader *reader, CorpusOptions *data, const Json *json) {
     const Json *split = json_get(json, "split");
-    bool fine = read_section(reader, data, &corpus_section, json);
+    bool fine = options_read_section(reader, data, &corpus_section, json);
     data->task = NULL;
-    if (json_get(json, "task")) return note(reader, read_task(reader, data, json)) && fine;
-    fine &= read_section(reader, data, &corpus_split_section, split);
-    fine &=
-        note(reader, read_files(reader, &data->files[SPLIT_TRAIN], json_get(json, "files"), "data.files"));
+    if (json_get(json, "task")) return options_note(reader, read_task(reader, data, json)) && fine;
+    fine &= options_read_section(reader, data, &corpus_split_section, split);
+    fine &= options_note(
+        reader, read_files(reader, &data->files[SPLIT_TRAIN], json_get(json, "files"), "data.files"));
     for (int s = SPLIT_VALID; s < SPLIT_COUNT; s++) {
         const char *key = arena_format(reader->arena, "data.%s_files", corpus_split_names[s]);
-        fine &= note(reader, read_files(reader, &data->files[s], json_get(json, strchr(key, '.') + 1), key));
+        fine &= options_note(reader,
+                             read_files(reader, &data->files[s], json_get(json, strchr(key, '.') + 1), key));
     }
-    return fine && note(reader, check_files(reader, data, split));
-}
-
-bool data_config_read(CorpusOptions *data, const Json *json, const char *source, Arena *arena, Error *err) {
-    Error errors = {0};
-    bool fine = read_data(&(DataReader){source, arena, err, &errors}, data, json);
-    if (!fine) *err = errors;
-    return fine;
+    return fine && options_note(reader, check_files(reader, data, split));
 }
 
 /* --- writing --- */
-
-static Json *files_json(const char *const *files, Arena *arena) {
-    Json *list = json_new_array(arena);
-    for (; *files; files++) json_append(list, json_new_text(*files, arena));
-    return list;
-}
 
 Json *data_config_json(const CorpusOptions *data, Arena *arena) {
     Json *json = json_new_object(arena), *split = json_new_object(arena);
@@ -125,11 +87,12 @@ Json *data_config_json(const CorpusOptions *data, Arena *arena) {
         json_set(json, "task", examples_json(data->task, arena));
         return json;
     }
-    json_set(json, "files", files_json(data->files[SPLIT_TRAIN], arena));
+    json_set(json, "files", json_new_texts(data->files[SPLIT_TRAIN], arena));
     options_write(json, data, corpus_fields, corpus_field_count);
     options_write(split, data, corpus_split_fields, corpus_split_field_count);
     json_set(json, "split", split);
-    if (data->files[SPLIT_VALID]) json_set(json, "valid_files", files_json(data->files[SPLIT_VALID], arena));
-    if (data->files[SPLIT_TEST]) json_set(json, "test_files", files_json(data->files[SPLIT_TEST], arena));
+    if (data->files[SPLIT_VALID])
+        json_set(json, "valid_files", json_new_texts(data->files[SPLIT_VALID], arena));
+    if (data->files[SPLIT_TEST]) json_set(json, "test_files", json_new_texts(data->files[SPLIT_TEST], arena));
     return json;
 }

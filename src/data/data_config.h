@@ -10,8 +10,8 @@
 
 #include "data/corpus_options.h"
 
-/* Errors as options_read, with the path "data...". */
-bool data_config_read(CorpusOptions *data, const Json *json, const char *source, Arena *arena, Error *err);
+/* Notes its errors, whose paths are "data...". */
+bool data_config_read(const OptionReader *reader, CorpusOptions *data, const Json *json);
 
 /* The section with all defaults spelled out. */
 Json *data_config_json(const CorpusOptions *data, Arena *arena);

@@ -45,19 +45,6 @@ static bool add_pattern(Documents *documents, CorpusSplit list, const char *patt
                      found.wild ? "no file matches" : "no such file", pattern, remedy);
 }
 
-bool documents_are_missing(const CorpusOptions *options) {
-    Arena *scratch = arena_new(0);
-    bool missing = false;
-    for (CorpusSplit list = 0; list < SPLIT_COUNT; list++)
-        for (const char **pattern = options->files[list]; pattern && *pattern && !missing; pattern++) {
-            Paths found;
-            Error ignored;
-            missing = path_pattern_find(&found, *pattern, "", scratch, &ignored) && found.count == 0;
-        }
-    arena_free(scratch);
-    return missing;
-}
-
 static int by_path(const void *a, const void *b) {
     return strcmp(((const Document *)a)->path, ((const Document *)b)->path);
 }

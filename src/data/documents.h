@@ -41,7 +41,4 @@ typedef struct Documents {
    tokens will be joined; it is used to check that everything fits into memory. */
 bool documents_read(Documents *documents, const Arena *arena);
 
-/* Whether a file named by the options does not exist, or a pattern matches nothing. */
-bool documents_are_missing(const CorpusOptions *options);
-
 #endif

@@ -76,17 +76,17 @@ static bool read_size(ExamplesOptions *options, const Json *json, const char *so
 static bool read_task(ExamplesOptions *options, const Json *json, const char *source, Arena *arena,
                       Error *err) {
     char word[JSON_EXCERPT_SIZE];
-    const char *name = json_text(json_get(json, "name"), NULL), *nearest = NULL, *list = "";
+    const Json *named = json_get(json, "name");
+    const char *name = json_text(named, NULL), *nearest = NULL, *list = "";
     if (name) options->task = task_find(name, &nearest);
     if (options->task) return true;
     for (int i = 0; i < task_count; i++)
         list = arena_format(arena, "%s%s%s", list, i ? ", " : "", task_list[i]->name);
+    if (!json_is_object(json))
+        return json_value_error(json, source, "data.task",
+                                arena_format(arena, "an object with a \"name\" of %s", list), err);
     if (!name)
-        return json_value_error(
-            json_is_object(json) ? json_get(json, "name") : json, source,
-            json_is_object(json) ? "data.task.name" : "data.task",
-            arena_format(arena, json_is_object(json) ? "one of %s" : "an object with a \"name\" of %s", list),
-            err);
+        return json_value_error(named, source, "data.task.name", arena_format(arena, "one of %s", list), err);
     return error_unknown(err, nearest, arena_format(arena, "known tasks: %s", list),
                          "%s: 'data.task.name': unknown task '%s'", source, json_excerpt_text(name, word));
 }
@@ -94,9 +94,9 @@ static bool read_task(ExamplesOptions *options, const Json *json, const char *so
 static bool read_hint(ExamplesOptions *options, const Json *json, const char *source, Arena *arena,
                       Error *err) {
     const OptionField hint[] = {hint_field(options), share_field};
+    const OptionSection section = {"data.task.hint", NULL, hint, COUNT_OF(hint), NULL};
     options_default(options, hint, COUNT_OF(hint));
-    if (!options_read(options, hint, COUNT_OF(hint), json, NULL, source, "data.task.hint", arena, err))
-        return false;
+    if (!options_read(options, &section, json, source, arena, err)) return false;
     if (options->share > 0 && options->hint == 0)
         return json_value_error(json_get(json, "share"), source, "data.task.hint.share",
                                 "0 without a hint in 'data.task.hint.name'", err);
@@ -124,21 +124,21 @@ bool examples_check_size(const ExamplesOptions *options, int64_t size, const cha
 }
 
 bool examples_read(ExamplesOptions *options, const Json *json, const char *source, Arena *arena, Error *err) {
-    static const char *const common[] = {"name", "size", "hint", "examples", "seed"};
+    static const OptionPart common[] = {{.key = "name"},     {.key = "size"}, {.key = "hint"},
+                                        {.key = "examples"}, {.key = "seed"}, {0}};
     *options = (ExamplesOptions){0};
     if (!read_task(options, json, source, arena, err)) return false;
     const Task *task = options->task;
-    OptionPart own[COUNT_OF(common) + 1] = {{0}};
     OptionPart *others = NEW(arena, task->field_count + 4, OptionPart);
-    for (int i = 0; i < COUNT_OF(common); i++) own[i].key = common[i];
     for (int i = 0; i < task->field_count; i++) others[i].key = task->fields[i].key;
-    for (int i = 0; i < 3; i++) others[task->field_count + i].key = common[i];
+    for (int i = 0; i < 3; i++) others[task->field_count + i] = common[i]; /* all but fields */
+    const OptionSection own = {"data.task", NULL, task->fields, task->field_count, common};
+    const OptionSection shared = {"data.task", NULL, fields, COUNT_OF(fields), others};
     if (task->options_size) options->options = arena_alloc(arena, 1, task->options_size);
     options_default(options, fields, COUNT_OF(fields));
     options_default(options->options, task->fields, task->field_count);
-    if (!options_read(options->options, task->fields, task->field_count, json, own, source, "data.task",
-                      arena, err) ||
-        !options_read(options, fields, COUNT_OF(fields), json, others, source, "data.task", arena, err) ||
+    if (!options_read(options->options, &own, json, source, arena, err) ||
+        !options_read(options, &shared, json, source, arena, err) ||
         !read_size(options, json_get(json, "size"), source, arena, err) ||
         !read_hint(options, json_get(json, "hint"), source, arena, err) ||
         !check_rules(options, train_sizes(options), source, NULL, err))

@@ -11,49 +11,48 @@ static const OptionField adaptive_fields[] = {
 
 static const OptionPart adaptive_parts[] = {
     {"cutoffs", "list of whole numbers", "required", "ascending; each is the first token of the next band",
-     "{\"type\":\"array\",\"minItems\":1,\"maxItems\":16,\"items\":{\"type\":\"integer\",\"minimum\":1}}"},
+     .item = OPTION_INT, .low = 1, .most = ADAPTIVE_SOFTMAX_MAX_CUTOFFS},
     {0},
 };
 const OptionSection adaptive_softmax_section = {
     "model.adaptive", "Adaptive input and softmax (Baevski and Auli); for plan only", adaptive_fields,
     COUNT_OF(adaptive_fields), adaptive_parts};
 
-static bool read_cutoffs(AdaptiveSoftmax *adaptive, const Json *list, int64_t vocabulary, const char *source,
-                         Error *err) {
-    if (!json_is_array(list)) return json_value_error(list, source, "model.adaptive.cutoffs", "a list", err);
-    if (!json_check_list(list, source, "model.adaptive.cutoffs", ADAPTIVE_SOFTMAX_MAX_CUTOFFS, err))
-        return false;
+static bool read_cutoffs(const OptionReader *reader, AdaptiveSoftmax *adaptive, const Json *list,
+                         int64_t vocabulary) {
+    static const char path[] = "model.adaptive.cutoffs";
+    if (!list) return options_refuse(reader, list, path, "a list");
+    if (!options_check_list(reader, list, path, ADAPTIVE_SOFTMAX_MAX_CUTOFFS)) return false;
     int64_t before = 0;
     for (int i = 0; i < json_count(list); i++) {
-        char path[64], wanted[96];
         double number = json_number(json_at(list, i), NAN);
-        snprintf(path, sizeof path, "model.adaptive.cutoffs[%d]", i);
-        snprintf(wanted, sizeof wanted, "a whole number above %lld and below the vocabulary's %lld",
-                 (long long)before, (long long)vocabulary);
         if (!(number > (double)before && number < (double)vocabulary && number == floor(number)))
-            return json_value_error(json_at(list, i), source, path, wanted, err);
+            return options_refuse(reader, json_at(list, i), arena_format(reader->arena, "%s[%d]", path, i),
+                                  arena_format(reader->arena,
+                                               "a whole number above %lld and below the vocabulary's %lld",
+                                               (long long)before, (long long)vocabulary));
         adaptive->cutoffs[adaptive->count++] = before = (int64_t)number;
     }
     return true;
 }
 
-bool adaptive_softmax_read(AdaptiveSoftmax *adaptive, const Json *json, int64_t vocabulary, int64_t width,
-                           const char *source, Arena *arena, Error *err) {
+bool adaptive_softmax_read(const OptionReader *reader, AdaptiveSoftmax *adaptive, const Json *json,
+                           int64_t vocabulary, int64_t width) {
     *adaptive = (AdaptiveSoftmax){0};
     if (!json) return true;
     options_default(adaptive, adaptive_fields, COUNT_OF(adaptive_fields));
-    if (!options_read(adaptive, adaptive_fields, COUNT_OF(adaptive_fields), json, adaptive_parts, source,
-                      "model.adaptive", arena, err) ||
-        !read_cutoffs(adaptive, json_get(json, "cutoffs"), vocabulary, source, err))
+    if (!options_read(adaptive, &adaptive_softmax_section, json, reader->source, reader->arena,
+                      reader->err) ||
+        !read_cutoffs(reader, adaptive, json_get(json, "cutoffs"), vocabulary))
         return false;
     int64_t narrowest = width;
     for (int b = 0; b < adaptive->count; b++) {
         if (narrowest % adaptive->factor)
             return error_set(
-                err, EXIT_USAGE,
+                reader->err, EXIT_USAGE,
                 "%s: 'model.width' (%lld) must be divisible by 'model.adaptive.factor' (%lld) once "
                 "for each cutoff (%d)",
-                source, (long long)width, (long long)adaptive->factor, adaptive->count);
+                reader->source, (long long)width, (long long)adaptive->factor, adaptive->count);
         narrowest /= adaptive->factor;
     }
     return true;

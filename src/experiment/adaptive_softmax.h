@@ -26,8 +26,8 @@ typedef struct AdaptiveSoftmax {
 extern const OptionSection adaptive_softmax_section; /* `model.adaptive` */
 
 /* Reads the object `model.adaptive` (NULL: none). Errors as in options_read. */
-bool adaptive_softmax_read(AdaptiveSoftmax *adaptive, const Json *json, int64_t vocabulary, int64_t width,
-                           const char *source, Arena *arena, Error *err);
+bool adaptive_softmax_read(const OptionReader *reader, AdaptiveSoftmax *adaptive, const Json *json,
+                           int64_t vocabulary, int64_t width);
 
 /* The object with all defaults. */
 Json *adaptive_softmax_json(const AdaptiveSoftmax *adaptive, Arena *arena);

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "position/encoding.h"
 #include "data/tokenizers.h"
 #include "experiment/config_file.h"
@@ -15,66 +16,35 @@
 #include "data/data_config.h"
 #include "experiment/grid.h"
 
-enum { MAX_VARIANTS = 100, NAME_SIZE = 64 };
-
-/* What all reading functions need. */
-typedef struct ConfigReader {
-    const char *source;
-    Arena *arena;
-    Error *err;    /* error of the current part */
-    Error *errors; /* all errors so far; code 0: none */
-} ConfigReader;
+enum { NAME_SIZE = 64 };
 
 /* ---- sections ---- */
 
-/* Adds the error of the current part to the list, unless it is already there. */
-static bool note(const ConfigReader *reader, bool fine) {
-    return fine || error_add(reader->errors, reader->err, !reader->errors->code);
-}
-
-/* Sets defaults, then reads the members of a section; a missing section has its defaults. */
-static bool read_section(const ConfigReader *reader, void *options, const OptionSection *section,
-                         const OptionPart *parts, const Json *json) {
-    options_default(options, section->fields, section->field_count);
-    return note(reader, options_read(options, section->fields, section->field_count, json, parts,
-                                     reader->source, section->path, reader->arena, reader->err));
-}
-
-static bool must_be(const ConfigReader *reader, const char *path, const char *wanted, const Json *json) {
-    return json_value_error(json, reader->source, path, wanted, reader->err);
-}
-
-static bool no_method(const ConfigReader *reader, const Json *json, const char *path, const char *name,
+static bool no_method(const OptionReader *reader, const Json *json, const char *path, const char *name,
                       const char *nearest) {
     char word[JSON_EXCERPT_SIZE];
-    const char *list = "";
-    for (int i = 0; i < encoding_method_count; i++)
-        list = arena_format(reader->arena, "%s%s%s", list, i ? ", " : "", encoding_methods[i]->name);
+    const char *list = text_list(encoding_names(reader->arena), reader->arena);
     if (!name)
-        return must_be(reader, path, arena_format(reader->arena, "one of %s, or have it as \"name\"", list),
-                       json);
+        return options_refuse(reader, json, path,
+                              arena_format(reader->arena, "one of %s, or have it as \"name\"", list));
     return error_unknown(reader->err, nearest, arena_format(reader->arena, "known methods: %s", list),
                          "%s: '%s': unknown method '%s'", reader->source, path,
                          json_excerpt_text(name, word));
 }
 
 /* Reads a method: a name (`default_value` if absent) or an object. */
-static bool read_one_method(const ConfigReader *reader, Encoding *position, const Json *json,
+static bool read_one_method(const OptionReader *reader, Encoding *position, const Json *json,
                             const char *standard, const char *path) {
     const char *nearest = NULL, *name = json ? NULL : standard;
     if (json) name = json_text(json_is_object(json) ? json_get(json, "name") : json, NULL);
     const PositionMethod *method = name ? encoding_find_or_nearest(name, &nearest) : NULL;
     if (!method) return no_method(reader, json, path, name, nearest);
-    *position = (Encoding){.method = method};
-    if (method->options_size) position->options = arena_alloc(reader->arena, 1, method->options_size);
-    options_default(position->options, method->fields, method->field_count);
-    return options_read(position->options, method->fields, method->field_count,
-                        json_is_object(json) ? json : NULL,
-                        (method->positions ? &config_keys_moving : &config_keys_method)->parts,
-                        reader->source, path, reader->arena, reader->err);
+    const OptionSection *keys = method->positions ? &config_keys_moving : &config_keys_method;
+    return encoding_read(position, method, json_is_object(json) ? json : NULL, keys->parts, reader->source,
+                         path, reader->arena, reader->err);
 }
 
-static bool read_method(const ConfigReader *reader, Encoding *position, const Json *json, const char *path) {
+static bool read_method(const OptionReader *reader, Encoding *position, const Json *json, const char *path) {
     if (!read_one_method(reader, position, json, NULL, path)) return false;
     if (!position->method->positions) return true;
     Encoding *with = NEW(reader->arena, 1, Encoding);
@@ -83,16 +53,16 @@ static bool read_method(const ConfigReader *reader, Encoding *position, const Js
                            position->method->partner, arena_format(reader->arena, "%s.with", path));
 }
 
-static bool read_model(const ConfigReader *reader, Config *config, const Json *json) {
+static bool read_model(const OptionReader *reader, Config *config, const Json *json) {
     ModelOptions *model = &config->model;
     const Json *attention = json_get(json, "attention");
-    bool fine = read_section(reader, model, &model_section, model_section.parts, json);
-    fine &= read_section(reader, &model->attention, &attention_section, NULL, attention);
+    bool fine = options_read_section(reader, model, &model_section, json);
+    fine &= options_read_section(reader, &model->attention, &attention_section, attention);
     return fine;
 }
 
 /* Checks the vocabulary of the model against the data. */
-static bool read_vocabulary(const ConfigReader *reader, Config *config, const Json *json) {
+static bool read_vocabulary(const OptionReader *reader, Config *config, const Json *json) {
     ModelOptions *model = &config->model;
     const ExamplesOptions *task = config->data.task;
     int own = tokenizers_vocabulary((CorpusTokenizer)config->data.tokenizer);
@@ -108,36 +78,37 @@ static bool read_vocabulary(const ConfigReader *reader, Config *config, const Js
                          "%s: 'model.vocabulary' must be %d for %s (or left out), got %lld", reader->source,
                          own, corpus_tokenizer_names[config->data.tokenizer], (long long)model->vocabulary);
     if (model->vocabulary != 0)
-        return adaptive_softmax_read(&config->adaptive, json_get(json, "adaptive"), model->vocabulary,
-                                     model->width, reader->source, reader->arena, reader->err);
+        return adaptive_softmax_read(reader, &config->adaptive, json_get(json, "adaptive"), model->vocabulary,
+                                     model->width);
     return error_set(
         reader->err, EXIT_USAGE,
         "%s: 'model.vocabulary' is missing; give the number of tokens of the stream (up to 65536 in 16 bits)",
         reader->source);
 }
 
-static bool read_train(const ConfigReader *reader, Config *config, const Json *json) {
+static bool read_train(const OptionReader *reader, Config *config, const Json *json) {
     const Json *until = json_get(json, "until");
     const Json *optimizer = json_get(json, "optimizer"), *schedule = json_get(json, "schedule");
-    bool fine = read_section(reader, &config->train, &train_section, train_section.parts, json);
-    if (until) fine &= read_section(reader, &config->train, &train_until_section, NULL, until);
-    fine &= read_section(reader, &config->optimizer, &optimizer_section, NULL, optimizer);
-    fine &= read_section(reader, &config->schedule, &optimizer_schedule_section, NULL, schedule);
+    bool fine = options_read_section(reader, &config->train, &train_section, json);
+    if (until) fine &= options_read_section(reader, &config->train, &train_until_section, until);
+    fine &= options_read_section(reader, &config->optimizer, &optimizer_section, optimizer);
+    fine &= options_read_section(reader, &config->schedule, &optimizer_schedule_section, schedule);
     return fine;
 }
 
 /* ---- variants ---- */
 
 /* Reads the method and the attention options of a variant. Parts that are absent stay as trained. */
-static bool read_changes(const ConfigReader *reader, Encoding *position, AttentionOptions *attention,
+static bool read_changes(const OptionReader *reader, Encoding *position, AttentionOptions *attention,
                          const Config *config, const Json *json, const char *path) {
     const Json *method = json_get(json, "method"), *changed = json_get(json, "attention");
     *position = config->position;
     *attention = config->model.attention;
+    OptionSection section = attention_section;
+    section.path = arena_format(reader->arena, "%s.attention", path);
     return (!method ||
             read_method(reader, position, method, arena_format(reader->arena, "%s.method", path))) &&
-           options_read(attention, attention_fields, attention_field_count, changed, NULL, reader->source,
-                        arena_format(reader->arena, "%s.attention", path), reader->arena, reader->err);
+           options_read(attention, &section, changed, reader->source, reader->arena, reader->err);
 }
 
 static int characters(const char *text) {
@@ -147,22 +118,22 @@ static int characters(const char *text) {
     return count;
 }
 
-static bool read_variant(const ConfigReader *reader, const Config *config, EvaluateVariant *variant,
+static bool read_variant(const OptionReader *reader, const Config *config, EvaluateVariant *variant,
                          const Json *json, const char *path) {
     Encoding position;
     AttentionOptions attention;
     if (!json_is_object(json) || !(json_get(json, "method") || json_get(json, "attention")))
-        return must_be(reader, path, "an object with a \"name\" and a \"method\", \"attention\" or both",
-                       json);
-    const OptionSection *keys = &config_keys_variant;
-    options_default(variant, keys->fields, keys->field_count);
-    if (!options_read(variant, keys->fields, keys->field_count, json, keys->parts, reader->source, path,
-                      reader->arena, reader->err) ||
+        return options_refuse(reader, json, path,
+                              "an object with a \"name\" and a \"method\", \"attention\" or both");
+    OptionSection keys = config_keys_variant;
+    keys.path = path;
+    options_default(variant, keys.fields, keys.field_count);
+    if (!options_read(variant, &keys, json, reader->source, reader->arena, reader->err) ||
         !read_changes(reader, &position, &attention, config, json, path))
         return false;
     if (!*variant->name || characters(variant->name) > NAME_SIZE)
-        return must_be(reader, arena_format(reader->arena, "%s.name", path), "1 to 64 characters",
-                       json_get(json, "name"));
+        return options_refuse(reader, json_get(json, "name"), arena_format(reader->arena, "%s.name", path),
+                              "1 to 64 characters");
     const Model *model =
         model_new(&config->model, &config->position, (int)config->train.length, reader->arena);
     const char *source = arena_format(reader->arena, "%s: '%s'", reader->source, path);
@@ -176,9 +147,9 @@ static bool read_variant(const ConfigReader *reader, const Config *config, Evalu
     return true;
 }
 
-static bool read_variants(const ConfigReader *reader, Config *config, const Json *list) {
+static bool read_variants(const OptionReader *reader, Config *config, const Json *list) {
     EvaluationConfig *evaluate = &config->evaluate;
-    if (!json_check_list(list, reader->source, "evaluate.variants", MAX_VARIANTS, reader->err)) return false;
+    if (!options_check_list(reader, list, "evaluate.variants", EVALUATION_CONFIG_MAX_VARIANTS)) return false;
     evaluate->variant_count = json_count(list);
     evaluate->variants = NEW(reader->arena, evaluate->variant_count, const EvaluateVariant *);
     EvaluateVariant *variants = NEW(reader->arena, evaluate->variant_count, EvaluateVariant);
@@ -188,15 +159,16 @@ static bool read_variants(const ConfigReader *reader, Config *config, const Json
         evaluate->variants[i] = &variants[i];
         for (int k = 0; k < i; k++)
             if (strcmp(variants[k].name, variants[i].name) == 0)
-                return must_be(reader, arena_format(reader->arena, "%s.name", path),
-                               "different from the others' names", json_get(json_at(list, i), "name"));
+                return options_refuse(reader, json_get(json_at(list, i), "name"),
+                                      arena_format(reader->arena, "%s.name", path),
+                                      "different from the others' names");
     }
     return true;
 }
 
 Model *config_variant(const Config *config, const Model *model, const EvaluateVariant *variant, Arena *arena,
                       Error *err) {
-    ConfigReader reader = {.source = config->source, .arena = arena, .err = err, .errors = err};
+    OptionReader reader = {.source = config->source, .arena = arena, .err = err, .errors = err};
     Encoding *position = NEW(arena, 1, Encoding);
     AttentionOptions attention;
     const char *path = arena_format(arena, "variant '%s'", variant->name);
@@ -246,7 +218,7 @@ static void write_point(Config *config, Arena *arena, Arena *scratch) {
 /* ---- points and experiments ---- */
 
 /* Checks the training length and the position method against the task. */
-static bool check_task(const ConfigReader *reader, const Config *config) {
+static bool check_task(const OptionReader *reader, const Config *config) {
     const ExamplesOptions *task = config->data.task;
     if (!task && config->train.until_updates)
         return error_set(reader->err, EXIT_USAGE, "%s: 'train.until' needs 'data.task'; remove it",
@@ -278,38 +250,39 @@ static bool check_task(const ConfigReader *reader, const Config *config) {
 }
 
 /* Reads all sections, even if one has a mistake, then checks the rules that concern several sections. */
-static bool read_point(const ConfigReader *reader, Config *config, const Json *json, const char *name) {
+static bool read_point(const OptionReader *reader, Config *config, const Json *json, const char *name) {
     config->source = reader->source;
     ConfigKeysTop top;
-    bool fine = read_section(reader, &top, &config_keys_point, config_keys_point.parts, json);
+    bool fine = options_read_section(reader, &top, &config_keys_point, json);
     config->name = name ? name : top.name;
-    fine &= note(reader, config_file_check_name(config->name, reader->source, reader->err));
+    fine &= options_note(reader, config_file_check_name(config->name, reader->source, reader->err));
     const Json *data = json_get(json, "data");
-    bool has_data =
-        note(reader, data_config_read(&config->data, data, reader->source, reader->arena, reader->err));
+    bool has_data = data_config_read(reader, &config->data, data);
     fine &= has_data;
-    fine &= note(reader, read_method(reader, &config->position, json_get(json, "method"), "method"));
+    fine &= options_note(reader, read_method(reader, &config->position, json_get(json, "method"), "method"));
     fine &= read_model(reader, config, json_get(json, "model"));
     fine &= read_train(reader, config, json_get(json, "train"));
     /* the valid keys of `evaluate` depend on whether there is a task */
     if (has_data || !json_get(data, "task"))
-        fine &= note(reader, evaluation_config_read(&config->evaluate, json_get(json, "evaluate"),
-                                                    config->train.length, config->data.task, reader->source,
-                                                    reader->arena, reader->err));
-    if (!fine || !note(reader, read_vocabulary(reader, config, json_get(json, "model")))) return false;
+        fine &=
+            options_note(reader, evaluation_config_read(reader, &config->evaluate, json_get(json, "evaluate"),
+                                                        config->train.length, config->data.task));
+    if (!fine || !options_note(reader, read_vocabulary(reader, config, json_get(json, "model"))))
+        return false;
     int length = (int)config->train.length;
-    fine = note(reader, model_check(&config->model, &config->position, length, reader->source, reader->err));
-    fine &= note(reader, check_task(reader, config));
-    fine &= note(reader, train_check(&config->train, reader->source, reader->err));
-    fine =
-        fine && note(reader, read_variants(reader, config, json_get(json_get(json, "evaluate"), "variants")));
+    fine = options_note(reader,
+                        model_check(&config->model, &config->position, length, reader->source, reader->err));
+    fine &= options_note(reader, check_task(reader, config));
+    fine &= options_note(reader, train_check(&config->train, reader->source, reader->err));
+    fine = fine && options_note(reader, read_variants(reader, config,
+                                                      json_get(json_get(json, "evaluate"), "variants")));
     if (fine) write_point(config, reader->arena, json_arena(json));
     return fine;
 }
 
 Config *config_parse(const char *text, const char *source, Arena *arena, Error *err) {
     Error one = {0};
-    ConfigReader reader = {.source = arena_copy(arena, source), .arena = arena, .err = &one, .errors = err};
+    OptionReader reader = {.source = arena_copy(arena, source), .arena = arena, .err = &one, .errors = err};
     Config *config = NEW(arena, 1, Config);
     *err = (Error){0};
     Json *json = json_parse(text, strlen(text), source, arena, err);
@@ -318,7 +291,7 @@ Config *config_parse(const char *text, const char *source, Arena *arena, Error *
 
 /* Adds the errors of a point that no earlier point had. Errors of all points but the first are due to
    values of the sweep, so these values are named. */
-static void add_point_errors(const ConfigReader *reader, const Error *point, Error *seen,
+static void add_point_errors(const OptionReader *reader, const Error *point, Error *seen,
                              const char *values) {
     char *rest = arena_copy(reader->arena, point->text);
     for (const char *line; (line = strsep(&rest, "\n")) != NULL;) {
@@ -327,13 +300,13 @@ static void add_point_errors(const ConfigReader *reader, const Error *point, Err
         error_add(seen, reader->err, !before);
         if (strlen(seen->text) == before) continue;
         if (*values) error_set(reader->err, point->code, "%s (at %s)", line, values);
-        note(reader, false);
+        options_note(reader, false);
     }
 }
 
-static bool read_points(const ConfigReader *reader, Experiment *experiment, const Json *json) {
+static bool read_points(const OptionReader *reader, Experiment *experiment, const Json *json) {
     Grid *axes = grid_new(json, reader->source, reader->arena, reader->err);
-    if (!axes) return note(reader, false);
+    if (!axes) return options_note(reader, false);
     experiment->points = NEW(reader->arena, grid_count(axes), Config);
     Arena *scratch = arena_new(0);
     Error seen = {0};
@@ -341,7 +314,7 @@ static bool read_points(const ConfigReader *reader, Experiment *experiment, cons
     for (int i = 0; i < grid_count(axes) && strlen(seen.text) < sizeof seen.text / 2; i++) {
         ArenaMark mark = arena_mark(scratch);
         Error errors = {0};
-        ConfigReader inner = *reader;
+        OptionReader inner = *reader;
         inner.errors = &errors;
         Json *point = grid_point(axes, i, scratch, &errors);
         bool left_out = point && grid_excluded(axes, point);
@@ -353,10 +326,10 @@ static bool read_points(const ConfigReader *reader, Experiment *experiment, cons
         arena_release(scratch, mark);
     }
     arena_free(scratch);
-    if (!fine || !note(reader, grid_finish(axes, reader->err))) return false;
+    if (!fine || !options_note(reader, grid_finish(axes, reader->err))) return false;
     if (experiment->count > 0) return true;
     error_set(reader->err, EXIT_USAGE, "%s: 'exclude' leaves no point; remove an entry", reader->source);
-    return note(reader, false);
+    return options_note(reader, false);
 }
 
 /* Whether a key of the file belongs to the points. Other keys have been read; their errors are reported
@@ -370,26 +343,26 @@ static bool is_for_points(const char *key) {
     return found;
 }
 
-static bool read_experiment(const ConfigReader *reader, Experiment *experiment, const char *path,
+static bool read_experiment(const OptionReader *reader, Experiment *experiment, const char *path,
                             const char *const *sets, Json *json) {
     ConfigKeysTop root = {0};
     for (int i = 0; json_is_object(json) && sets && sets[i]; i++)
-        if (!grid_override(json, sets[i], reader->source, reader->err)) return note(reader, false);
-    bool fine = read_section(reader, &root, &config_keys_file, config_keys_file.parts, json);
+        if (!grid_override(json, sets[i], reader->source, reader->err)) return options_note(reader, false);
+    bool fine = options_read_section(reader, &root, &config_keys_file, json);
     if (!json_is_object(json)) return false;
     experiment->name = json_get(json, "name") ? root.name : config_file_stem(path, reader->arena);
-    fine &= note(reader, config_file_check_name(experiment->name, reader->source, reader->err));
+    fine &= options_note(reader, config_file_check_name(experiment->name, reader->source, reader->err));
     if (json_get(json, "extends")) {
         error_set(reader->err, EXIT_USAGE, "%s: 'extends' is for files; write out what it extends",
                   reader->source);
-        fine = note(reader, false);
+        fine = options_note(reader, false);
     }
-    fine &= note(reader, config_file_check_notes(json, reader->source, reader->err));
+    fine &= options_note(reader, config_file_check_notes(json, reader->source, reader->err));
     json_remove(json, "$schema");
     experiment->source = json_print(json, reader->arena);
     experiment->directory = arena_format(reader->arena, "results/%s", experiment->name);
-    fine &= note(reader, slurm_config_read(&experiment->allocation, json_get(json, "cluster"), reader->source,
-                                           reader->arena, reader->err));
+    fine &=
+        options_note(reader, slurm_config_read(reader, &experiment->allocation, json_get(json, "cluster")));
     for (const Json *member = json_first(json), *next; member; member = next) {
         next = json_next(member);
         if (!is_for_points(json_name(member))) json_remove(json, json_name(member));
@@ -400,7 +373,7 @@ static bool read_experiment(const ConfigReader *reader, Experiment *experiment, 
 static Experiment *read_json(const char *path, const char *source, const char *const *sets, Json *json,
                              Arena *arena, Error *err) {
     Error one = {0};
-    ConfigReader reader = {.source = arena_copy(arena, source), .arena = arena, .err = &one, .errors = err};
+    OptionReader reader = {.source = arena_copy(arena, source), .arena = arena, .err = &one, .errors = err};
     Experiment *experiment = NEW(arena, 1, Experiment);
     if (!json) return NULL;
     *err = (Error){0};

@@ -8,9 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "sys/atomic_file.h"
 
-enum { MAX_FILES = 16, MAX_TAGS = 100, NAME_SIZE = 64 };
+enum { MAX_FILES = 16, NAME_SIZE = 64 };
 
 /* ---- extends ---- */
 
@@ -24,18 +25,13 @@ typedef struct Chain {
 static const char *const own[] = {"name", "description", "tags", "$schema", "extends", NULL};
 static const char *const whole[] = {"method", "sweep", "exclude", NULL};
 
-static bool is_in(const char *const *list, const char *key) {
-    while (*list && strcmp(*list, key) != 0) list++;
-    return *list != NULL;
-}
-
 /* Merges the members of `json` into `base`. `top`: both are the top level of a file, where `whole`
    applies. */
 static void complete(Json *base, const Json *json, bool top) {
     for (const Json *member = json_first(json); member; member = json_next(member)) {
         const char *key = json_name(member);
         Json *there = json_get_mutable(base, key);
-        bool both = json_is_object(there) && json_is_object(member) && !(top && is_in(whole, key));
+        bool both = json_is_object(there) && json_is_object(member) && !(top && text_index(key, whole) >= 0);
         if (both)
             complete(there, member, false);
         else
@@ -122,7 +118,7 @@ bool config_file_check_notes(const Json *json, const char *source, Error *err) {
     const Json *description = json_get(json, "description"), *tags = json_get(json, "tags");
     if (description && !json_is_text(description))
         return json_value_error(description, source, "description", "text", err);
-    if (!json_check_list(tags, source, "tags", MAX_TAGS, err)) return false;
+    if (!json_check_list(tags, source, "tags", CONFIG_FILE_MAX_TAGS, err)) return false;
     for (const Json *tag = json_first(tags); tag; tag = json_next(tag))
         if (!*json_text(tag, ""))
             return json_value_error(tag, source, "tags", "texts that are not empty", err);

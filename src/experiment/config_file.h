@@ -9,6 +9,8 @@
 
 #include "base/json.h"
 
+enum { CONFIG_FILE_MAX_TAGS = 100 };
+
 /* The JSON of a config merged with the configs that it extends, without the key `extends`. Errors about
    values of another file name that file. A file that cannot be read, a cycle, and a chain of more than 16
    files are errors. */

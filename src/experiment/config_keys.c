@@ -9,30 +9,31 @@
 #include "train/optimizer.h"
 #include "train/train.h"
 #include "experiment/adaptive_softmax.h"
+#include "experiment/config_file.h"
+#include "experiment/grid.h"
 #include "experiment/evaluation_config.h"
 #include "experiment/slurm_config.h"
 
-#define TEXT_SCHEMA "{\"type\":\"string\"}"
-
 static const OptionPart file_parts[] = {
-    {"$schema", "text", NULL, "JSON Schema of configs, for editors; ignored", TEXT_SCHEMA},
+    {"$schema", "text", NULL, "JSON Schema of configs, for editors; ignored", .item = OPTION_TEXT},
     {"extends", "path", NULL, "path of the config that this file extends, relative to this file",
-     TEXT_SCHEMA},
-    {"description", "text", NULL, "what the experiment is for; shown by status and report", TEXT_SCHEMA},
+     .item = OPTION_TEXT},
+    {"description", "text", NULL, "what the experiment is for; shown by status and report",
+     .item = OPTION_TEXT},
     {"tags", "list of texts", NULL, "words to find the experiment by; shown by status and report",
-     "{\"type\":\"array\",\"minItems\":1,\"maxItems\":100,\"items\":{\"type\":\"string\",\"minLength\":1}}"},
+     .item = OPTION_TEXT, .most = CONFIG_FILE_MAX_TAGS},
     {"sweep", "object, or list of objects", NULL,
      "lists of values by path, as train.length; the points are their product; of a list of objects, the "
      "union of the products",
-     "{\"$ref\":\"#/$defs/sweep\"}"},
+     .definition = "sweep"},
     {"exclude", "list of objects", NULL, "values by path; a point that has all values of an item is left out",
-     "{\"type\":\"array\",\"maxItems\":1000,\"items\":{\"type\":\"object\",\"minProperties\":1}}"},
+     .definition = "exclude"},
     {.key = "cluster"},
     {.key = "data"}, /* the first key of a point */
     {.key = "model"},
     {"method", "name, or object with a name", "required",
      "the position method; in a sweep, an object can also set other keys by their paths",
-     "{\"$ref\":\"#/$defs/method\"}"},
+     .definition = "method"},
     {.key = "train"},
     {.key = "evaluate"},
     {0},
@@ -50,9 +51,9 @@ const OptionSection config_keys_point = {"", "A point of an experiment", root_fi
 
 static const OptionPart method_parts[] = {
     {"with", "method", "the method's own choice",
-     "for methods that choose positions: the method that uses them", "{\"$ref\":\"#/$defs/method\"}"},
+     "for methods that choose positions: the method that uses them", .definition = "method"},
     {"name", "name of a method", "required", "the method; its options are further keys of the object",
-     "{\"$ref\":\"#/$defs/methods\"}"},
+     .definition = "methods"},
     {0},
 };
 const OptionSection config_keys_moving = {
@@ -65,11 +66,9 @@ static const OptionField variant_fields[] = {
 };
 static const OptionPart variant_parts[] = {
     {"method", "name, or object with a name", "as trained",
-     "another method, with the same learned "
-     "parameters",
-     "{\"$ref\":\"#/$defs/method\"}"},
+     "another method, with the same learned parameters", .definition = "method"},
     {"attention", "object", "as trained", "options of attention, as model.attention",
-     "{\"$ref\":\"#/$defs/model.attention\"}"},
+     .definition = "model.attention"},
     {0},
 };
 const OptionSection config_keys_variant = {"evaluate.variants[]",
@@ -125,7 +124,7 @@ static const char *default_text(const OptionField *field, Arena *arena) {
 }
 
 static bool is_section(const OptionPart *part) {
-    return !part->schema;
+    return !part->help;
 }
 
 static const char *path_of(const OptionSection *section, const char *key, Arena *arena) {
@@ -150,10 +149,9 @@ ConfigKey *config_keys_list(const OptionSection *section, int *count, Arena *are
 
 /* ---- JSON Schema ---- */
 
-static Json *parse(const char *text, Arena *arena) {
-    Error err;
-    Json *json = json_parse(text, strlen(text), "schema", arena, &err);
-    if (!json) BUG("%s", err.text);
+static Json *typed(const char *type, Arena *arena) {
+    Json *json = json_new_object(arena);
+    json_set_text(json, "type", type);
     return json;
 }
 
@@ -163,30 +161,50 @@ static Json *reference(const char *name, Arena *arena) {
     return json;
 }
 
+/* The schema of a list of up to `most` items; 0: no limit. */
+static Json *list_of(Json *items, int least, int most, Arena *arena) {
+    Json *list = typed("array", arena);
+    if (least) json_set_number(list, "minItems", least);
+    if (most) json_set_number(list, "maxItems", most);
+    json_set(list, "items", items);
+    return list;
+}
+
+/* Makes a schema accept what one of two schemas accepts. */
+static Json *allow_either(Json *schema, Json *one, Json *other, Arena *arena) {
+    Json *cases = json_new_array(arena);
+    json_append(cases, one);
+    json_append(cases, other);
+    json_set(schema, "anyOf", cases);
+    return schema;
+}
+
+static Json *either(Json *one, Json *other, Arena *arena) {
+    return allow_either(json_new_object(arena), one, other, arena);
+}
+
+static const char *const type_names[] = {[OPTION_INT] = "integer",
+                                         [OPTION_REAL] = "number",
+                                         [OPTION_BOOL] = "boolean",
+                                         [OPTION_CHOICE] = "string",
+                                         [OPTION_TEXT] = "string"};
+
 static Json *field_schema(const OptionField *field, Arena *arena) {
-    static const char *const types[] = {[OPTION_INT] = "integer",
-                                        [OPTION_REAL] = "number",
-                                        [OPTION_BOOL] = "boolean",
-                                        [OPTION_CHOICE] = "string",
-                                        [OPTION_TEXT] = "string"};
-    Json *json = json_new_object(arena), *range = json;
-    json_set_text(json, "type", types[field->type]);
+    Json *json = typed(type_names[field->type], arena), *range = json;
     json_set_text(json, "description", field->help);
     if (field->type == OPTION_BOOL) json_set_bool(json, "default", field->default_value != 0);
     if (field->type == OPTION_CHOICE) {
-        Json *names = json_new_array(arena);
-        for (int i = 0; field->choices[i]; i++) json_append(names, json_new_text(field->choices[i], arena));
-        json_set(json, "enum", names);
+        json_set(json, "enum", json_new_texts(field->choices, arena));
         json_set_text(json, "default", default_text(field, arena));
     }
     if (field->type != OPTION_INT && field->type != OPTION_REAL) return json;
     json_set_number(json, "default", field->default_value);
     if (!has_range(field)) return json;
     if (field->or_zero) {
-        Json *cases = parse("[{\"const\":0}]", arena);
+        Json *zero = json_new_object(arena);
         range = json_new_object(arena);
-        json_append(cases, range);
-        json_set(json, "anyOf", cases);
+        json_set_number(zero, "const", 0);
+        allow_either(json, zero, range, arena);
     }
     json_set_number(range, "minimum", field->low);
     json_set_number(range, "maximum", field->high);
@@ -198,90 +216,109 @@ static const char *section_name(const OptionSection *section, Arena *arena) {
     return arena_format(arena, "%.*s", (int)strcspn(section->path, "["), section->path);
 }
 
+/* The schema of a part, or of an item of its list. */
+static Json *item_schema(const OptionPart *part, Arena *arena) {
+    if (part->definition) return reference(part->definition, arena);
+    Json *json = typed(type_names[part->item], arena);
+    if (part->item == OPTION_TEXT && part->most) json_set_number(json, "minLength", 1);
+    if (part->item == OPTION_INT) json_set_number(json, "minimum", part->low);
+    if (part->item == OPTION_REAL) json_set_number(json, "exclusiveMinimum", part->low);
+    if (part->high > 0) json_set_number(json, "maximum", part->high);
+    return json;
+}
+
 static Json *part_schema(const OptionSection *section, const OptionPart *part, Arena *arena) {
     if (is_section(part)) return reference(path_of(section, part->key, arena), arena);
-    Json *json = parse(part->schema, arena);
+    Json *json = item_schema(part, arena);
+    if (part->most) json = list_of(json, 1, part->most, arena);
+    if (part->or_item) json = either(item_schema(part, arena), json, arena);
     json_set_text(json, "description", part->help);
     return json;
 }
 
 /* The schema of an object with the keys of a section and no others. */
 static Json *section_schema(const OptionSection *section, Arena *arena) {
-    Json *json = json_new_object(arena), *keys = json_new_object(arena);
+    Json *json = typed("object", arena), *keys = json_new_object(arena);
     for (const OptionPart *part = section->parts; part && part->key; part++)
         json_set(keys, part->key, part_schema(section, part, arena));
     for (int i = 0; i < section->field_count; i++)
         json_set(keys, section->fields[i].key, field_schema(&section->fields[i], arena));
-    json_set_text(json, "type", "object");
     if (*section->path) json_set_text(json, "description", section->help);
     json_set(json, "properties", keys);
     json_set_bool(json, "additionalProperties", false);
     return json;
 }
 
-/* Allows keys with a dot: paths that a method sets at its points of a sweep. */
-static void allow_overrides(Json *schema, Arena *arena) {
-    json_set(schema, "patternProperties", parse("{\"^[a-z]+\\\\..\":{}}", arena));
+/* Allows keys that match a pattern. */
+static void allow_pattern(Json *schema, const char *pattern, Json *value, Arena *arena) {
+    Json *patterns = json_new_object(arena);
+    json_set(patterns, pattern, value);
+    json_set(schema, "patternProperties", patterns);
 }
 
-/* The schema of an object with the name of a method and its options. */
+/* The schema of an object with the name of a method and its options. Keys with a dot are paths that the
+   method sets at its points of a sweep. */
 static Json *method_schema(const PositionMethod *method, Arena *arena) {
-    const OptionSection *keys = method->positions ? &config_keys_moving : &config_keys_method;
-    OptionSection section = *keys;
+    OptionSection section = method->positions ? config_keys_moving : config_keys_method;
     section.fields = method->fields;
     section.field_count = method->field_count;
     Json *json = section_schema(&section, arena), *name = json_new_object(arena);
     json_set_text(json, "description", method->label);
     json_set_text(name, "const", method->name);
     json_set(json_get_mutable(json, "properties"), "name", name);
-    json_set(json, "required", parse("[\"name\"]", arena));
-    allow_overrides(json, arena);
+    json_set(json, "required", json_new_texts((const char *const[]){"name", NULL}, arena));
+    allow_pattern(json, "^[a-z]+\\..", json_new_object(arena), arena);
     return json;
 }
 
 static void define_methods(Json *definitions, Arena *arena) {
-    Json *names = json_new_object(arena), *list = json_new_array(arena), *method = json_new_object(arena);
-    Json *choices = parse("[{\"$ref\":\"#/$defs/methods\"}]", arena);
-    for (int i = 0; i < encoding_method_count; i++) {
-        json_append(list, json_new_text(encoding_methods[i]->name, arena));
-        json_append(choices, method_schema(encoding_methods[i], arena));
-    }
-    json_set(names, "enum", list);
-    json_set(method, "anyOf", choices);
+    Json *names = json_new_object(arena), *method = json_new_object(arena), *cases = json_new_array(arena);
+    json_append(cases, reference("methods", arena));
+    for (int i = 0; i < encoding_method_count; i++)
+        json_append(cases, method_schema(encoding_methods[i], arena));
+    json_set(names, "enum", json_new_texts(encoding_names(arena), arena));
+    json_set(method, "anyOf", cases);
     json_set(definitions, "methods", names);
     json_set(definitions, "method", method);
 }
 
-static Json *list_of(Json *items, Arena *arena) {
-    Json *list = parse("{\"type\":\"array\",\"minItems\":1}", arena);
-    json_set(list, "items", items);
-    return list;
+/* An object with the name and the size of a task, and any other keys. */
+static void define_task(Json *definitions, Arena *arena) {
+    Json *task = typed("object", arena), *keys = json_new_object(arena);
+    json_set(keys, "name", typed("string", arena));
+    json_set(task, "required", json_new_texts((const char *const[]){"name", "size", NULL}, arena));
+    json_set(task, "properties", keys);
+    json_set(definitions, "data.task", task);
 }
 
 /* Defines a block of a sweep: a list for each path of a value or section. Below `method` and `data.task`
    any key is allowed. */
 static void define_sweep(Json *definitions, Arena *arena) {
-    Json *paths = json_new_object(arena), *block = parse("{\"type\":\"object\"}", arena);
+    Json *paths = json_new_object(arena), *block = typed("object", arena), *any = typed("array", arena);
     for (const OptionSection *const *each = config_keys_sections; *each; each++) {
         const OptionSection *section = *each == &config_keys_file ? &config_keys_point : *each;
         if (strchr(section->path, '[')) continue;
         for (const OptionPart *part = section->parts; part && part->key; part++)
             json_set(paths, path_of(section, part->key, arena),
-                     list_of(part_schema(section, part, arena), arena));
+                     list_of(part_schema(section, part, arena), 1, 0, arena));
         for (int i = 0; i < section->field_count && *section->path; i++)
             json_set(paths, path_of(section, section->fields[i].key, arena),
-                     list_of(field_schema(&section->fields[i], arena), arena));
+                     list_of(field_schema(&section->fields[i], arena), 1, 0, arena));
     }
     json_set(block, "properties", paths);
-    json_set(block, "patternProperties",
-             parse("{\"^(method|data\\\\.task)\\\\..\":{\"type\":\"array\",\"minItems\":1}}", arena));
+    json_set_number(any, "minItems", 1);
+    allow_pattern(block, "^(method|data\\.task)\\..", any, arena);
     json_set_bool(block, "additionalProperties", false);
     json_set(definitions, "sweep.block", block);
-    Json *either = json_new_array(arena), *sweep = json_new_object(arena);
-    json_append(either, reference("sweep.block", arena));
-    json_append(either, list_of(reference("sweep.block", arena), arena));
-    json_set(sweep, "anyOf", either);
-    json_set(definitions, "sweep", sweep);
+    json_set(definitions, "sweep",
+             either(reference("sweep.block", arena), list_of(reference("sweep.block", arena), 1, 0, arena),
+                    arena));
+}
+
+static void define_exclude(Json *definitions, Arena *arena) {
+    Json *pattern = typed("object", arena);
+    json_set_number(pattern, "minProperties", 1);
+    json_set(definitions, "exclude", list_of(pattern, 0, GRID_MAX_EXCLUDED, arena));
 }
 
 Json *config_keys_schema(Arena *arena) {
@@ -289,8 +326,13 @@ Json *config_keys_schema(Arena *arena) {
     for (const OptionSection *const *each = config_keys_sections; *each; each++)
         if (*(*each)->path && *each != &config_keys_moving)
             json_set(definitions, section_name(*each, arena), section_schema(*each, arena));
+    json_set(definitions, "protocol",
+             either(reference("evaluate.protocols/properties/name", arena),
+                    reference("evaluate.protocols", arena), arena));
     define_methods(definitions, arena);
+    define_task(definitions, arena);
     define_sweep(definitions, arena);
+    define_exclude(definitions, arena);
     json_set_text(schema, "$schema", "https://json-schema.org/draft/2020-12/schema");
     json_set_text(schema, "title", "poslab experiment");
     json_set(schema, "$defs", definitions);

@@ -7,6 +7,8 @@
 
 #include "math/linear.h"
 
+enum { MAX_LENGTH = 1 << 24, MAX_LENGTHS = 1000, MAX_PROTOCOLS = 100 };
+
 /* The section `evaluate.task`. */
 typedef struct TaskEvaluation {
     int64_t examples;
@@ -19,17 +21,15 @@ static const OptionField task_fields[] = {
 };
 static const OptionPart task_parts[] = {
     {"sizes", "list of whole numbers", "the largest size in training", "sizes of examples to evaluate",
-     "{\"type\":\"array\",\"minItems\":1,\"maxItems\":1000,\"items\":{\"type\":\"integer\",\"minimum\":1}}"},
+     .item = OPTION_INT, .low = 1, .most = MAX_LENGTHS},
     {"hint", "name of a hint", NULL,
      "evaluate rows of this hint, not of the task itself; training need not have had them",
-     "{\"type\":\"string\"}"},
+     .item = OPTION_TEXT},
     {0},
 };
 const OptionSection evaluation_config_task_section = {
     "evaluate.task", "With data.task, instead of split, tokens, lengths, multiples and protocols",
     task_fields, COUNT_OF(task_fields), task_parts};
-
-enum { MAX_LENGTH = 1 << 24, MAX_LENGTHS = 1000, MAX_PROTOCOLS = 100 };
 
 /* the index of a name is its Split minus SPLIT_VALID */
 static const char *const offered_splits[] = {"valid", "test", NULL};
@@ -45,22 +45,17 @@ static const OptionField evaluate_fields[] = {
 
 static const OptionPart evaluate_parts[] = {
     {"multiples", "list of numbers", NULL, "evaluation lengths, as multiples of the training length",
-     "{\"type\":\"array\",\"minItems\":1,\"maxItems\":1000,\"items\":{\"type\":\"number\","
-     "\"exclusiveMinimum\":0}}"},
+     .item = OPTION_REAL, .most = MAX_LENGTHS},
     {"lengths", "list of whole numbers", "the training length",
-     "evaluation lengths in tokens; both lists may be given",
-     "{\"type\":\"array\",\"minItems\":1,\"maxItems\":1000,"
-     "\"items\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":16777216}}"},
+     "evaluation lengths in tokens; both lists may be given", .item = OPTION_INT, .low = 1,
+     .high = MAX_LENGTH, .most = MAX_LENGTHS},
     {"protocols", "list of protocols", "nonoverlapping",
-     "how windows are placed: names, or objects with options",
-     "{\"type\":\"array\",\"minItems\":1,\"maxItems\":100,\"items\":{\"anyOf\":["
-     "{\"$ref\":\"#/$defs/evaluate.protocols/properties/name\"},{\"$ref\":\"#/$defs/"
-     "evaluate.protocols\"}]}}"},
+     "how windows are placed: names, or objects with options", .definition = "protocol",
+     .most = MAX_PROTOCOLS},
     {.key = "task"},
     {"variants", "list of variants", NULL,
      "changes after training; runs are evaluated as trained, and with each of them",
-     "{\"type\":\"array\",\"minItems\":1,\"maxItems\":100,\"items\":{\"$ref\":\"#/$defs/"
-     "evaluate.variants\"}}"},
+     .definition = "evaluate.variants", .most = EVALUATION_CONFIG_MAX_VARIANTS},
     {0},
 };
 const OptionSection evaluation_config_section = {"evaluate", "What is evaluated after training",
@@ -97,20 +92,17 @@ static int by_length(const void *a, const void *b) {
 }
 
 /* Adds the lengths of a list: its numbers times `unit`, rounded. */
-static bool add_lengths(EvaluationConfig *evaluate, const Json *list, const char *path, double unit,
-                        const char *source, Error *err) {
-    if (!json_check_list(list, source, path, MAX_LENGTHS, err)) return false;
+static bool add_lengths(const OptionReader *reader, EvaluationConfig *evaluate, const Json *list,
+                        const char *path, double unit) {
+    if (!options_check_list(reader, list, path, MAX_LENGTHS)) return false;
     for (int i = 0; i < json_count(list); i++) {
         const Json *item = json_at(list, i);
         double number = json_number(item, NAN), length = round(number * unit);
-        char where[64];
-        snprintf(where, sizeof where, "%s[%d]", path, i);
         if (!(length >= 1 && length <= MAX_LENGTH) || (unit == 1 && length != number))
-            return json_value_error(item, source, where,
-                                    unit == 1
-                                        ? "a whole number in [1, 16777216]"
-                                        : "a number that takes 'train.length' to a length in [1, 16777216]",
-                                    err);
+            return options_refuse(reader, item, arena_format(reader->arena, "%s[%d]", path, i),
+                                  unit == 1
+                                      ? "a whole number in [1, 16777216]"
+                                      : "a number that takes 'train.length' to a length in [1, 16777216]");
         evaluate->lengths[evaluate->length_count++] = (int64_t)length;
     }
     return true;
@@ -125,13 +117,13 @@ static void sort_lengths(EvaluationConfig *evaluate) {
     evaluate->length_count = unique;
 }
 
-static bool read_lengths(EvaluationConfig *evaluate, const Json *json, int64_t train_length,
-                         const char *source, Arena *arena, Error *err) {
+static bool read_lengths(const OptionReader *reader, EvaluationConfig *evaluate, const Json *json,
+                         int64_t train_length) {
     const Json *multiples = json_get(json, "multiples"), *lengths = json_get(json, "lengths");
-    evaluate->lengths = NEW(arena, json_count(multiples) + json_count(lengths) + 1, int64_t);
+    evaluate->lengths = NEW(reader->arena, json_count(multiples) + json_count(lengths) + 1, int64_t);
     evaluate->length_count = 0;
-    if (!add_lengths(evaluate, multiples, "evaluate.multiples", (double)train_length, source, err) ||
-        !add_lengths(evaluate, lengths, "evaluate.lengths", 1, source, err))
+    if (!add_lengths(reader, evaluate, multiples, "evaluate.multiples", (double)train_length) ||
+        !add_lengths(reader, evaluate, lengths, "evaluate.lengths", 1))
         return false;
     if (evaluate->length_count == 0) evaluate->lengths[evaluate->length_count++] = train_length;
     sort_lengths(evaluate);
@@ -139,57 +131,55 @@ static bool read_lengths(EvaluationConfig *evaluate, const Json *json, int64_t t
 }
 
 /* Checks the options of a protocol against the table; `path` is its path in the config. */
-static bool check_protocol(const EvaluationConfigProtocol *protocol, const Json *json, const char *source,
-                           const char *path, Error *err) {
-    const Json *stride_json = json_get(json, "stride"), *targets_json = json_get(json, "targets");
+static bool check_protocol(const OptionReader *reader, const EvaluationConfigProtocol *protocol,
+                           const Json *json, const char *path) {
+    bool has_stride = takes[protocol->name].stride, has_targets = takes[protocol->name].targets;
     double stride = protocol->stride;
-    char where[80], wanted[80];
-    snprintf(wanted, sizeof wanted, "left out for %s", evaluate_protocol_names[protocol->name]);
-    snprintf(where, sizeof where, "%s.stride", path);
-    if (!takes[protocol->name].stride && stride != 0)
-        return json_value_error(stride_json, source, where, wanted, err);
-    if (takes[protocol->name].stride && !(stride > 0 && (stride < 1 || stride == floor(stride))))
-        return json_value_error(stride_json, source, where,
-                                "a share of the length in (0, 1) or a whole number of tokens", err);
-    snprintf(where, sizeof where, "%s.targets", path);
-    if (!takes[protocol->name].targets && protocol->targets != 0)
-        return json_value_error(targets_json, source, where, wanted, err);
-    return !takes[protocol->name].targets || protocol->targets > 0 ||
-           json_value_error(targets_json, source, where, "a whole number from 1", err);
+    const char *wanted = NULL, *key = "stride";
+    const char *left_out =
+        arena_format(reader->arena, "left out for %s", evaluate_protocol_names[protocol->name]);
+    if (!has_stride && stride != 0)
+        wanted = left_out;
+    else if (has_stride && !(stride > 0 && (stride < 1 || stride == floor(stride))))
+        wanted = "a share of the length in (0, 1) or a whole number of tokens";
+    else if (has_targets != (protocol->targets > 0))
+        key = "targets", wanted = has_targets ? "a whole number from 1" : left_out;
+    return !wanted || options_refuse(reader, json_get(json, key),
+                                     arena_format(reader->arena, "%s.%s", path, key), wanted);
 }
 
 /* Reads a protocol: an object, or a name, which has no options. */
-static bool read_protocol(EvaluationConfigProtocol *protocol, const Json *json, const char *source,
-                          const char *path, Arena *arena, Error *err) {
-    Json *named = json_new_object(arena);
+static bool read_protocol(const OptionReader *reader, EvaluationConfigProtocol *protocol, const Json *json,
+                          const char *path) {
+    Json *named = json_new_object(reader->arena);
     if (json_is_text(json)) json_set_text(named, "name", json_text(json, ""));
     const Json *object = json_is_text(json) ? named : json;
+    OptionSection section = evaluation_config_protocol_section;
+    section.path = path;
     options_default(protocol, protocol_fields, COUNT_OF(protocol_fields));
-    bool fine = options_read(protocol, protocol_fields, COUNT_OF(protocol_fields), object, NULL, source, path,
-                             arena, err) &&
-                (json_get(object, "name") ||
-                 json_value_error(json, source, path, "a protocol's name or an object with a \"name\"", err));
-    if (fine && protocol->name == EVALUATE_EXACT)
-        return error_set(err, EXIT_USAGE,
-                         "%s: '%s': \"exact\" is for tasks; give 'data.task' and 'evaluate.task'", source,
-                         path);
-    if (fine && !json_get(object, "stride")) protocol->stride = takes[protocol->name].standard_stride;
-    return fine && check_protocol(protocol, object, source, path, err);
+    if (!options_read(protocol, &section, object, reader->source, reader->arena, reader->err)) return false;
+    if (!json_get(object, "name"))
+        return options_refuse(reader, json, path, "a protocol's name or an object with a \"name\"");
+    if (protocol->name == EVALUATE_EXACT)
+        return error_set(reader->err, EXIT_USAGE,
+                         "%s: '%s': \"exact\" is for tasks; give 'data.task' and 'evaluate.task'",
+                         reader->source, path);
+    if (!json_get(object, "stride")) protocol->stride = takes[protocol->name].standard_stride;
+    return check_protocol(reader, protocol, object, path);
 }
 
 /* Reads "sizes"; the default is the largest size in training. */
-static bool read_sizes(EvaluationConfig *evaluate, const Json *json, const ExamplesOptions *task,
-                       const char *source, Arena *arena, Error *err) {
-    const Json *sizes = json_get(json, "sizes");
-    if (!json_check_list(sizes, source, "evaluate.task.sizes", MAX_LENGTHS, err)) return false;
+static bool read_sizes(const OptionReader *reader, EvaluationConfig *evaluate, const Json *sizes,
+                       const ExamplesOptions *task) {
+    if (!options_check_list(reader, sizes, "evaluate.task.sizes", MAX_LENGTHS)) return false;
     evaluate->length_count = 0;
-    evaluate->lengths = NEW(arena, json_count(sizes) + 1, int64_t);
+    evaluate->lengths = NEW(reader->arena, json_count(sizes) + 1, int64_t);
     for (int i = 0; i < json_count(sizes); i++) {
         double size = json_number(json_at(sizes, i), NAN);
-        const char *path = arena_format(arena, "evaluate.task.sizes[%d]", i);
+        const char *path = arena_format(reader->arena, "evaluate.task.sizes[%d]", i);
         if (size != floor(size) || !(size >= 1 && size <= MAX_LENGTH))
-            return json_value_error(json_at(sizes, i), source, path, "a whole number from 1", err);
-        if (!examples_check_size(task, (int64_t)size, source, path, err)) return false;
+            return options_refuse(reader, json_at(sizes, i), path, "a whole number from 1");
+        if (!examples_check_size(task, (int64_t)size, reader->source, path, reader->err)) return false;
         evaluate->lengths[evaluate->length_count++] = (int64_t)size;
     }
     if (!sizes) evaluate->lengths[evaluate->length_count++] = task->high;
@@ -203,55 +193,54 @@ static OptionField hint_field(const ExamplesOptions *task) {
                          .choices = examples_hints(task)};
 }
 
-static bool read_task(EvaluationConfig *evaluate, const Json *json, const ExamplesOptions *task,
-                      const char *source, Arena *arena, Error *err) {
+static bool read_task(const OptionReader *reader, EvaluationConfig *evaluate, const Json *json,
+                      const ExamplesOptions *task) {
     static const char *const text[] = {"split", "tokens", "multiples", "lengths", "protocols"};
     static const OptionPart parts[] = {{.key = "sizes"}, {0}};
     const OptionField fields[] = {task_fields[0], hint_field(task)};
+    const OptionSection rows_section = {"evaluate.task", NULL, fields, COUNT_OF(fields), parts};
+    const Json *section = json_get(json, "task");
     TaskEvaluation rows;
     for (int i = 0; i < COUNT_OF(text); i++)
         if (json_get(json, text[i]))
-            return error_set(err, EXIT_USAGE,
+            return error_set(reader->err, EXIT_USAGE,
                              "%s: 'evaluate.%s' is for text; a task is evaluated at 'evaluate.task.sizes'",
-                             source, text[i]);
+                             reader->source, text[i]);
     options_default(&rows, fields, COUNT_OF(fields));
-    if (!options_read(evaluate, evaluate_fields, COUNT_OF(evaluate_fields), json, evaluate_parts, source,
-                      "evaluate", arena, err) ||
-        !options_read(&rows, fields, COUNT_OF(fields), json_get(json, "task"), parts, source, "evaluate.task",
-                      arena, err) ||
-        !read_sizes(evaluate, json_get(json, "task"), task, source, arena, err))
+    if (!options_read(evaluate, &evaluation_config_section, json, reader->source, reader->arena,
+                      reader->err) ||
+        !options_read(&rows, &rows_section, section, reader->source, reader->arena, reader->err) ||
+        !read_sizes(reader, evaluate, json_get(section, "sizes"), task))
         return false;
     evaluate->split = SPLIT_TEST;
     evaluate->hint = rows.hint ? examples_hints(task)[rows.hint] : NULL;
     evaluate->tokens = rows.examples;
     evaluate->protocol_count = 1;
-    evaluate->protocols = NEW(arena, 1, EvaluationConfigProtocol);
+    evaluate->protocols = NEW(reader->arena, 1, EvaluationConfigProtocol);
     evaluate->protocols->name = EVALUATE_EXACT;
     return true;
 }
 
-bool evaluation_config_read(EvaluationConfig *evaluate, const Json *json, int64_t train_length,
-                            const ExamplesOptions *task, const char *source, Arena *arena, Error *err) {
+bool evaluation_config_read(const OptionReader *reader, EvaluationConfig *evaluate, const Json *json,
+                            int64_t train_length, const ExamplesOptions *task) {
     const Json *protocols = json_get(json, "protocols");
     options_default(evaluate, evaluate_fields, COUNT_OF(evaluate_fields));
-    if (task) return read_task(evaluate, json, task, source, arena, err);
+    if (task) return read_task(reader, evaluate, json, task);
     if (json_get(json, "task"))
-        return error_set(err, EXIT_USAGE, "%s: 'evaluate.task' needs 'data.task'; name the task there",
-                         source);
-    if (!options_read(evaluate, evaluate_fields, COUNT_OF(evaluate_fields), json, evaluate_parts, source,
-                      "evaluate", arena, err) ||
-        !read_lengths(evaluate, json, train_length, source, arena, err) ||
-        !json_check_list(protocols, source, "evaluate.protocols", MAX_PROTOCOLS, err))
+        return error_set(reader->err, EXIT_USAGE,
+                         "%s: 'evaluate.task' needs 'data.task'; name the task there", reader->source);
+    if (!options_read(evaluate, &evaluation_config_section, json, reader->source, reader->arena,
+                      reader->err) ||
+        !read_lengths(reader, evaluate, json, train_length) ||
+        !options_check_list(reader, protocols, "evaluate.protocols", MAX_PROTOCOLS))
         return false;
     evaluate->split += SPLIT_VALID;
     evaluate->protocol_count = protocols ? json_count(protocols) : 1; /* all zero: nonoverlapping */
-    evaluate->protocols = NEW(arena, evaluate->protocol_count, EvaluationConfigProtocol);
-    for (int i = 0; i < json_count(protocols); i++) {
-        char path[64];
-        snprintf(path, sizeof path, "evaluate.protocols[%d]", i);
-        if (!read_protocol(&evaluate->protocols[i], json_at(protocols, i), source, path, arena, err))
+    evaluate->protocols = NEW(reader->arena, evaluate->protocol_count, EvaluationConfigProtocol);
+    for (int i = 0; i < json_count(protocols); i++)
+        if (!read_protocol(reader, &evaluate->protocols[i], json_at(protocols, i),
+                           arena_format(reader->arena, "evaluate.protocols[%d]", i)))
             return false;
-    }
     return true;
 }
 

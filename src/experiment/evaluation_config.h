@@ -24,6 +24,8 @@
 #include "base/options.h"
 #include "train/evaluate.h"
 
+enum { EVALUATION_CONFIG_MAX_VARIANTS = 100 };
+
 typedef struct EvaluationConfigProtocol {
     int name;      /* Protocol */
     double stride; /* below 1 a fraction of the length, otherwise a number of tokens; 0 for nonoverlapping */
@@ -51,8 +53,8 @@ extern const OptionSection evaluation_config_section, evaluation_config_task_sec
 
 /* Reads the object `evaluate` (NULL: all defaults). Errors as in options_read, with the path "evaluate...".
    For a task (NULL: text) lengths are sizes, tokens are examples, and the only protocol is exact. */
-bool evaluation_config_read(EvaluationConfig *evaluate, const Json *json, int64_t train_length,
-                            const ExamplesOptions *task, const char *source, Arena *arena, Error *err);
+bool evaluation_config_read(const OptionReader *reader, EvaluationConfig *evaluate, const Json *json,
+                            int64_t train_length, const ExamplesOptions *task);
 
 /* The section with all defaults. */
 Json *evaluation_config_json(const EvaluationConfig *evaluate, const ExamplesOptions *task, Arena *arena);

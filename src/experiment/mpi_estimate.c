@@ -62,13 +62,13 @@ static const char *mebibytes_text(double bytes, Arena *arena) {
 
 Table *mpi_estimate_table(const Plan *plan, double seconds_per_flop, Arena *arena) {
     static const TableColumn columns[] = {
-        {"ranks", "ranks", TABLE_INT, TABLE_FOR_BOTH, 0},
-        {"seconds", "time, hours", TABLE_REAL, TABLE_FOR_BOTH, 0},
-        {"exchange_seconds", "messages", TABLE_REAL, TABLE_FOR_BOTH, 0},
-        {"speedup", "speed-up", TABLE_REAL, TABLE_FOR_BOTH, 0},
-        {"efficiency", "efficiency", TABLE_REAL, TABLE_FOR_BOTH, 0},
-        {"peak_bytes", "memory of a rank", TABLE_REAL, TABLE_FOR_BOTH, 0},
-        {"sent_bytes_per_update", "sent per update", TABLE_REAL, TABLE_FOR_BOTH, 0},
+        {"ranks", "ranks", TABLE_INT},
+        {"seconds", "time, hours", TABLE_REAL},
+        {"exchange_seconds", "messages", TABLE_REAL},
+        {"speedup", "speed-up", TABLE_REAL},
+        {"efficiency", "efficiency", TABLE_REAL},
+        {"peak_bytes", "memory of a rank", TABLE_REAL},
+        {"sent_bytes_per_update", "sent per update", TABLE_REAL},
     };
     Table *table = table_new(arena_format(arena, "On several ranks with %.4g Gbit/s each", plan->gigabits),
                              columns, COUNT_OF(columns), arena);

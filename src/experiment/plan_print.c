@@ -64,16 +64,16 @@ static Json *corpus_json(const Corpus *corpus, Arena *arena) {
 enum { LABEL, KEY, STEPS = 4, TRAIN, EVALUATE, PEAK, RESIDENT, SECONDS, COLUMNS };
 
 static const TableColumn columns[COLUMNS] = {
-    [LABEL] = {"label", "run", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    [KEY] = {"key", "key", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
-    {"parameters", "parameters", TABLE_INT, TABLE_FOR_BOTH, 0},
-    {"position_parameters", "position", TABLE_INT, TABLE_FOR_BOTH, 0},
-    [STEPS] = {"steps", "steps", TABLE_INT, TABLE_FOR_BOTH, 0},
-    [TRAIN] = {"train_flops", "training", TABLE_REAL, TABLE_FOR_BOTH, 0},
-    [EVALUATE] = {"evaluate_flops", "evaluation", TABLE_REAL, TABLE_FOR_BOTH, 0},
-    [PEAK] = {"peak_bytes", "memory", TABLE_REAL, TABLE_FOR_BOTH, 0},
-    [RESIDENT] = {"resident_bytes", "resident", TABLE_REAL, TABLE_FOR_BOTH, 0},
-    [SECONDS] = {"seconds", "time, about", TABLE_REAL, TABLE_FOR_BOTH, 0},
+    [LABEL] = {"label", "run", TABLE_TEXT},
+    [KEY] = {"key", "key", TABLE_TEXT, .code = true},
+    {"parameters", "parameters", TABLE_INT},
+    {"position_parameters", "position", TABLE_INT},
+    [STEPS] = {"steps", "steps", TABLE_INT},
+    [TRAIN] = {"train_flops", "training", TABLE_REAL},
+    [EVALUATE] = {"evaluate_flops", "evaluation", TABLE_REAL},
+    [PEAK] = {"peak_bytes", "memory", TABLE_REAL},
+    [RESIDENT] = {"resident_bytes", "resident", TABLE_REAL},
+    [SECONDS] = {"seconds", "time, about", TABLE_REAL},
 };
 
 static void put_point(TableCell *row, const PlanPoint *point, double seconds_per_flop, Arena *arena) {

@@ -1,8 +1,10 @@
 /* run_label: configs are compared as JSON, path by path, so that every option can be a setting. */
 #include "experiment/run_label.h"
-#include "position/encoding.h"
 
 #include <string.h>
+
+#include "base/text.h"
+#include "position/encoding.h"
 
 /* Options that have columns of their own or do not affect training; they are not settings. */
 static const char *const own_columns[] = {"name", "method", "evaluate", "train.length", "train.seed", NULL};
@@ -46,16 +48,11 @@ static void paths_add(Paths *paths, const char *path) {
     paths->items[paths->count++] = path;
 }
 
-static bool is_listed(const char *path, const char *const *list) {
-    while (*list && strcmp(path, *list) != 0) list++;
-    return *list != NULL;
-}
-
 /* Adds the paths of all leaves of `node`, which is at `path` of its tree, that differ in the tree
    `other`. */
 static void add_differences(Paths *paths, const Json *node, const char *path, const Json *other,
                             bool same_method, Arena *arena) {
-    if (is_listed(path, own_columns) || (!same_method && is_listed(path, tuning))) return;
+    if (text_index(path, own_columns) >= 0 || (!same_method && text_index(path, tuning) >= 0)) return;
     if (!json_is_object(node)) {
         if (!same_value(node, json_at_path(other, path), arena)) paths_add(paths, path);
         return;

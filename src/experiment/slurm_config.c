@@ -43,10 +43,9 @@ static const struct {
     {offsetof(SlurmConfig, memory), "cluster.memory", DIGITS "KMGT", "a size in the format of sbatch, as 4G"},
 };
 
-bool slurm_config_read(SlurmConfig *allocation, const Json *json, const char *source, Arena *arena,
-                       Error *err) {
+bool slurm_config_read(const OptionReader *reader, SlurmConfig *allocation, const Json *json) {
     options_default(allocation, fields, COUNT_OF(fields));
-    if (!options_read(allocation, fields, COUNT_OF(fields), json, NULL, source, "cluster", arena, err))
+    if (!options_read(allocation, &slurm_config_section, json, reader->source, reader->arena, reader->err))
         return false;
     for (int i = 0; i < COUNT_OF(texts); i++) {
         const char *text;
@@ -54,8 +53,8 @@ bool slurm_config_read(SlurmConfig *allocation, const Json *json, const char *so
         size_t size = strlen(text);
         bool starts = !size || strchr(LETTERS DIGITS, text[0]);
         if (starts && strspn(text, texts[i].letters) == size && size <= MAX_TEXT) continue;
-        return json_value_error(json_get(json, strchr(texts[i].path, '.') + 1), source, texts[i].path,
-                                texts[i].wanted, err);
+        return options_refuse(reader, json_get(json, strchr(texts[i].path, '.') + 1), texts[i].path,
+                              texts[i].wanted);
     }
     return true;
 }

@@ -24,7 +24,6 @@ extern const OptionSection slurm_config_section; /* `cluster` */
 
 /* Reads the object `cluster` (NULL: all defaults). Errors as in options_read, with the path
    "cluster...". */
-bool slurm_config_read(SlurmConfig *allocation, const Json *json, const char *source, Arena *arena,
-                       Error *err);
+bool slurm_config_read(const OptionReader *reader, SlurmConfig *allocation, const Json *json);
 
 #endif

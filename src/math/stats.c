@@ -153,3 +153,17 @@ void stats_holm(double *adjusted, const double *p, int count, Arena *scratch) {
     }
     arena_release(scratch, mark);
 }
+
+StatsSpread stats_spread(const double *numbers, int count, Arena *scratch) {
+    StatsSpread spread = {.mean = stats_mean(numbers, count),
+                          .deviation = stats_deviation(numbers, count),
+                          .median = stats_median(numbers, count, scratch),
+                          .low = NAN,
+                          .high = NAN,
+                          .count = count};
+    for (int i = 0; i < count; i++) { /* fmin and fmax return the number where the other is NAN */
+        spread.low = fmin(spread.low, numbers[i]);
+        spread.high = fmax(spread.high, numbers[i]);
+    }
+    return spread;
+}

@@ -84,4 +84,11 @@ double stats_deviation(const double *numbers, int count);
 /* The median of numbers in any order; NAN for none. */
 double stats_median(const double *numbers, int count, Arena *scratch);
 
+typedef struct StatsSpread { /* of `count` numbers; NAN for none, the deviation also for one */
+    double mean, deviation, median, low, high;
+    int count;
+} StatsSpread;
+
+StatsSpread stats_spread(const double *numbers, int count, Arena *scratch);
+
 #endif

@@ -33,14 +33,22 @@ static bool has_word(const char *list, const char *word) {
     return false;
 }
 
+const char *const *encoding_names(Arena *arena) {
+    const char **names = NEW(arena, encoding_method_count + 1, const char *);
+    for (int i = 0; i < encoding_method_count; i++) names[i] = encoding_methods[i]->name;
+    return names;
+}
+
 const PositionMethod *encoding_find_or_nearest(const char *name, const char **nearest) {
+    const PositionMethod *found = encoding_find(name);
     *nearest = NULL;
-    for (int i = 0; i < encoding_method_count && !*nearest; i++)
+    if (found) return found;
+    Arena *scratch = arena_new(0);
+    *nearest = options_nearest_name(name, encoding_names(scratch));
+    arena_free(scratch);
+    for (int i = encoding_method_count - 1; i >= 0; i--)
         if (has_word(encoding_methods[i]->also, name)) *nearest = encoding_methods[i]->name;
-    if (*nearest) return encoding_find(name);
-    for (int i = 0; i < encoding_method_count; i++)
-        *nearest = options_nearer(name, *nearest, encoding_methods[i]->name);
-    return encoding_find(name);
+    return NULL;
 }
 
 const PositionMethod *encoding_require(const char *name, Error *err) {
@@ -58,10 +66,17 @@ Json *encoding_json(const Encoding *position, Arena *arena) {
     return json;
 }
 
-bool encoding_default(Encoding *position, const PositionMethod *method, Arena *arena) {
+bool encoding_read(Encoding *position, const PositionMethod *method, const Json *json,
+                   const OptionPart *parts, const char *source, const char *path, Arena *arena, Error *err) {
+    const OptionSection section = {path, NULL, method->fields, method->field_count, parts};
     *position = (Encoding){.method = method};
     if (method->options_size) position->options = arena_alloc(arena, 1, method->options_size);
     options_default(position->options, method->fields, method->field_count);
+    return options_read(position->options, &section, json, source, arena, err);
+}
+
+bool encoding_default(Encoding *position, const PositionMethod *method, Arena *arena) {
+    encoding_read(position, method, NULL, NULL, "", "", arena, NULL);
     if (!method->positions) return true;
     const PositionMethod *partner = encoding_find(method->partner);
     Encoding *with = NEW(arena, 1, Encoding);

@@ -17,9 +17,11 @@ extern const char *const encoding_method_hashes[]; /* hashes of the files of the
 extern const char *const encoding_common[]; /* the methods that `poslab init` compares, NULL-terminated */
 
 const PositionMethod *encoding_find(const char *name); /* NULL if there is no method of that name */
-const PositionMethod *encoding_find_or_nearest(const char *name,
-                                               const char **nearest); /* for error messages */
+const char *const *encoding_names(Arena *arena);       /* the names of all methods, NULL-terminated */
 const PositionMethod *encoding_require(const char *name, Error *err); /* an unknown name is an error */
+
+/* The same as encoding_find; if there is none, *nearest is the name that is probably meant, or NULL. */
+const PositionMethod *encoding_find_or_nearest(const char *name, const char **nearest);
 
 /* The hooks by which a method acts, in the order in which a pass calls them. */
 #define ENCODING_HOOKS(HOOK)                                                                                 \
@@ -71,6 +73,11 @@ static inline const Encoding *encoding_acting(const Encoding *position) {
 
 /* The method, its options and its partner as JSON, with all defaults. */
 Json *encoding_json(const Encoding *position, Arena *arena);
+
+/* Sets the method with the options that a JSON object has (NULL: none), and defaults for the others. The
+   caller reads the keys `parts`, and the partner. Errors as in options_read. */
+bool encoding_read(Encoding *position, const PositionMethod *method, const Json *json,
+                   const OptionPart *parts, const char *source, const char *path, Arena *arena, Error *err);
 
 /* Sets the method with default options, and its default partner likewise. Returns false if that partner
    does not exist. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/text.h"
 #include "position/encoding.h"
 
 /* --- making --- */
@@ -45,22 +46,21 @@ void figure_point(Figure *figure, FigureLine *line, FigurePoint point) {
     *ARENA_PUSH(figure->arena, line->points, line->count) = point;
 }
 
-FigurePoint figure_values(double x, const double *values, int count) {
-    FigurePoint point = {
-        .x = x, .y = stats_mean(values, count), .low = INFINITY, .high = -INFINITY, .seeds = count};
-    point.deviation = count > 1 ? stats_deviation(values, count) : 0;
-    for (int i = 0; i < count; i++) {
-        point.low = fmin(point.low, values[i]);
-        point.high = fmax(point.high, values[i]);
-    }
-    return point;
+FigurePoint figure_values(const Figure *figure, double x, const double *values, int count) {
+    const StatsSpread spread = stats_spread(values, count, figure->arena);
+    return (FigurePoint){.x = x,
+                         .y = spread.mean,
+                         .deviation = count > 1 ? spread.deviation : 0,
+                         .low = spread.low,
+                         .high = spread.high,
+                         .seeds = count};
 }
 
 void figure_cell(Figure *figure, FigureLine *line, double x, const SeriesCell *cell) {
-    if (cell->count) figure_point(figure, line, figure_values(x, cell->perplexities, cell->count));
+    if (cell->count) figure_point(figure, line, figure_values(figure, x, cell->perplexities, cell->count));
 }
 
-/* Lines by panel, in a panel in the order in which they came; panels without lines are gone. */
+/* Sorts lines by panel, stably, and removes panels without lines. */
 static void sort_lines(Figure *figure) {
     FigureLine *lines = NEW(figure->arena, figure->line_count, FigureLine);
     FigurePanel *panels = NEW(figure->arena, figure->panel_count, FigurePanel);
@@ -99,7 +99,8 @@ int figure_dash(int style) {
     return (style + style / FIGURE_LINES) % DASHES;
 }
 
-/* The style of a method: first the common ones and the control, then all others as in the registry. */
+/* The style of a method: the common methods are first, then the control, then the others as in the registry.
+ */
 static int method_style(const char *name) {
     const PositionMethod *control = encoding_control();
     int common = 0, style = 0;
@@ -110,16 +111,10 @@ static int method_style(const char *name) {
     style += control != NULL;
     for (int i = 0; i < encoding_method_count; i++) {
         const PositionMethod *method = encoding_methods[i];
-        bool first = method == control;
-        for (int k = 0; k < common; k++) first |= !strcmp(encoding_common[k], method->name);
         if (!strcmp(method->name, name)) return style;
-        style += !first;
+        style += method != control && !text_among(method->name, encoding_common, common);
     }
-    return style; /* a method that this program does not have */
-}
-
-static bool same_series_name(const Series *a, const Series *b) {
-    return !strcmp(a->name, b->name);
+    return style; /* the program does not have this method */
 }
 
 /* A style that no method has: of those beyond the registry the first whose colour is not used, if there is
@@ -147,15 +142,13 @@ static int named_style(const Figure *figure, const char *name) {
     int *used = NEW(figure->arena, set->count, int), count = 0;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
-        if (!results_is_first(set, i, same_series_name)) continue;
-        bool known = false;
-        for (int k = 0; k < count; k++) known |= !strcmp(methods[k], series->method);
-        used[count] = known ? -1 : method_style(series->method);
+        if (!results_is_first(set, i, series_same_name)) continue;
+        used[count] = text_among(series->method, methods, count) ? -1 : method_style(series->method);
         methods[count++] = series->method;
     }
     count = 0;
     for (int i = 0; i < set->count; i++) {
-        if (!results_is_first(set, i, same_series_name)) continue;
+        if (!results_is_first(set, i, series_same_name)) continue;
         if (used[count] < 0) used[count] = free_style(used, count);
         if (!strcmp(set->items[i].name, name)) return used[count];
         count++;
@@ -192,27 +185,21 @@ static const char *shortened(const char *text, int most, Arena *arena) {
 
 const char *figure_legend_text(const Figure *figure, int entry, int most) {
     Arena *arena = figure->arena;
-    const char *name = NULL, *notes = "", **seen = NEW(arena, figure->line_count, const char *);
-    int count = 0, lines = 0, noted = 0;
+    const char *name = NULL, *first = "", *notes = "";
+    bool same = true; /* all lines of the entry have the same note */
     for (int i = 0; i < figure->line_count; i++) {
         const FigureLine *line = &figure->lines[i];
         if (line->legend != entry) continue;
-        bool is_new = *line->note != '\0';
-        if (!name) name = line->name;
-        lines++;
-        noted += *line->note != '\0';
-        for (int k = 0; k < count; k++) is_new &= strcmp(seen[k], line->note) != 0;
-        if (is_new) seen[count++] = line->note;
+        if (!name) name = line->name, first = line->note;
+        same &= !strcmp(line->note, first);
     }
-    for (int i = 0; i < figure->line_count; i++) { /* notes that are not of all lines say of which */
+    for (int i = 0; i < figure->line_count; i++) {
         const FigureLine *line = &figure->lines[i];
-        if (line->legend != entry || !*line->note) continue;
-        bool all = count == 1 && noted == lines;
         int64_t trained = figure->panels[line->panel].trained;
-        const char *note = all || !trained
-                               ? line->note
-                               : arena_format(arena, "%s if trained at %lld", line->note, (long long)trained);
-        if (!strstr(notes, note)) notes = arena_format(arena, "%s%s%s", notes, *notes ? ", " : "", note);
+        if (line->legend != entry || !*line->note) continue;
+        const char *note = line->note;
+        if (!same && trained) note = arena_format(arena, "%s if trained at %lld", note, (long long)trained);
+        if (!strstr(notes, note)) notes = text_join(notes, ", ", note, arena);
     }
     if (*notes) name = arena_format(arena, "%s (%s)", name, notes);
     return shortened(name, most, arena);
@@ -222,7 +209,7 @@ const char *figure_legend_text(const Figure *figure, int entry, int most) {
    comparison. Lines of equal keys are in the same part in all panels. */
 static void split_panels(Figure *figure) {
     Arena *arena = figure->arena;
-    int others = 0; /* than the first line */
+    int others = 0; /* lines after the first one */
     for (int i = 0; i < figure->line_count; i++)
         if (figure->lines[i].legend > others) others = figure->lines[i].legend;
     if (others < FIGURE_LINES) return;

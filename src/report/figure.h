@@ -1,12 +1,10 @@
-/* figure: panels, lines and points of a figure, its data file, and the interface of the kinds of figures.
+/* figure: a figure as data: panels, lines and points, its data file, and the interface of kinds of figures.
  *
- * A figure has panels, a panel has lines, a line has points, each with a mean over seeds, its deviation and
- * the lowest and highest seed. A panel with more than FIGURE_LINES lines is drawn in parts, with the first
- * line in each. Lines of equal keys look the same in all panels and share one entry of the one legend. A
- * line of a method has the colour, the marker and the dashes of that method's place in the registry, in every
- * figure. The figure is written as a data file, one block per line, and drawn by the template of its kind
- * (plots/NAME.gp; plots/curves.gp documents the variables that every template gets). A kind of figure is one
- * const FigureKind, with a function that fills a Figure from an experiment.
+ * A point is a mean over seeds with its deviation and the lowest and highest seed. Lines of equal keys look
+ * the same in all panels and share one legend entry. A line of a method has that method's colour, marker
+ * and dashes in every figure. A panel with more than FIGURE_LINES lines is split into parts that all
+ * contain the first line. A kind is one const FigureKind with a function that fills a Figure from results;
+ * it is drawn by the template plots/NAME.gp (plots/curves.gp documents the variables of templates).
  */
 #ifndef POSLAB_REPORT_FIGURE_H
 #define POSLAB_REPORT_FIGURE_H
@@ -38,7 +36,7 @@ typedef struct FigurePanel {
     int64_t trained;      /* the training length; 0: several */
 } FigurePanel;
 
-/* What users choose of the drawing. */
+/* Options of the drawing. */
 typedef struct FigureLook {
     const char *title;    /* NULL: what the figure shows; "": none */
     const char *font;     /* "Times", "9" or "Times,9": name, size in points, or both; NULL: the default */
@@ -56,29 +54,29 @@ extern const char *const figure_log_names[], *const figure_legend_names[]; /* NU
 
 typedef struct Figure {
     const Results *set;   /* what is drawn */
-    const Results *whole; /* all of the experiment: what styles follow from */
+    const Results *whole; /* the whole experiment, which determines styles */
     FigureLook look;
     FigureLine *lines; /* sorted by panel when drawn */
     FigurePanel *panels;
     int line_count, panel_count;
     int64_t *tics; /* ascending x with labels where there is room; NULL: gnuplot's choice */
     int tic_count;
-    const char *unit; /* what a perplexity is of: "byte" or "token" */
+    const char *unit; /* of a perplexity: "byte" or "token" */
     Arena *arena;
 } Figure;
 
 typedef struct FigureKind {
-    const char *name, *help; /* the template is plots/NAME.gp */
-    const char *title;       /* what is shown; after the name of the experiment */
-    const char *x, *y;       /* what they are, for the data file */
+    const char *name;  /* the template is plots/NAME.gp */
+    const char *title; /* after the name of the experiment */
+    const char *x, *y; /* their names in the data file */
     const char *xlabel;
-    const char *ylabel;                                        /* "%s" is the unit */
-    bool (*make)(Figure *figure, Database *store, Error *err); /* figure->set and ->arena are given */
-    const char *missing;                                       /* why there may be nothing to draw */
+    const char *ylabel;                       /* "%s" is the unit */
+    bool (*make)(Figure *figure, Error *err); /* figure->set and ->arena are given */
+    const char *missing;                      /* the reason if there is nothing to draw */
     double ceiling;  /* the axis ends at this multiple of the highest y at a panel's mark; 0: no limit */
     double margin;   /* of a linear x axis, as a share of its range */
     int base;        /* of a logarithmic x axis; 0: x is linear */
-    bool linear;     /* y is not logarithmic, however far it reaches */
+    bool linear;     /* y is never logarithmic by default */
     bool own_axes;   /* every panel has ranges of its own */
     bool of_methods; /* lines are methods, keys are their names */
 } FigureKind;
@@ -92,15 +90,15 @@ FigureLine *figure_line(Figure *figure, int panel, const char *name, const char 
 /* The runs of the series that are drawn, as a JSON array of their keys. */
 const char *figure_run_keys(const Figure *figure);
 
-void figure_point(Figure *figure, FigureLine *line, FigurePoint point); /* left out where it is not finite */
+void figure_point(Figure *figure, FigureLine *line, FigurePoint point); /* unless it is not finite */
 
-/* The panel of the series that are the same in what `same` compares; if it is missing, it is made with this
-   title and a mark at the training length. */
+/* The panel of the series that are `same` as this one; a new one has this title and a mark at the training
+   length. */
 int figure_panel_of(Figure *figure, const Series *series, bool (*same)(const Series *, const Series *),
                     const char *title);
 
 /* A point of the seeds' values at x. */
-FigurePoint figure_values(double x, const double *values, int count);
+FigurePoint figure_values(const Figure *figure, double x, const double *values, int count);
 
 /* Adds the perplexities of a cell, if it has any. */
 void figure_cell(Figure *figure, FigureLine *line, double x, const SeriesCell *cell);
@@ -115,7 +113,7 @@ int figure_dash(int style);
 /* Fills `legend` and `style` of all lines, sorts them by panel, and splits panels with too many. */
 void figure_finish(const FigureKind *kind, Figure *figure);
 
-/* The data: what gnuplot and the script for matplotlib read. */
+/* Writes the data file, which gnuplot and the script for matplotlib read. */
 void figure_put_data(const FigureKind *kind, const Figure *figure, FILE *file);
 
 /* The text of a legend's entry: the name with the notes of its lines, truncated to `most`

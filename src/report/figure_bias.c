@@ -1,9 +1,9 @@
 /* figure_bias: the figure `bias`: the biases that trained models add to scores, by distance, for each head.
  *
- * It shows methods with a distance bias or a pair bias (for the last query), read from the weights in the
- * run folders: the first seed of each method and training length, up to twice the training length. A
- * constant shift of a head's biases changes nothing, so each curve begins at 0. Where each layer has biases
- * of its own, those of the first layer are shown.
+ * It shows methods with a distance bias or a pair bias (of the last query): the weights of the first seed
+ * of each method and training length, at distances up to twice the training length. A constant shift of a
+ * head's biases changes nothing, so each curve begins at 0. With biases in every layer, the first layer is
+ * shown.
  */
 #include "report/figure.h"
 
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "train/safetensors.h"
+#include "train/train_state.h"
 #include "experiment/config.h"
 #include "store/run_folder.h"
 #include "position/encoding.h"
@@ -21,34 +21,26 @@ typedef struct Trained {
     const Config *config;
 } Trained;
 
-/* The method's context with the weights in the file; false where they are not those of the config. */
-static bool load(PositionContext *context, const Trained *trained, const SafetensorsFile *file, int length,
-                 Arena *arena) {
-    const PositionMethod *method = trained->config->position.method;
-    const Model *model = model_new(&trained->config->model, &trained->config->position,
-                                   (int)trained->config->train.length, arena);
-    PositionShape *shape = NEW(arena, 1, PositionShape);
-    PositionTensor tensors[POS_MAX_TENSORS];
-    *shape = model->shape;
-    *context = (PositionContext){.shape = shape,
-                                 .options = trained->config->position.options,
+/* Sets the method's context with the weights in the file, of the first layer where each has its own. */
+static bool load(PositionContext *context, const Trained *trained, const SafetensorsFile *file,
+                 const char *path, int length, Arena *arena, Error *err) {
+    const Encoding *position = &trained->config->position;
+    Model *model = model_new(&trained->config->model, position, (int)trained->config->train.length, arena);
+    model_allocate(model, arena);
+    if (!train_state_load_tensors(model, file, path, err)) return false;
+    *context = (PositionContext){.shape = &model->shape,
+                                 .options = position->options,
                                  .length = length,
-                                 .layer = encoding_per_layer(&trained->config->position, shape) ? 0 : -1};
-    int count = encoding_layout(&trained->config->position, shape, tensors);
-    for (int i = 0; i < count; i++) {
-        const SafetensorsTensor *tensor =
-            safetensors_find(file, arena_format(arena, "%sposition.%s",
-                                                tensors[i].per_layer ? "layers.0." : "", tensors[i].name));
-        if (!tensor || tensor->rank != tensors[i].rank || tensor->type != SAFETENSORS_F32) return false;
-        for (int d = 0; d < tensor->rank; d++)
-            if (tensor->dims[d] != tensors[i].dims[d]) return false;
-        context->param[i] = tensor->data;
-    }
-    context->tables = encoding_prepare(method, shape, context->options, length, NULL, arena);
+                                 .layer = encoding_per_layer(position, &model->shape) ? 0 : -1};
+    for (int i = 0; i < model->param_count; i++)
+        if (model->params[i].init == MODEL_INIT_METHOD && model->params[i].layer <= 0)
+            context->param[model->params[i].index] = model->values + model->params[i].offset;
+    context->tables =
+        encoding_prepare(position->method, &model->shape, context->options, length, NULL, arena);
     return true;
 }
 
-/* Whether the curve bends at d, by more than what no eye sees. Between its bends it is a straight line. */
+/* Whether the curve visibly bends at d. Between bends it is a straight line, so its points are left out. */
 static bool bends(const float *bias, int d, int length, double range) {
     if (d == 0 || d == length - 1) return true;
     return fabs((double)bias[d + 1] - 2 * (double)bias[d] + (double)bias[d - 1]) > 1e-4 * range;
@@ -63,7 +55,7 @@ static double range_of(const float *bias, int length) {
     return (double)high - (double)low;
 }
 
-/* bias[H,T] by distance: of a pair bias its last row, read backwards; where there are both, their sum. */
+/* bias[H,T] by distance: a distance bias plus the last row of a pair bias, read backwards. */
 static float *biases(const PositionMethod *method, const PositionContext *context, Arena *arena) {
     int heads = context->shape->heads, length = context->length;
     float *bias = NEW(arena, heads * length, float), *row = NEW(arena, length, float);
@@ -91,29 +83,30 @@ static void add_heads(Figure *figure, const Trained *trained, const PositionCont
         double range = range_of(curve, length);
         for (int d = 0; d < length; d++) {
             double value = (double)curve[d] - (double)curve[0];
-            if (bends(curve, d, length, range)) figure_point(figure, line, figure_values(d, &value, 1));
+            if (bends(curve, d, length, range))
+                figure_point(figure, line, figure_values(figure, d, &value, 1));
         }
     }
 }
 
-static bool add_run(Figure *figure, Database *store, const Trained *trained, Error *err) {
-    const char *path = run_folder_weights(store, trained->key, figure->arena);
+static bool add_run(Figure *figure, const Trained *trained, Error *err) {
+    const char *path = run_folder_weights(figure->set->store, trained->key, figure->arena);
     SafetensorsFile file;
     PositionContext context;
     if (!path) return true;
     if (!safetensors_read(path, &file, figure->arena, err)) return false;
     int length = 2 * (int)trained->config->train.length + 1;
-    bool fine = strcmp(json_text(json_get(file.metadata, "key"), ""), trained->key) == 0 &&
-                load(&context, trained, &file, length, figure->arena);
-    if (!fine) return error_set(err, EXIT_DAMAGED, "'%s' holds the weights of another run", path);
+    if (strcmp(json_text(json_get(file.metadata, "key"), ""), trained->key))
+        return error_set(err, EXIT_DAMAGED, "'%s' holds the weights of another run", path);
+    if (!load(&context, trained, &file, path, length, figure->arena, err)) return false;
     add_heads(figure, trained, &context);
     return true;
 }
 
-static bool make_bias(Figure *figure, Database *store, Error *err) {
+static bool make_bias(Figure *figure, Error *err) {
     const char *const parameters[] = {figure->set->experiment, figure_run_keys(figure), NULL};
     bool fine = true;
-    Query *query = query_begin(store,
+    Query *query = query_begin(figure->set->store,
                                "SELECT r.key, r.label, p.variant, r.config, min(p.ordinal) FROM experiment x"
                                " JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
                                " WHERE x.name = ? AND r.key IN (SELECT value FROM json_each(?)) AND r.status "
@@ -130,8 +123,7 @@ static bool make_bias(Figure *figure, Database *store, Error *err) {
             config_parse(arena_copy(figure->arena, query_text(query, 3)), place, figure->arena, err);
         fine = trained.config != NULL;
         const PositionMethod *method = fine ? trained.config->position.method : NULL;
-        if (fine && (method->distance_bias || method->pair_bias))
-            fine = add_run(figure, store, &trained, err);
+        if (fine && (method->distance_bias || method->pair_bias)) fine = add_run(figure, &trained, err);
     }
     Error other;
     return query_end(query, fine ? err : &other) && fine;
@@ -139,12 +131,11 @@ static bool make_bias(Figure *figure, Database *store, Error *err) {
 
 const FigureKind figure_bias = {
     .name = "bias",
-    .help = "biases by distance for each head, from the trained weights",
     .title = "bias by distance, of each head",
     .x = "distance",
     .y = "bias",
     .xlabel = "distance (tokens)",
-    .ylabel = "bias, less that at distance 0",
+    .ylabel = "bias minus bias at distance 0",
     .linear = true,
     .own_axes = true,
     .make = make_bias,

@@ -1,11 +1,9 @@
-/* figure_draw: draws a figure: the variables of its template, and its script for matplotlib. */
-#include <limits.h>
+/* figure_draw: computes sizes, ranges and tics of a figure, describes it for its template, and draws it. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/escape.h"
 #include "sys/atomic_file.h"
 #include "report/figure.h"
 #include "report/gnuplot.h"
@@ -62,24 +60,21 @@ static bool find_layout(const Figure *figure, Layout *layout, Error *err) {
     return true;
 }
 
-/* A text in lines of at most about `inches`, as an expression of gnuplot; counts the lines. */
+/* A text in lines of at most about `inches`; counts the lines, 0 of an empty text. */
 static const char *wrapped(const char *text, double inches, double size, int *lines, Arena *arena) {
     int room = (int)(inches * 72 / (0.54 * size));
-    const char *list = "";
-    *lines = 0;
-    for (const char *at = text; *at || !*lines;) {
+    const char *wrapped = "";
+    for (*lines = 0; *text; (*lines)++) {
         int used = 0, end = 0; /* characters, and bytes that fit */
-        for (int i = 0; at[i]; i++) {
-            used += ((unsigned char)at[i] & 0xC0) != 0x80;
-            if ((at[i + 1] == ' ' || !at[i + 1]) && (used <= room || !end)) end = i + 1;
+        for (int i = 0; text[i]; i++) {
+            used += ((unsigned char)text[i] & 0xC0) != 0x80;
+            if ((text[i + 1] == ' ' || !text[i + 1]) && (used <= room || !end)) end = i + 1;
         }
-        const char *line = escape_text(ESCAPE_GNUPLOT, arena_format(arena, "%.*s", end, at), arena);
-        list = arena_format(arena, "%s%s%s", list, *lines ? ".\"\\n\"." : "", line);
-        (*lines)++;
-        at += end;
-        while (*at == ' ') at++;
+        wrapped = arena_format(arena, "%s%s%.*s", wrapped, *lines ? "\n" : "", end, text);
+        text += end;
+        while (*text == ' ') text++;
     }
-    return list;
+    return wrapped;
 }
 
 static const char *title_of(const FigureKind *kind, const Figure *figure) {
@@ -101,13 +96,13 @@ static const char *y_label(const FigureKind *kind, const Figure *figure, bool lo
 /* --- ranges --- */
 
 typedef struct Axes {
-    double xlow, xhigh, ylow, yhigh; /* what is drawn */
+    double xlow, xhigh, ylow, yhigh; /* of what is drawn */
     double xmin, xmax, ymin, ymax;   /* the ends of the axes */
     bool xlog, ylog;
-    double highest; /* of what is drawn, also above the end of the axis */
+    double highest; /* the highest y, also above the end of the axis */
 } Axes;
 
-/* The ends of all that is drawn in a panel, or in all (-1); false where there is nothing. */
+/* The ranges of a panel, or of all panels (-1); false if there are no points. */
 static bool find_range(const Figure *figure, int panel, Axes *axes) {
     *axes = (Axes){.xlow = INFINITY, .ylow = INFINITY, .xhigh = -INFINITY, .yhigh = -INFINITY};
     for (int i = 0; i < figure->line_count; i++)
@@ -121,7 +116,7 @@ static bool find_range(const Figure *figure, int panel, Axes *axes) {
     return axes->xlow <= axes->xhigh;
 }
 
-/* Where the axis ends at the latest. */
+/* The largest end that the y axis can have. */
 static double find_ceiling(const FigureKind *kind, const Figure *figure) {
     double highest = 0;
     for (int i = 0; i < figure->line_count; i++)
@@ -181,7 +176,7 @@ static int find_tics(const int64_t **tics, const Figure *figure, const Axes *axe
     return count;
 }
 
-/* Labels at the training lengths and then at whatever x leave room; a small mark at the others. */
+/* Labels at the training lengths, then at other x where there is room; the others have a small mark. */
 static const char *x_tics(const Figure *figure, const Layout *layout, const Axes *axes) {
     const int64_t *tics;
     int count = find_tics(&tics, figure, axes);
@@ -210,7 +205,7 @@ static const char *x_tics(const Figure *figure, const Layout *layout, const Axes
     return arena_format(figure->arena, "(%s)", list);
 }
 
-/* On a log axis: 1, 2, 5 in every decade, or 1 alone where that would be many. */
+/* On a logarithmic axis: 1, 2 and 5 in every decade; only 1 if these would be too many. */
 static const char *y_tics(double low, double high, Arena *arena) {
     static const double steps[] = {1, 2, 5};
     int used = high / low > 1e4 ? 1 : 3;
@@ -224,31 +219,31 @@ static const char *y_tics(double low, double high, Arena *arena) {
     return arena_format(arena, "(%s)", list);
 }
 
-/* --- the variables --- */
+/* --- the description: what a template gets as variables, and the script for matplotlib as JSON --- */
 
-static void put_panels(FILE *script, const Figure *figure, const Layout *layout, const Axes *axes) {
+static Json *describe_panels(const Figure *figure, const Layout *layout, const Axes *axes) {
     Arena *arena = figure->arena;
-    int count = figure->panel_count, lines;
-    static const char *const arrays[] = {"first", "last", "mark", "trained",     "xmin",
-                                         "xmax",  "ymin", "ymax", "panel_title", "panel_lines"};
-    fprintf(script, "panels = %d\ncolumns = %d\n", count, layout->columns);
-    for (int i = 0; i < COUNT_OF(arrays); i++) fprintf(script, "array %s[%d]\n", arrays[i], count);
-    for (int p = 0; p < count; p++) {
+    Json *panels = json_new_array(arena);
+    int first = 0, last = 0, lines;
+    for (int p = 0; p < figure->panel_count; p++, first = last) {
         const FigurePanel *panel = &figure->panels[p];
         const char *title =
             wrapped(panel->title, 0.95 * layout->width / layout->columns, layout->size, &lines, arena);
-        fprintf(script, "mark[%d] = %.17g\ntrained[%d] = %lld\npanel_title[%d] = %s\npanel_lines[%d] = %d\n",
-                p + 1, panel->mark, p + 1, (long long)panel->trained, p + 1, title, p + 1,
-                *panel->title ? lines : 0);
-        fprintf(script, "xmin[%d] = %.17g\nxmax[%d] = %.17g\nymin[%d] = %.17g\nymax[%d] = %.17g\n", p + 1,
-                axes[p].xmin, p + 1, axes[p].xmax, p + 1, axes[p].ymin, p + 1, axes[p].ymax);
+        while (last < figure->line_count && figure->lines[last].panel == p) last++;
+        Json *item = json_new_object(arena);
+        json_set_number(item, "first", first + 1);
+        json_set_number(item, "last", last);
+        json_set_number(item, "mark", panel->mark);
+        json_set_number(item, "trained", (double)panel->trained);
+        json_set_number(item, "xmin", axes[p].xmin);
+        json_set_number(item, "xmax", axes[p].xmax);
+        json_set_number(item, "ymin", axes[p].ymin);
+        json_set_number(item, "ymax", axes[p].ymax);
+        json_set_text(item, "panel_title", title);
+        json_set_number(item, "panel_lines", lines);
+        json_append(panels, item);
     }
-    for (int i = 0; i < figure->line_count; i++) {
-        int panel = figure->lines[i].panel;
-        if (i == 0 || figure->lines[i - 1].panel != panel)
-            fprintf(script, "first[%d] = %d\n", panel + 1, i + 1);
-        fprintf(script, "last[%d] = %d\n", panel + 1, i + 1);
-    }
+    return panels;
 }
 
 static bool has_band(const FigureLine *line) {
@@ -257,71 +252,84 @@ static bool has_band(const FigureLine *line) {
     return false;
 }
 
-static void put_lines(FILE *script, const Figure *figure, const Layout *layout) {
-    static const char *const arrays[] = {"name", "line_colour", "line_marker", "line_dash", "band", "entry"};
-    int count = figure->line_count, entries = 0;
-    fprintf(script, "lines = %d\n", count);
-    for (int i = 0; i < COUNT_OF(arrays); i++) fprintf(script, "array %s[%d]\n", arrays[i], count);
-    for (int i = 0; i < count; i++) {
+static Json *describe_lines(const Figure *figure) {
+    Json *lines = json_new_array(figure->arena);
+    for (int i = 0; i < figure->line_count; i++) {
         const FigureLine *line = &figure->lines[i];
-        fprintf(script,
-                "name[%d] = %s\nline_colour[%d] = '%s'\nline_marker[%d] = %d\nline_dash[%d] = %d\n"
-                "band[%d] = %d\nentry[%d] = %d\n",
-                i + 1, escape_text(ESCAPE_GNUPLOT, line->name, figure->arena), i + 1,
-                figure_colour(line->style), i + 1, figure_marker(line->style) + 1, i + 1,
-                figure_dash(line->style) + 1, i + 1, has_band(line), i + 1, line->legend + 1);
-        if (line->legend >= entries) entries = line->legend + 1;
+        Json *item = json_new_object(figure->arena);
+        json_set_text(item, "name", line->name);
+        json_set_text(item, "line_colour", figure_colour(line->style));
+        json_set_number(item, "line_marker", figure_marker(line->style) + 1);
+        json_set_number(item, "line_dash", figure_dash(line->style) + 1);
+        json_set_number(item, "band", has_band(line));
+        json_set_number(item, "entry", line->legend + 1);
+        json_append(lines, item);
     }
-    int room = (int)(layout->width * 72 / (0.62 * layout->size)) - 10; /* of a legend in one column */
-    int shown = figure->look.legend == FIGURE_LEGEND_OFF ? 0 : entries;
-    fprintf(script, "entries = %d\narray entry_text[%d]\narray entry_line[%d]\n", shown, entries, entries);
-    for (int i = count - 1; i >= 0; i--)
-        fprintf(script, "entry_line[%d] = %d\n", figure->lines[i].legend + 1, i + 1);
-    for (int k = 0; k < entries; k++)
-        fprintf(script, "entry_text[%d] = %s\n", k + 1,
-                escape_text(ESCAPE_GNUPLOT, figure_legend_text(figure, k, room), figure->arena));
+    return lines;
 }
 
-/* The lines that rise above the end of the axis, each with the last of its points up there. */
-static void put_clipped(FILE *script, const Figure *figure, const Axes *axes) {
-    int count = 0, row = 0;
-    fprintf(script, "array clip_line[%d]\narray clip_x[%d]\narray clip_y[%d]\narray clip_row[%d]\n",
-            figure->line_count, figure->line_count, figure->line_count, figure->line_count);
-    for (int i = 0; i < figure->line_count; i++) {
+/* The legend: for each entry its text and the first line with its look. */
+static Json *describe_entries(const Figure *figure, const Layout *layout) {
+    Json *entries = json_new_array(figure->arena);
+    int room = (int)(layout->width * 72 / (0.62 * layout->size)) - 10; /* of a legend in one column */
+    for (int entry = 0, i = 0; figure->look.legend != FIGURE_LEGEND_OFF; entry++) {
+        for (i = 0; i < figure->line_count && figure->lines[i].legend != entry; i++) continue;
+        if (i == figure->line_count) break;
+        Json *item = json_new_object(figure->arena);
+        json_set_text(item, "entry_text", figure_legend_text(figure, entry, room));
+        json_set_number(item, "entry_line", i + 1);
+        json_append(entries, item);
+    }
+    return entries;
+}
+
+/* The lines that exceed the end of the axis, each with its last point that does. */
+static Json *describe_clipped(const Figure *figure, const Axes *axes) {
+    Json *clipped = json_new_array(figure->arena);
+    for (int i = 0, row = 0; i < figure->line_count; i++) {
         const FigureLine *line = &figure->lines[i];
         const Axes *own = &axes[line->panel];
         int last = own->highest > own->yhigh ? line->count - 1 : -1;
         while (last >= 0 && line->points[last].y <= own->ymax) last--;
         if (i == 0 || line->panel != line[-1].panel) row = 0;
         if (last < 0) continue;
-        count++;
-        fprintf(script, "clip_line[%d] = %d\nclip_x[%d] = %.17g\nclip_y[%d] = %.17g\nclip_row[%d] = %d\n",
-                count, i + 1, count, line->points[last].x, count, line->points[last].y, count, ++row);
+        Json *item = json_new_object(figure->arena);
+        json_set_number(item, "clip_line", i + 1);
+        json_set_number(item, "clip_x", line->points[last].x);
+        json_set_number(item, "clip_y", line->points[last].y);
+        json_set_number(item, "clip_row", ++row);
+        json_append(clipped, item);
     }
-    fprintf(script, "clipped = %d\n", count);
+    return clipped;
 }
 
-static void put_look(FILE *script, const FigureKind *kind, const Figure *figure, const Layout *layout,
-                     const Axes *axes) {
+static Json *describe(const FigureKind *kind, const Figure *figure, const Layout *layout, const Axes *axes) {
     Arena *arena = figure->arena;
+    Json *json = json_new_object(arena);
     int lines = 0;
-    const char *title = title_of(kind, figure);
-    fprintf(script, "title = %s\n", wrapped(title, layout->width, 1.15 * layout->size, &lines, arena));
-    fprintf(script, "title_lines = %d\nxlabel = %s\n", *title ? lines : 0,
-            escape_text(ESCAPE_GNUPLOT, kind->xlabel, arena));
-    fprintf(script, "ylabel = %s\n", escape_text(ESCAPE_GNUPLOT, y_label(kind, figure, axes->ylog), arena));
-    fprintf(script, "point_text = %s\n", escape_text(ESCAPE_GNUPLOT, kind->x, arena));
-    fprintf(script, "width = %.17g\nheight = %.17g\nfont_size = %.17g\nfont_name = %s\nlegend = '%s'\n",
-            layout->width, figure->look.height, layout->size,
-            escape_text(ESCAPE_GNUPLOT, layout->font, arena), figure_legend_names[figure->look.legend]);
-    fprintf(script, "xbase = %d\nylog = %d\nvalues = %d\n",
-            !axes->xlog  ? 0
-            : kind->base ? kind->base
-                         : 10,
-            axes->ylog, figure->look.values);
-    fprintf(script, "xtics_list = \"%s\"\n",
-            axes->xlog && kind->base == 2 ? x_tics(figure, layout, axes) : "autofreq");
-    fprintf(script, "ytics_list = \"%s\"\n", axes->ylog ? y_tics(axes->ymin, axes->ymax, arena) : "autofreq");
+    json_set_text(json, "title",
+                  wrapped(title_of(kind, figure), layout->width, 1.15 * layout->size, &lines, arena));
+    json_set_number(json, "title_lines", lines);
+    json_set_text(json, "xlabel", kind->xlabel);
+    json_set_text(json, "ylabel", y_label(kind, figure, axes->ylog));
+    json_set_text(json, "point_text", kind->x);
+    json_set_number(json, "width", layout->width);
+    json_set_number(json, "height", figure->look.height);
+    json_set_number(json, "font_size", layout->size);
+    json_set_text(json, "font_name", layout->font);
+    json_set_text(json, "legend", figure_legend_names[figure->look.legend]);
+    json_set_number(json, "xbase", !axes->xlog ? 0 : kind->base ? kind->base : 10);
+    json_set_number(json, "ylog", axes->ylog);
+    json_set_number(json, "values", figure->look.values);
+    json_set_text(json, "xtics_list",
+                  axes->xlog && kind->base == 2 ? x_tics(figure, layout, axes) : "autofreq");
+    json_set_text(json, "ytics_list", axes->ylog ? y_tics(axes->ymin, axes->ymax, arena) : "autofreq");
+    json_set_number(json, "columns", layout->columns);
+    json_set(json, "panels", describe_panels(figure, layout, axes));
+    json_set(json, "lines", describe_lines(figure));
+    json_set(json, "entries", describe_entries(figure, layout));
+    json_set(json, "clipped", describe_clipped(figure, axes));
+    return json;
 }
 
 /* --- drawing --- */
@@ -346,78 +354,28 @@ static bool find_templates(const FigureKind *kind, const char **template, const 
     return *template != NULL;
 }
 
-/* gnuplot reads the data from where they are until they are published. */
-static bool draw(const FigureKind *kind, const Figure *figure, const Layout *layout, const Axes *axes,
-                 const char *data, const char *path, const char *format, const char *template,
-                 const char *style, Error *err) {
-    Arena *arena = figure->arena;
+/* data: the temporary path of the data file. */
+static bool draw(const Json *description, const char *data, const char *path, const char *format,
+                 const char *template, const char *style, Arena *arena, Error *err) {
     FILE *script = gnuplot_begin(format, arena, err);
     if (!script) return false;
     fprintf(script, "data = %s\nstyle_file = %s\n", gnuplot_path(data, arena),
             style ? gnuplot_path(style, arena) : "''");
-    put_look(script, kind, figure, layout, axes);
-    put_panels(script, figure, layout, axes);
-    put_lines(script, figure, layout);
-    put_clipped(script, figure, axes);
+    gnuplot_set(script, description, arena);
     return gnuplot_end(script, path, template, arena, err);
 }
 
-/* --- the script for matplotlib: what the figure is, as JSON, and the program plots/figure.py --- */
-
-static Json *describe(const FigureKind *kind, const Figure *figure, const Layout *layout, const Axes *axes,
-                      const char *data) {
-    Arena *arena = figure->arena;
-    Json *json = json_new_object(arena), *panels = json_new_array(arena), *lines = json_new_array(arena);
-    const char *slash = strrchr(data, '/');
-    json_set_text(json, "data", slash ? slash + 1 : data);
-    json_set_text(json, "title", title_of(kind, figure));
-    json_set_text(json, "xlabel", kind->xlabel);
-    json_set_text(json, "ylabel", y_label(kind, figure, axes->ylog));
-    json_set_number(json, "width", layout->width);
-    json_set_number(json, "height", figure->look.height);
-    json_set_number(json, "font_size", layout->size);
-    json_set_text(json, "font_name", layout->font);
-    json_set_number(json, "columns", layout->columns);
-    json_set_number(json, "xbase", !axes->xlog ? 0 : kind->base ? kind->base : 10);
-    json_set_number(json, "ylog", axes->ylog);
-    json_set_text(json, "legend", figure_legend_names[figure->look.legend]);
-    for (int p = 0; p < figure->panel_count; p++) {
-        Json *panel = json_new_object(arena);
-        json_set_text(panel, "title", figure->panels[p].title);
-        json_set_number(panel, "mark", figure->panels[p].mark);
-        json_set_number(panel, "trained", (double)figure->panels[p].trained);
-        json_set_number(panel, "xmin", axes[p].xmin);
-        json_set_number(panel, "xmax", axes[p].xmax);
-        json_set_number(panel, "ymin", axes[p].ymin);
-        json_set_number(panel, "ymax", axes[p].ymax);
-        json_append(panels, panel);
-    }
-    for (int i = 0; i < figure->line_count; i++) {
-        const FigureLine *line = &figure->lines[i];
-        Json *item = json_new_object(arena);
-        json_set_number(item, "panel", line->panel);
-        json_set_text(item, "name", figure_legend_text(figure, line->legend, INT_MAX));
-        json_set_text(item, "colour", figure_colour(line->style));
-        json_set_number(item, "marker", figure_marker(line->style));
-        json_set_number(item, "dash", figure_dash(line->style));
-        json_append(lines, item);
-    }
-    json_set(json, "panels", panels);
-    json_set(json, "lines", lines);
-    return json;
-}
-
-static bool write_script(const FigureKind *kind, const Figure *figure, const Layout *layout, const Axes *axes,
-                         const char *path, Error *err) {
-    Arena *arena = figure->arena;
+/* The description with the program plots/figure.py. */
+static bool write_script(Json *description, const char *path, Arena *arena, Error *err) {
     const char *program = gnuplot_template("figure.py", NULL, arena, err);
     const char *text = program ? file_read(program, SIZE_MAX / 4, NULL, arena) : NULL;
     if (program && !text) return error_system(err, "cannot read '%s'", program);
     AtomicFile file;
     FILE *out = text ? atomic_file_begin(&file, with_suffix(path, ".py", arena), arena, err) : NULL;
     if (!out) return false;
-    Json *json = describe(kind, figure, layout, axes, with_suffix(path, ".dat", arena));
-    fprintf(out, "FIGURE = %s\n%s", json_print_pretty(json, arena), text);
+    const char *slash = strrchr(path, '/');
+    json_set_text(description, "data", with_suffix(slash ? slash + 1 : path, ".dat", arena));
+    fprintf(out, "FIGURE = %s\n%s", json_print_pretty(description, arena), text);
     return atomic_file_end(&file, true, err);
 }
 
@@ -438,11 +396,10 @@ bool figure_draw(const FigureKind *kind, Figure *figure, const char *path, const
     if (!find_templates(kind, &template, &style, arena, err)) return false;
     FILE *file = atomic_file_begin(&data, with_suffix(path, ".dat", arena), arena, err);
     if (!file) return false;
+    Json *description = describe(kind, figure, &layout, axes);
     figure_put_data(kind, figure, file);
-    bool written = fflush(file) == 0; /* otherwise atomic_file_end says why not */
+    bool written = fflush(file) == 0; /* if not, atomic_file_end sets the error */
     bool drawn = atomic_file_end(
-        &data,
-        !written || draw(kind, figure, &layout, axes, data.temporary, path, format, template, style, err),
-        err);
-    return drawn && (!figure->look.script || write_script(kind, figure, &layout, axes, path, err));
+        &data, !written || draw(description, data.temporary, path, format, template, style, arena, err), err);
+    return drawn && (!figure->look.script || write_script(description, path, arena, err));
 }

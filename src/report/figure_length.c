@@ -55,8 +55,8 @@ static bool same_panel(const Series *a, const Series *b) {
     return a->train_length == b->train_length && series_same_protocol(a, b);
 }
 
-static bool make_curves(Figure *figure, Database *store, Error *err) {
-    (void)store, (void)err;
+static bool make_curves(Figure *figure, Error *err) {
+    (void)err;
     const Results *set = figure->set;
     bool several = false;
     for (int i = 1; i < set->count; i++) several |= !series_same_protocol(&set->items[0], &set->items[i]);
@@ -78,7 +78,6 @@ static bool make_curves(Figure *figure, Database *store, Error *err) {
 
 const FigureKind figure_curves = {
     .name = "curves",
-    .help = "perplexity by evaluation length",
     .title = "perplexity by evaluation length",
     .x = "length",
     .y = "perplexity",
@@ -93,13 +92,13 @@ const FigureKind figure_curves = {
 
 /* --- paper: one panel for each method, everything relative to the training length --- */
 
-/* Names a precision other than fp32. */
+/* Adds a precision other than fp32. */
 static const char *with_precision(const char *name, const Series *series, Arena *arena) {
     return strcmp(series->precision, "fp32") ? arena_format(arena, "%s, %s", name, series->precision) : name;
 }
 
 static void add_ours(Figure *figure, const Series *series, int panel) {
-    const SeriesCell *base = series_cell(series, series->train_length);
+    const SeriesCell *base = series->base;
     const char *key = arena_format(figure->arena, "here, trained at %lld", (long long)series->train_length);
     const char *name =
         with_precision(run_label_name(key, series->setting, figure->arena), series, figure->arena);
@@ -110,8 +109,9 @@ static void add_ours(Figure *figure, const Series *series, int panel) {
         int count = series_log_ratios(ratios, cell, base);
         for (int i = 0; i < count; i++) ratios[i] = exp(ratios[i]);
         if (count && cell->length >= series->train_length)
-            figure_point(figure, line,
-                         figure_values((double)cell->length / (double)series->train_length, ratios, count));
+            figure_point(
+                figure, line,
+                figure_values(figure, (double)cell->length / (double)series->train_length, ratios, count));
     }
 }
 
@@ -120,8 +120,9 @@ static void add_theirs(Figure *figure, const ReferenceCurve *curve, int panel) {
     FigureLine *line = figure_line(figure, panel, name, name, curve->source);
     for (int k = 0; k < curve->count; k++) {
         double ratio = curve->perplexities[k] / curve->perplexities[0];
-        figure_point(figure, line,
-                     figure_values((double)curve->lengths[k] / (double)curve->train_length, &ratio, 1));
+        figure_point(
+            figure, line,
+            figure_values(figure, (double)curve->lengths[k] / (double)curve->train_length, &ratio, 1));
     }
 }
 
@@ -129,8 +130,8 @@ static bool same_plain(const Series *a, const Series *b) {
     return series_nonoverlapping(a) && series_nonoverlapping(b) && !strcmp(a->label, b->label);
 }
 
-static bool make_paper(Figure *figure, Database *store, Error *err) {
-    (void)store, (void)err;
+static bool make_paper(Figure *figure, Error *err) {
+    (void)err;
     const Results *set = figure->set;
     const ReferenceCurves *paper = reference_curves_choose(set->reference, figure->arena);
     for (int i = 0; i < set->count; i++) {
@@ -149,7 +150,6 @@ static bool make_paper(Figure *figure, Database *store, Error *err) {
 
 const FigureKind figure_paper = {
     .name = "paper",
-    .help = "ours against the paper's, relative to the training length (`poslab reference DB` first)",
     .title = "perplexity relative to that at the training length, here and in the paper",
     .x = "multiple",
     .y = "perplexity over that at the training length",
@@ -175,8 +175,8 @@ static bool same_name(const Series *a, const Series *b) {
     return !strcmp(a->name, b->name) && a->train_length == b->train_length;
 }
 
-static bool make_early(Figure *figure, Database *store, Error *err) {
-    (void)store, (void)err;
+static bool make_early(Figure *figure, Error *err) {
+    (void)err;
     for (int i = 0; i < figure->set->count; i++) {
         const Series *series = &figure->set->items[i];
         if (!has_several_protocols(figure->set, series)) continue;
@@ -196,7 +196,6 @@ static bool make_early(Figure *figure, Database *store, Error *err) {
 
 const FigureKind figure_early = {
     .name = "early",
-    .help = "early tokens: nonoverlapping against strided evaluation",
     .title = "perplexity by evaluation length under each protocol",
     .x = "length",
     .y = "perplexity",
@@ -236,7 +235,7 @@ static void add_medians(Figure *figure, int panel, const Series *series) {
         const SeriesCell *cell = &series->cells[k];
         double *shares = NEW(arena, cell->count, double);
         for (int i = 0; i < cell->count; i++) shares[i] = 100 * series_score(&cell->seeds[i], SERIES_EXACT);
-        FigurePoint point = figure_values((double)cell->length, shares, cell->count);
+        FigurePoint point = figure_values(figure, (double)cell->length, shares, cell->count);
         point.y = stats_median(shares, cell->count, arena);
         figure_point(figure, line, point);
         add_tic(figure, cell->length);
@@ -250,12 +249,12 @@ static void add_seed(Figure *figure, int panel, const Series *series, int64_t se
     for (int k = 0; k < series->count; k++) {
         const SeriesSeed *found = series_seed(&series->cells[k], seed);
         double share = found ? 100 * series_score(found, SERIES_EXACT) : NAN;
-        figure_point(figure, line, figure_values((double)series->cells[k].length, &share, 1));
+        figure_point(figure, line, figure_values(figure, (double)series->cells[k].length, &share, 1));
     }
 }
 
-static bool make_accuracy(Figure *figure, Database *store, Error *err) {
-    (void)store, (void)err;
+static bool make_accuracy(Figure *figure, Error *err) {
+    (void)err;
     const Results *set = figure->set;
     for (int i = 0; set->task && i < set->count; i++) {
         const Series *series = &set->items[i];
@@ -272,7 +271,6 @@ static bool make_accuracy(Figure *figure, Database *store, Error *err) {
 
 const FigureKind figure_accuracy = {
     .name = "accuracy",
-    .help = "of tasks: exact match by size, every seed, the median bold",
     .title = "exact match by size, every seed, the median bold",
     .x = "size",
     .y = "exact match in percent",

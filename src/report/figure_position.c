@@ -10,7 +10,7 @@
 #include "store/bench_results.h"
 #include "store/run_folder.h"
 
-/* The longest cell that has a loss; NULL without any. */
+/* The longest cell that has a loss; NULL: there is none. */
 static const SeriesCell *longest_cell(const Series *series) {
     for (int k = series->count - 1; k >= 0; k--)
         if (series->cells[k].count) return &series->cells[k];
@@ -21,19 +21,19 @@ static const SeriesCell *longest_cell(const Series *series) {
    the early positions are those of the first window only --- */
 
 /* The loss of each seed. Positions count from 1; a bin is drawn at its geometric middle. */
-static bool add_bins(Figure *figure, FigureLine *line, Database *store, const SeriesCell *cell, Error *err) {
-    double *nats = NEW(figure->arena, RESULTS_BINS * cell->count, double); /* [bins, cell->count] */
-    ResultsBin bins[RESULTS_BINS] = {0};
-    int common = RESULTS_BINS;
+static bool add_bins(Figure *figure, FigureLine *line, const SeriesCell *cell, Error *err) {
+    double *nats = NEW(figure->arena, SERIES_BINS * cell->count, double); /* [bins, cell->count] */
+    SeriesBin bins[SERIES_BINS] = {0};
+    int common = SERIES_BINS;
     for (int s = 0; s < cell->count; s++) {
-        int count = results_bins(bins, store, &cell->seeds[s], err);
+        int count = series_bins(bins, &cell->seeds[s], err);
         if (count < 0) return false;
         if (count < common) common = count;
         for (int b = 0; b < count; b++) nats[b * cell->count + s] = bins[b].nats / (double)bins[b].tokens;
     }
     for (int b = 0; b < common; b++) {
         double middle = sqrt(((double)bins[b].first + 1) * ((double)bins[b].last + 1));
-        figure_point(figure, line, figure_values(middle, nats + b * cell->count, cell->count));
+        figure_point(figure, line, figure_values(figure, middle, nats + b * cell->count, cell->count));
     }
     return true;
 }
@@ -49,7 +49,7 @@ static int64_t longest_window(const Results *set, const Series *series) {
     return longest;
 }
 
-static bool make_position(Figure *figure, Database *store, Error *err) {
+static bool make_position(Figure *figure, Error *err) {
     for (int i = 0; i < figure->set->count; i++) {
         const Series *series = &figure->set->items[i];
         const SeriesCell *cell = longest_cell(series);
@@ -65,14 +65,13 @@ static bool make_position(Figure *figure, Database *store, Error *err) {
         FigureLine *line = figure_line(figure, panel, series->name, series->name, comment);
         if (cell->length < longest)
             line->note = arena_format(figure->arena, "windows of %lld", (long long)cell->length);
-        if (!add_bins(figure, line, store, cell, err)) return false;
+        if (!add_bins(figure, line, cell, err)) return false;
     }
     return true;
 }
 
 const FigureKind figure_position = {
     .name = "position",
-    .help = "loss by position in the longest windows evaluated",
     .title = "loss by position in the window",
     .x = "position",
     .y = "nats per token",
@@ -88,7 +87,7 @@ const FigureKind figure_position = {
 /* --- cost: training speed against perplexity, at the training length and at the longest. The speed is that
    of a bench: what runs took depends on what else the machine did --- */
 
-/* A bench that measured all that was trained at this length; NULL if there is none. */
+/* A bench that measured all methods trained at this length; NULL: there is none. */
 static const BenchRecord *find_bench(const BenchResults *list, const Results *set, int64_t length) {
     for (int b = 0; b < list->count; b++) {
         bool all = list->items[b].own;
@@ -105,14 +104,14 @@ static const char *panel_title(const Series *series, const SeriesCell *cell, Are
                         (long long)(cell ? cell->length : 0));
 }
 
-static bool make_cost(Figure *figure, Database *store, Error *err) {
+static bool make_cost(Figure *figure, Error *err) {
     Arena *arena = figure->arena;
     const Results *set = figure->set;
-    const BenchResults *benches = bench_results_read(store, set->experiment, arena, err);
+    const BenchResults *benches = bench_results_read(set->store, set->experiment, arena, err);
     if (!benches) return false;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
-        const SeriesCell *cells[] = {series_cell(series, series->train_length), longest_cell(series)};
+        const SeriesCell *cells[] = {series->base, longest_cell(series)};
         const BenchRecord *bench = find_bench(benches, set, series->train_length);
         if (!series_nonoverlapping(series) || !bench) continue;
         double speed = bench_results_find(bench, series->run_label, series->train_length, true)->rate;
@@ -137,7 +136,6 @@ static bool make_cost(Figure *figure, Database *store, Error *err) {
 
 const FigureKind figure_cost = {
     .name = "cost",
-    .help = "training speed against perplexity, at the training length and at the longest evaluated",
     .title = "perplexity by training speed",
     .x = "training tokens per second",
     .y = "perplexity",
@@ -198,14 +196,14 @@ static void append_windows(Json *list, const char *key, const TrainLogLine *line
 }
 
 /* The windows of runs whose training is not stored yet, as JSON. */
-static const char *read_unfinished(const Figure *figure, Database *store, Error *err) {
+static const char *read_unfinished(const Figure *figure, Error *err) {
     Arena *arena = figure->arena;
     const char *experiment = figure->set->experiment;
     Json *list = json_new_array(arena);
-    Query *query = query_begin(store, unfinished, (const char *const[]){experiment, NULL});
+    Query *query = query_begin(figure->set->store, unfinished, (const char *const[]){experiment, NULL});
     while (query_next(query)) {
         const char *key = arena_copy(arena, query_text(query, 0));
-        const char *folder = run_folder_find(store, experiment, key, arena);
+        const char *folder = run_folder_find(figure->set->store, experiment, key, arena);
         int count;
         const TrainLogLine *lines = train_log_read(run_folder_log(folder, arena), &count, arena);
         append_windows(list, key, lines, count);
@@ -213,7 +211,7 @@ static const char *read_unfinished(const Figure *figure, Database *store, Error 
     return query_end(query, err) ? json_print(list, arena) : NULL;
 }
 
-/* What is read of one window: its seeds' losses. */
+/* One window of updates with the losses of its seeds. */
 typedef struct LossWindow {
     FigureLine *line;
     double step, losses[MOST_SEEDS];
@@ -222,7 +220,8 @@ typedef struct LossWindow {
 
 static void end_window(Figure *figure, LossWindow *window) {
     if (window->count)
-        figure_point(figure, window->line, figure_values(window->step, window->losses, window->count));
+        figure_point(figure, window->line,
+                     figure_values(figure, window->step, window->losses, window->count));
     window->count = 0;
 }
 
@@ -232,11 +231,11 @@ static int find_panel(Figure *figure, int64_t length) {
     return figure_panel(figure, arena_format(figure->arena, "trained at %lld", (long long)length), 0, length);
 }
 
-static bool make_loss(Figure *figure, Database *store, Error *err) {
-    const char *live = read_unfinished(figure, store, err);
+static bool make_loss(Figure *figure, Error *err) {
+    const char *live = read_unfinished(figure, err);
     if (!live) return false;
     const char *const parameters[] = {figure->set->experiment, live, figure_run_keys(figure), NULL};
-    Query *query = query_begin(store, arena_format(figure->arena, sql, WINDOWS), parameters);
+    Query *query = query_begin(figure->set->store, arena_format(figure->arena, sql, WINDOWS), parameters);
     LossWindow *window = NEW(figure->arena, 1, LossWindow);
     while (query_next(query)) {
         const char *name = results_run_name(figure->set, query_text(query, 3), query_text(query, 4),
@@ -256,7 +255,6 @@ static bool make_loss(Figure *figure, Database *store, Error *err) {
 
 const FigureKind figure_loss = {
     .name = "loss",
-    .help = "loss of training by update",
     .title = "training loss by update",
     .x = "update",
     .y = "nats per token",

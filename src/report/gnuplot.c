@@ -42,7 +42,46 @@ FILE *gnuplot_begin(const char *format, Arena *arena, Error *err) {
     return script;
 }
 
-/* Takes over all that comes through the pipe; false with err set if that is nothing. */
+/* Writes a text as an expression that keeps line breaks, which ESCAPE_GNUPLOT turns into spaces. */
+static void put_text(FILE *script, const char *text, Arena *arena) {
+    size_t size = strcspn(text, "\n");
+    escape_put(ESCAPE_GNUPLOT, arena_format(arena, "%.*s", (int)size, text), script);
+    if (!text[size]) return;
+    fputs(".\"\\n\".", script);
+    put_text(script, text + size + 1, arena);
+}
+
+/* index: 0: a variable; otherwise the item of an array */
+static void put_value(FILE *script, const char *name, int index, const Json *value, Arena *arena) {
+    fputs(name, script);
+    if (index) fprintf(script, "[%d]", index);
+    fputs(" = ", script);
+    if (json_is_number(value))
+        fprintf(script, "%.17g", json_number(value, 0));
+    else
+        put_text(script, json_text(value, ""), arena);
+    putc('\n', script);
+}
+
+static void put_list(FILE *script, const char *name, const Json *list, Arena *arena) {
+    fprintf(script, "%s = %d\n", name, json_count(list));
+    for (const Json *key = json_first(json_first(list)); key; key = json_next(key)) {
+        int index = 0;
+        fprintf(script, "array %s[%d]\n", json_name(key), json_count(list));
+        for (const Json *item = json_first(list); item; item = json_next(item))
+            put_value(script, json_name(key), ++index, json_get(item, json_name(key)), arena);
+    }
+}
+
+void gnuplot_set(FILE *script, const Json *variables, Arena *arena) {
+    for (const Json *value = json_first(variables); value; value = json_next(value))
+        if (json_is_array(value))
+            put_list(script, json_name(value), value, arena);
+        else
+            put_value(script, json_name(value), 0, value, arena);
+}
+
+/* Copies the output of gnuplot; false with err set if there is none. */
 static bool take_figure(FILE *out, int pipe, Error *err) {
     char bytes[65536];
     bool any = false;
@@ -79,7 +118,8 @@ static bool start(pid_t *pid, FILE *script, int end, char **variables, Error *er
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, fileno(script), STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, end, FIGURE); /* which may have been the script's number */
+    posix_spawn_file_actions_adddup2(&actions, end,
+                                     FIGURE); /* after the script, whose descriptor may be FIGURE */
     posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
     int code = posix_spawnp(pid, program, &actions, NULL, arguments, variables);
     posix_spawn_file_actions_destroy(&actions);

@@ -1,55 +1,49 @@
 #include "report/html.h"
 
 #include <math.h>
-#include <stdlib.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "base/escape.h"
 #include "base/sha256.h"
 #include "report/page.h"
 
-/* "sha256-" and the digest in base64, as a content security policy names a text. */
-static const char *policy_hash(const char *text, Arena *arena) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char hex[SHA256_HEX_SIZE], base64[45] = "";
-    unsigned char bytes[33] = {0}; /* 32, and one that base64 reads as padding */
-    sha256_hex(text, strlen(text), hex);
-    for (int i = 0; i < 32; i++) {
-        const char pair[] = {hex[2 * i], hex[2 * i + 1], '\0'};
-        bytes[i] = (unsigned char)strtoul(pair, NULL, 16);
+void html_put(FILE *out, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    for (const char *at = format; *at; at++) {
+        if (*at != '%') {
+            putc(*at, out);
+            continue;
+        }
+        at++;
+        if (*at == 's')
+            escape_put(ESCAPE_XML, va_arg(arguments, const char *), out);
+        else if (*at == '%')
+            putc('%', out);
+        else if (*at == 'd')
+            fprintf(out, "%d", va_arg(arguments, int));
+        else
+            BUG("html_put: %%%c", *at);
     }
-    for (int i = 0, at = 0; i < 33; i += 3) {
-        unsigned group = (unsigned)bytes[i] << 16 | (unsigned)bytes[i + 1] << 8 | bytes[i + 2];
-        for (int shift = 18; shift >= 0; shift -= 6) base64[at++] = digits[group >> shift & 63];
-    }
-    base64[43] = '='; /* 32 bytes are 43 digits */
-    return arena_format(arena, "sha256-%s", base64);
-}
-
-void html_text(const char *text, FILE *out) {
-    escape_put(ESCAPE_XML, text, out);
-}
-
-void html_element(const char *name, const char *text, FILE *out) {
-    fprintf(out, "<%s>", name);
-    html_text(text, out);
-    fprintf(out, "</%.*s>\n", (int)strcspn(name, " "), name);
+    va_end(arguments);
 }
 
 void html_begin(FILE *out, const char *title) {
-    Arena *arena = arena_new(0);
+    char style[SHA256_BASE64_SIZE], script[SHA256_BASE64_SIZE];
+    sha256_base64(page_style, strlen(page_style), style);
+    sha256_base64(page_script, strlen(page_script), script);
     fprintf(out,
             "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n"
             "<meta charset=\"utf-8\"/>\n<meta http-equiv=\"Content-Security-Policy\" content=\"default-src "
             "'none'; "
-            "style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'\"/>\n"
+            "style-src 'sha256-%s'; script-src 'sha256-%s'; base-uri 'none'; form-action 'none'\"/>\n"
             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
             "<meta name=\"color-scheme\" content=\"light dark\"/>\n"
             "<meta name=\"referrer\" content=\"no-referrer\"/>\n",
-            policy_hash(page_style, arena), policy_hash(page_script, arena));
-    html_element("title", title, out);
+            style, script);
+    html_put(out, "<title>%s</title>\n", title);
     fprintf(out, "<style>%s</style>\n</head>\n<body>\n<main>\n", page_style);
-    arena_free(arena);
 }
 
 void html_end(FILE *out) {
@@ -62,21 +56,19 @@ static void put_cell(const TableCell *cell, bool left, FILE *out) {
         fprintf(out, " class=\"%s%s%s\"", left ? "left" : "", left && cell->best ? " " : "",
                 cell->best ? "best" : "");
     if (isfinite(cell->number)) fprintf(out, " data-value=\"%.17g\"", cell->number);
-    putc('>', out);
-    html_text(cell->text, out);
-    fputs("</td>", out);
+    html_put(out, ">%s</td>", cell->text);
 }
 
 static void put_grid(const TableGrid *grid, const char *label, FILE *out, Arena *arena) {
-    fputs("<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"", out);
-    html_text(label, out);
-    fputs("\">\n<table class=\"sortable\">\n", out);
-    if (*grid->caption) html_element("caption", grid->caption, out);
+    html_put(out,
+             "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"%s\">\n"
+             "<table class=\"sortable\">\n",
+             label);
+    if (*grid->caption) html_put(out, "<caption><span>%s</span></caption>\n", grid->caption);
     fputs("<thead><tr>", out);
     for (int c = 0; c < grid->columns; c++) {
         fputs(grid->heads[c].left ? "<th scope=\"col\" class=\"left\">" : "<th scope=\"col\">", out);
-        html_text(table_grid_head(&grid->heads[c], arena), out);
-        fputs("</th>", out);
+        html_put(out, "%s</th>", table_grid_head(&grid->heads[c], arena));
     }
     fputs("</tr></thead>\n<tbody>\n", out);
     for (int r = 0; r < grid->rows; r++) {
@@ -105,10 +97,9 @@ bool html_svg(const char *svg, const char *prefix, const char *label, FILE *out)
             "<svg viewBox=\"%.*s\" role=\"img\" xmlns=\"http://www.w3.org/2000/svg\" "
             "xmlns:xlink=\"http://www.w3.org/1999/xlink\" aria-label=\"",
             (int)strcspn(view, "\"<>"), view);
-    html_text(label, out);
-    fputs("\">\n", out);
+    html_put(out, "%s\">\n", label);
     while (*at) {
-        if (!strncmp(at, "<title>", 7)) { /* gnuplot's names of plots, which browsers would show */
+        if (!strncmp(at, "<title>", 7)) { /* gnuplot's names of plots, which browsers show as tooltips */
             const char *end = strstr(at, "</title>");
             at = end ? end + 8 : at + 7;
             continue;
@@ -117,7 +108,7 @@ bool html_svg(const char *svg, const char *prefix, const char *label, FILE *out)
         while (name < COUNT_OF(names) && strncmp(at, names[name], strlen(names[name])) != 0) name++;
         bool named = name < COUNT_OF(names);
         int size = named ? (int)strlen(names[name]) : escape_size(at);
-        fwrite(at, 1, (size_t)size, out); /* what gnuplot draws has been escaped before */
+        fwrite(at, 1, (size_t)size, out); /* text was escaped for gnuplot, which escapes it for XML */
         if (named) fputs(prefix, out);
         at += size ? size : 1;
     }

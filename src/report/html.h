@@ -1,7 +1,7 @@
 /* html: writes one self-contained page.
  *
- * All text that is not the program's own goes through html_text, which escapes it (ESCAPE_XML). The page
- * loads nothing and runs nothing except its one style sheet and one script, which its content security
+ * All text that is not the program's own is an argument of html_put, which escapes it (ESCAPE_XML). The
+ * page loads nothing and runs nothing except its one style sheet and one script, which its content security
  * policy names by their SHA-256. It is also well-formed XML.
  */
 #ifndef POSLAB_REPORT_HTML_H
@@ -12,9 +12,8 @@
 void html_begin(FILE *out, const char *title); /* to the opening of <main> */
 void html_end(FILE *out);
 
-void html_text(const char *text, FILE *out);
-void html_element(const char *name, const char *text,
-                  FILE *out); /* <name>text</name>; name may carry attributes */
+/* Writes the format, in which %s is a text, which is escaped, and %d a number. */
+void html_put(FILE *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The grids of a table, which the page's script makes sortable; `label` names them for those who do not see
    them. Title, notes and signature are the caller's. */

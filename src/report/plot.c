@@ -5,18 +5,13 @@
 #include "data/corpus_options.h"
 #include "store/database.h"
 #include "store/runs.h"
-#include "analysis/observations.h"
+#include "analysis/selection.h"
 #include "report/gnuplot.h"
 
-static const FigureKind *const kinds[] = {
-    [PLOT_CURVES] = &figure_curves, [PLOT_POSITION] = &figure_position, [PLOT_COST] = &figure_cost,
-    [PLOT_BIAS] = &figure_bias,     [PLOT_EARLY] = &figure_early,       [PLOT_PAPER] = &figure_paper,
-    [PLOT_LOSS] = &figure_loss,     [PLOT_ACCURACY] = &figure_accuracy,
-};
-const char *const plot_figure_names[] = {
-    [PLOT_CURVES] = "curves", [PLOT_POSITION] = "position", [PLOT_COST] = "cost",
-    [PLOT_BIAS] = "bias",     [PLOT_EARLY] = "early",       [PLOT_PAPER] = "paper",
-    [PLOT_LOSS] = "loss",     [PLOT_ACCURACY] = "accuracy", NULL};
+#define KIND(NAME, SYMBOL) &figure_##NAME,
+#define NAME(NAME, SYMBOL) #NAME,
+static const FigureKind *const kinds[] = {PLOT_FIGURES(KIND)};
+const char *const plot_figure_names[] = {PLOT_FIGURES(NAME) NULL};
 
 /* The suffix of a path without the dot, "" if it has none. */
 static const char *path_suffix(const char *path) {
@@ -42,7 +37,7 @@ static const char *find_experiment(Database *store, const char *wanted, Arena *a
     return NULL;
 }
 
-/* The figure of an experiment on a task cannot be one of perplexities. */
+/* For an experiment on a task only some figures exist. */
 static const FigureKind *find_kind(const Results *set, PlotFigure kind, Error *err) {
     if (!set->task || kind == PLOT_ACCURACY || kind == PLOT_BIAS || kind == PLOT_LOSS) return kinds[kind];
     error_set(err, EXIT_USAGE,
@@ -51,7 +46,7 @@ static const FigureKind *find_kind(const Results *set, PlotFigure kind, Error *e
     return NULL;
 }
 
-/* What a token of the experiment is. */
+/* "byte" or "token". */
 static const char *find_unit(const Results *set) {
     for (int i = 0; i < set->count; i++)
         for (int k = 0; k < set->items[i].count; k++)
@@ -62,17 +57,18 @@ static const char *find_unit(const Results *set) {
     return "byte";
 }
 
-bool plot_results(Database *store, const Results *set, const PlotOptions *options, Error *err) {
+bool plot_results(const Results *set, const PlotOptions *options, Error *err) {
     const FigureKind *kind = find_kind(set, options->kind, err);
     if (!kind) return false;
     const char *format = find_format(options, err);
     if (!format) return false;
     Arena *arena = arena_new(0);
-    Figure figure = {.whole = set, .look = options->look, .arena = arena};
-    figure.set = observations_select(set, options->where, options->methods, arena, err);
-    figure.unit = figure.set ? find_unit(figure.set) : NULL;
-    bool fine = figure.set && kind->make(&figure, store, err) &&
-                figure_draw(kind, &figure, options->figure, format, options->template, err);
+    Figure figure = {.set = set, .whole = set, .look = options->look, .arena = arena};
+    int one = 1;
+    bool fine = selection_apply(&figure.set, &one, options->where, options->methods, arena, err);
+    if (fine) figure.unit = find_unit(figure.set);
+    fine = fine && kind->make(&figure, err) &&
+           figure_draw(kind, &figure, options->figure, format, options->template, err);
     arena_free(arena);
     return fine;
 }
@@ -82,8 +78,9 @@ bool plot_figure(Database *store, const PlotOptions *options, Error *err) {
     const char *name = find_experiment(store, options->experiment, arena, err);
     const Results *set = name ? results_read(store, name, options->best, arena, err) : NULL;
     PlotOptions chosen = *options;
-    if (set && set->task && chosen.kind == PLOT_CURVES) chosen.kind = PLOT_ACCURACY; /* the default there */
-    bool fine = set && plot_results(store, set, &chosen, err);
+    if (set && set->task && chosen.kind == PLOT_CURVES)
+        chosen.kind = PLOT_ACCURACY; /* the default for tasks */
+    bool fine = set && plot_results(set, &chosen, err);
     arena_free(arena);
     return fine;
 }

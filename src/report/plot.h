@@ -8,16 +8,13 @@
 
 #include "report/figure.h"
 
-typedef enum PlotFigure {
-    PLOT_CURVES, /* the default */
-    PLOT_POSITION,
-    PLOT_COST,
-    PLOT_BIAS,
-    PLOT_EARLY,
-    PLOT_PAPER,
-    PLOT_LOSS,
-    PLOT_ACCURACY,
-} PlotFigure;
+/* The figures: the part of a FigureKind's symbol, of a PlotFigure and its name; the first is the default. */
+#define PLOT_FIGURES(X)                                                                                      \
+    X(curves, CURVES)                                                                                        \
+    X(position, POSITION)                                                                                    \
+    X(cost, COST) X(bias, BIAS) X(early, EARLY) X(paper, PAPER) X(loss, LOSS) X(accuracy, ACCURACY)
+#define PLOT_ENUM(NAME, SYMBOL) PLOT_##SYMBOL,
+typedef enum PlotFigure { PLOT_FIGURES(PLOT_ENUM) } PlotFigure;
 extern const char *const plot_figure_names[]; /* NULL-terminated */
 
 typedef struct PlotOptions {
@@ -38,6 +35,6 @@ typedef struct PlotOptions {
 bool plot_figure(Database *store, const PlotOptions *options, Error *err);
 
 /* The same of results that have been read; options->experiment and ->best are not used. */
-bool plot_results(Database *store, const Results *set, const PlotOptions *options, Error *err);
+bool plot_results(const Results *set, const PlotOptions *options, Error *err);
 
 #endif

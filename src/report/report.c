@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/text.h"
+
 #include "sys/atomic_file.h"
 #include "position/encoding.h"
 #include "store/database.h"
@@ -17,11 +19,11 @@
 
 typedef struct Report {
     Database *store;
-    int index; /* among the experiments of the file */
+    int index; /* of the experiment in the page */
     const ReportOptions *options;
     const Results *set;
     const ClaimList *claims;
-    bool figureless; /* figures cannot be drawn, and the page says so */
+    bool figureless; /* drawing has failed, and the page says so */
     FILE *out;
     Arena *arena;
 } Report;
@@ -29,25 +31,22 @@ typedef struct Report {
 /* --- what was compared --- */
 
 static void put_term(const Report *report, const char *term, const char *text) {
-    if (!*text) return;
-    html_element("dt", term, report->out);
-    html_element("dd", text, report->out);
+    if (*text) html_put(report->out, "<dt>%s</dt>\n<dd>%s</dd>\n", term, text);
 }
 
-/* The different values of a query's first column, in their order. */
+/* The values of the first column of a query, separated by semicolons. */
 static const char *list_of(const Report *report, const char *sql, Error *err) {
     const char *const parameters[] = {report->set->experiment, NULL};
     const char *list = "";
     Query *query = query_begin(report->store, sql, parameters);
     while (query_next(query))
-        if (*query_text(query, 0))
-            list = arena_format(report->arena, "%s%s%s", list, *list ? "; " : "", query_text(query, 0));
+        if (*query_text(query, 0)) list = text_join(list, "; ", query_text(query, 0), report->arena);
     return query_end(query, err) ? list : NULL;
 }
 
-/* lists: the term, and the query of its values; NULL: the sources of the papers' numbers. */
+/* Ends a list of terms. lists: the term, and the query of its values; NULL: the sources of the papers'
+ * numbers. */
 static bool put_lists(const Report *report, const char *const (*lists)[2], int count, Error *err) {
-    fputs("<dl>\n", report->out);
     for (int i = 0; i < count; i++) {
         const char *list = lists[i][1] ? list_of(report, lists[i][1], err) : report->set->reference->sources;
         if (!list) return false;
@@ -59,10 +58,6 @@ static bool put_lists(const Report *report, const char *const (*lists)[2], int c
 
 #define RUNS " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
 
-static bool same_name(const Series *a, const Series *b) {
-    return !strcmp(a->name, b->name);
-}
-
 static bool put_compared(Report *report, Error *err) {
     static const char *const lists[][2] = {
         {"trained at",
@@ -71,14 +66,6 @@ static bool put_compared(Report *report, Error *err) {
          "SELECT iif(task, 'sizes ', '') || group_concat(l, ', ') || iif(task, '', ' tokens') FROM (SELECT"
          " DISTINCT eval_length AS l, protocol = 'exact' AS task FROM outcome"
          " WHERE experiment = ? AND outcome <> 'beyond_text' ORDER BY eval_length)"},
-        {"evaluated how",
-         "SELECT split || ' split, ' || protocol || iif(stride_rule = 'L', '', ' ' || stride_rule) ||"
-         " iif(max(tokens) < requested, ', ' || max(tokens) || ' targets (' || requested || ' requested)',"
-         " iif(protocol = 'exact', ', ' || requested || ' examples of each size',"
-         " iif(requested, iif(protocol = 'last_n', ', last ', ', first ') || requested || ' targets', ''))) "
-         "||"
-         " iif(eval_precision = 'fp32', '', ', ' || eval_precision) FROM outcome WHERE experiment = ?"
-         " GROUP BY split, protocol, stride_rule, requested, eval_precision ORDER BY min(ordinal)"},
         {"seeds",
          "SELECT min(n) || iif(max(n) > min(n), ' to ' || max(n), '') FROM (SELECT count(*) AS n" RUNS
          " WHERE x.name = ? GROUP BY r.label, p.variant, r.train_length)"},
@@ -105,97 +92,77 @@ static bool put_compared(Report *report, Error *err) {
     for (int i = 0; i < report->set->count; i++) {
         const Series *series = &report->set->items[i];
         const PositionMethod *method = encoding_find(series->method);
-        if (!results_is_first(report->set, i, same_name)) continue;
-        fputs("<li><b>", report->out);
-        html_text(series->name, report->out);
-        fputs("</b>", report->out);
-        if (method && method->citation)
-            html_text(arena_format(report->arena, ": %s", method->citation), report->out);
-        fputs("</li>\n", report->out);
+        if (!results_is_first(report->set, i, series_same_name)) continue;
+        bool cited = method && method->citation;
+        html_put(report->out, "<li><b>%s</b>%s%s</li>\n", series->name, cited ? ": " : "",
+                 cited ? method->citation : "");
     }
-    fputs("</ul>\n", report->out);
+    const char *protocols = "";
+    for (int i = 0; i < report->set->count; i++)
+        if (results_is_first(report->set, i, series_same_protocol))
+            protocols = text_join(protocols, "; ", report->set->items[i].evaluated, report->arena);
+    fputs("</ul>\n<dl>\n", report->out);
+    put_term(report, "evaluated on", protocols);
     return put_lists(report, lists, COUNT_OF(lists), err);
 }
 
-/* --- answer, figures, claims --- */
+/* --- answer, claims --- */
 
 static bool put_answer(Report *report, Error *err) {
     return summary_answer(report->set, report->claims, report->out, report->arena, err);
 }
 
-static bool put_group(Report *report, ReportFigures group, Error *err) {
-    return report_figures_write(report->store, report->set, report->index, group, &report->figureless,
-                                report->out, report->arena, err);
-}
-
-static bool put_main_figure(Report *report, Error *err) {
-    return put_group(report, REPORT_FIGURES_MAIN, err);
-}
-
-static bool put_more_figures(Report *report, Error *err) {
-    return put_group(report, REPORT_FIGURES_MORE, err);
-}
-
 static bool put_claims(Report *report, Error *err) {
-    summary_claims(report->claims, report->out, report->arena);
-    return put_group(report, REPORT_FIGURES_PAPER, err);
+    (void)err;
+    summary_claims(report->set, report->claims, report->out, report->arena);
+    return true;
 }
 
 /* --- tables --- */
 
+static void put_note(const Report *report, const char *note) {
+    if (note) html_put(report->out, "<p class=\"note\">%s</p>\n", note);
+}
+
 static void put_table(const Report *report, const Table *table, const char *title) {
-    html_element("h3", title, report->out);
+    html_put(report->out, "<h3>%s</h3>\n", title);
     html_table(table, title, report->out);
-    for (int i = 0; i < table->note_count; i++)
-        html_element("p class=\"note\"", table->notes[i], report->out);
-    html_element("p class=\"signature\"", table->signature, report->out);
+    for (int i = 0; i < table->note_count; i++) put_note(report, table->notes[i]);
+    html_put(report->out, "<p class=\"signature\">%s</p>\n", table->signature);
 }
 
 static bool put_cost(Report *report, Error *err) {
     static const TableColumn columns[] = {
-        {"", "method", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
-        {"", "trained at", TABLE_INT, TABLE_FOR_PEOPLE, 0},
-        {"", "parameters", TABLE_INT, TABLE_FOR_PEOPLE, 0},
-        {"", "position parameters", TABLE_INT, TABLE_FOR_PEOPLE, 0},
-        {"", "tokens/s", TABLE_REAL, TABLE_FOR_PEOPLE, 0},
-        {"", "seconds", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
-        {"", "processor", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
-        {"", "load", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
-        {"", "MiB", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
-        {"", "runs", TABLE_INT, TABLE_FOR_PEOPLE, 0},
+        {NULL, "method", TABLE_TEXT},
+        {NULL, "trained at", TABLE_INT},
+        {NULL, "parameters", TABLE_INT},
+        {NULL, "position parameters", TABLE_INT},
+        {NULL, "tokens/s", TABLE_REAL},
+        {NULL, "seconds", TABLE_REAL, .decimals = 1},
+        {NULL, "processor", TABLE_REAL, .decimals = 1},
+        {NULL, "load", TABLE_REAL, .decimals = 1},
+        {NULL, "MiB", TABLE_REAL, .decimals = 1},
+        {NULL, "runs", TABLE_INT},
     };
     const Results *set = report->set;
-    const Series **rows = NEW(report->arena, set->count, const Series *);
-    int count = 0;
-    for (int i = 0; i < set->count; i++) /* training is the same under every protocol */
-        if (results_is_first(set, i, series_same_runs)) rows[count++] = &set->items[i];
     Table *table = table_new(NULL, columns, COUNT_OF(columns), report->arena);
-    for (int r = 0; r < count; r++) {
-        const Series *series = rows[r];
-        const double numbers[] = {(double)series->train_length,
-                                  (double)series->parameters,
-                                  (double)series->position_parameters,
-                                  series->cost[SERIES_SPEED],
-                                  series->cost[SERIES_SECONDS],
-                                  series->cost[SERIES_PROCESSOR],
-                                  series->cost[SERIES_LOAD],
-                                  series->cost[SERIES_BYTES] / (1 << 20),
-                                  series->run_count};
-        TableCell *row = table_row(table);
-        row[0] = table_text(series->name);
-        for (int i = 0; i < COUNT_OF(numbers); i++)
-            row[i + 1] = table_shown(numbers[i], isfinite(numbers[i]) ? NULL : "-");
+    for (int i = 0; i < set->count; i++) {
+        const Series *series = &set->items[i];
+        const double *cost = series->cost;
+        if (!results_is_first(set, i, series_same_runs)) continue; /* protocols share the training */
+        TableCell *row = TABLE_TEXTS(table_row(table), series->name);
+        TABLE_NUMBERS(row, series->train_length, series->parameters, series->position_parameters,
+                      cost[SERIES_SPEED], cost[SERIES_SECONDS], cost[SERIES_PROCESSOR], cost[SERIES_LOAD],
+                      cost[SERIES_BYTES] / (1 << 20), series->run_count);
+        for (int c = 0; c < COUNT_OF(columns) - 1; c++)
+            if (isnan(row[c].number)) row[c].text = "-";
     }
     (void)err;
     html_table(table, "Cost of training", report->out);
-    html_element(
-        "p class=\"note\"",
-        "Means over the runs, as each measured itself. Processor: seconds of all threads. Load: of the "
-        "machine. Other work on the machine slows runs down; `poslab bench CONFIG --db DB` compares "
-        "speeds.",
-        report->out);
-    const char *warning = series_speed_warning(set->items, set->count, report->arena);
-    if (warning) html_element("p class=\"note\"", warning, report->out);
+    put_note(report,
+             "Means over the runs, as measured by each. Processor: seconds of all threads. Load: of the "
+             "machine. Other load slows runs down; `poslab bench CONFIG --db DB` compares speeds.");
+    put_note(report, series_speed_warning(set->items, set->count, report->arena));
     return true;
 }
 
@@ -223,7 +190,7 @@ static bool put_differences(Report *report, Error *err) {
                                      .ends = true,
                                      .resamples = STATS_RESAMPLES,
                                      .block = STATS_BLOCK};
-    const Table *table = analysis_table(report->store, report->set, &options, report->arena, err);
+    const Table *table = analysis_table(report->set, &options, report->arena, err);
     if (!table) return false;
     put_table(
         report, table,
@@ -234,7 +201,7 @@ static bool put_differences(Report *report, Error *err) {
     return true;
 }
 
-/* What a protocol does, for those that are used. */
+/* Explains the protocols that the experiment uses. */
 static bool put_protocols(Report *report, Error *err) {
     static const char *const protocols[][2] = {
         {"nonoverlapping", "The text is cut into windows of the evaluation length. Every token is predicted "
@@ -260,14 +227,13 @@ static bool put_protocols(Report *report, Error *err) {
 
 /* --- config and provenance --- */
 
-/* What the config says of the experiment. */
+/* The notes and tags of the config. */
 static bool put_notes(const Report *report, Error *err) {
     const char *const name[] = {report->set->experiment, NULL};
     Query *query = query_begin(report->store, RUNS_NOTES, name);
     if (query_next(query)) {
-        if (*query_text(query, 0)) html_element("p", query_text(query, 0), report->out);
-        if (*query_text(query, 1))
-            html_element("p", arena_format(report->arena, "Tags: %s", query_text(query, 1)), report->out);
+        if (*query_text(query, 0)) html_put(report->out, "<p>%s</p>\n", query_text(query, 0));
+        if (*query_text(query, 1)) html_put(report->out, "<p>Tags: %s</p>\n", query_text(query, 1));
     }
     return query_end(query, err);
 }
@@ -277,9 +243,8 @@ static bool put_config(Report *report, Error *err) {
     if (!text) return false;
     Error ignored;
     Json *json = json_parse(text, strlen(text), "config", report->arena, &ignored);
-    fputs("<details><summary>The config file</summary>\n", report->out);
-    html_element("pre", json ? json_print_pretty(json, report->arena) : text, report->out);
-    fputs("</details>\n", report->out);
+    html_put(report->out, "<details><summary>The config file</summary>\n<pre>%s</pre>\n</details>\n",
+             json ? json_print_pretty(json, report->arena) : text);
     return true;
 }
 
@@ -306,6 +271,7 @@ static bool put_provenance(Report *report, Error *err) {
         {"run keys",
          "SELECT group_concat(key, ' ') FROM (SELECT r.key" RUNS " WHERE x.name = ? ORDER BY p.ordinal)"},
     };
+    fputs("<dl>\n", report->out);
     return put_lists(report, lists, COUNT_OF(lists), err);
 }
 
@@ -328,16 +294,17 @@ static bool has_claims(const Report *report) {
 static const struct {
     const char *id, *title;
     bool (*wanted)(const Report *); /* NULL: always */
-    bool (*put)(Report *, Error *);
+    bool (*put)(Report *, Error *); /* NULL: nothing but figures */
+    ReportFigures figures;
 } sections[] = {
     {"answer", "The answer", NULL, put_answer},
-    {"figure", "Figure", has_results, put_main_figure},
+    {"figure", "Figure", has_results, NULL, REPORT_FIGURES_MAIN},
     {"tables", "Tables", has_results, put_tables},
     {"differences", "Paired differences", has_others, put_differences},
-    {"claims", "The paper's claims", has_claims, put_claims},
+    {"claims", "The paper's claims", has_claims, put_claims, REPORT_FIGURES_PAPER},
     {"compared", "What was compared", NULL, put_compared},
     {"protocols", "How it was evaluated", has_results, put_protocols},
-    {"more", "More figures", has_results, put_more_figures},
+    {"more", "More figures", has_results, NULL, REPORT_FIGURES_MORE},
     {"cost", "Cost of training", has_results, put_cost},
     {"config", "Config", NULL, put_config},
     {"provenance", "Provenance", NULL, put_provenance},
@@ -346,34 +313,32 @@ static const struct {
 static void put_contents(const Report *report) {
     fputs("<nav aria-label=\"Contents\"><ul>\n", report->out);
     for (int i = 0; i < COUNT_OF(sections); i++)
-        if (!sections[i].wanted || sections[i].wanted(report)) {
-            fprintf(report->out, "<li><a href=\"#e%d-%s\">", report->index, sections[i].id);
-            html_text(sections[i].title, report->out);
-            fputs("</a></li>\n", report->out);
-        }
+        if (!sections[i].wanted || sections[i].wanted(report))
+            html_put(report->out, "<li><a href=\"#e%d-%s\">%s</a></li>\n", report->index, sections[i].id,
+                     sections[i].title);
     fputs("<li><a href=\"#glossary\">Glossary</a></li>\n</ul></nav>\n", report->out);
 }
 
 static bool put_experiment(Report *report, const char *name, Error *err) {
     report->set = results_read(report->store, name, report->options->best, report->arena, err);
     report->claims =
-        report->set ? claims_judge(report->store, report->set, report->options->claims, report->arena, err)
-                    : NULL;
+        report->set ? claims_judge(report->set, report->options->claims, report->arena, err) : NULL;
     if (!report->claims) return false;
-    html_element(arena_format(report->arena, "h1 id=\"e%d\"", report->index), name, report->out);
-    html_element("p class=\"lead\"",
-                 "Position methods of transformers compared: trained on short sequences, evaluated on longer "
-                 "ones. Written by poslab from its database.",
-                 report->out);
-    if (report->set->best) html_element("p", report->set->best, report->out);
-    const char *stale = results_stale_note(report->set, report->arena);
-    if (stale) html_element("p class=\"note\"", stale, report->out);
+    html_put(
+        report->out,
+        "<h1 id=\"e%d\">%s</h1>\n<p class=\"lead\">Position methods of transformers compared: trained on "
+        "short sequences, evaluated on longer ones. Written by poslab from its database.</p>\n",
+        report->index, name);
+    if (report->set->best) html_put(report->out, "<p>%s</p>\n", report->set->best);
+    put_note(report, results_stale_note(report->set, report->arena));
     bool fine = put_notes(report, err);
     for (int i = 0; fine && i < COUNT_OF(sections); i++) {
         if (sections[i].wanted && !sections[i].wanted(report)) continue;
-        html_element(arena_format(report->arena, "h2 id=\"e%d-%s\"", report->index, sections[i].id),
-                     sections[i].title, report->out);
-        fine = sections[i].put(report, err);
+        html_put(report->out, "<h2 id=\"e%d-%s\">%s</h2>\n", report->index, sections[i].id,
+                 sections[i].title);
+        fine = (!sections[i].put || sections[i].put(report, err)) &&
+               report_figures_write(report->set, report->index, sections[i].figures, &report->figureless,
+                                    report->out, report->arena, err);
         if (i == 0) put_contents(report);
     }
     return fine;
@@ -381,32 +346,30 @@ static bool put_experiment(Report *report, const char *name, Error *err) {
 
 static void put_glossary(const Report *report) {
     static const char *const words[][2] = {
-        {"perplexity",
-         "exp of the mean loss per token. Lower is better; a model that guesses among N tokens has N. "
-         "Perplexities of different tokenizers cannot be compared."},
+        {"perplexity", "exp of the mean loss per token. Lower is better; guessing among N tokens gives N. "
+                       "Perplexities of different tokenizers cannot be compared."},
         {"token", "what the model predicts: a byte, or a number of a tokenizer"},
         {"training length L", "tokens of a training sequence"},
         {"evaluation length", "tokens of a window in evaluation"},
         {"extrapolation",
          "evaluation at lengths beyond L without a rise of perplexity; here: of more than 5 %"},
-        {"position method", "how the model is told where a token is in the sequence"},
+        {"position method", "how the model receives the position of a token in the sequence"},
         {"seed", "the number that determines initial weights and batches; all methods are trained with the "
                  "same seeds"},
         {"paired difference", "the difference between two methods with the same seeds on the same windows"},
         {"95 % interval",
-         "from the bootstrap: seeds and windows are drawn again and again, and 95 % of the differences "
-         "are within it"},
-        {"p (Holm)",
-         "how often a difference as large would come from chance, corrected for the number of comparisons"},
+         "from the bootstrap: seeds and windows are resampled many times, and 95 % of the differences are "
+         "in the interval"},
+        {"p (Holm)", "the probability of a difference at least as large by chance, corrected for the number "
+                     "of comparisons"},
         {"split",
          "the part of the text: for training (train), for choices (valid), for the final numbers (test)"},
-        {"bench", "a measurement of speed, with methods in turns"},
+        {"bench", "a measurement of speed that alternates methods"},
         {"variant",
          "a change after training: the same weights with another method or other attention options"},
         {"run", "the training of one method with one seed, and its evaluations"},
     };
-    html_element("h2 id=\"glossary\"", "Glossary", report->out);
-    fputs("<dl>\n", report->out);
+    fputs("<h2 id=\"glossary\">Glossary</h2>\n<dl>\n", report->out);
     for (int i = 0; i < COUNT_OF(words); i++) put_term(report, words[i][0], words[i][1]);
     fputs("</dl>\n", report->out);
 }
@@ -417,11 +380,8 @@ static bool put_page(Database *store, const ReportOptions *options, FILE *out, A
     if (!names) return false;
     html_begin(out, count == 1 ? arena_format(arena, "%s - poslab", names[0]) : "poslab");
     if (count > 1) fputs("<nav aria-label=\"Experiments\"><ul>\n", out);
-    for (int i = 0; count > 1 && i < count; i++) {
-        fprintf(out, "<li><a href=\"#e%d\">", i);
-        html_text(names[i], out);
-        fputs("</a></li>\n", out);
-    }
+    for (int i = 0; count > 1 && i < count; i++)
+        html_put(out, "<li><a href=\"#e%d\">%s</a></li>\n", i, names[i]);
     if (count > 1) fputs("</ul></nav>\n", out);
     Report report = {.store = store, .options = options, .out = out, .arena = arena};
     for (int i = 0; i < count; i++) {

@@ -1,10 +1,8 @@
-/* report: `poslab report`: one self-contained HTML file about a database's experiments.
+/* report: `poslab report`: one self-contained HTML page (report/html.h) about a database's experiments.
  *
- * For each experiment it shows: the answer in five lines that follow from the numbers; the contents; the
- * figure, drawn by gnuplot and inline, sortable tables and paired differences; the claims of the paper with
- * their verdicts, folded (analysis/claims.h); what was compared, and how; further figures, cost, the config,
- * provenance. A glossary is at the end. The same database gives the same file. The page loads nothing
- * (report/html.h).
+ * For each experiment it shows the answer in up to five lines, the main figure, sortable tables, paired
+ * differences, the verdicts on the paper's claims, what was compared and how, further figures, cost, config
+ * and provenance. A glossary is at the end. The same database gives the same page.
  */
 #ifndef POSLAB_REPORT_REPORT_H
 #define POSLAB_REPORT_REPORT_H

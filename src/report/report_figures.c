@@ -1,15 +1,12 @@
 #include "report/report_figures.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "base/escape.h"
 #include "sys/atomic_file.h"
+#include "sys/tempdir.h"
 #include "report/html.h"
 #include "report/plot.h"
 
 typedef struct Gallery {
-    Database *store;
     const Results *set;
     int index;
     FILE *out;
@@ -27,11 +24,10 @@ static const struct {
      "seeds, a band their range. A method that extrapolates stays level to the right of the dotted line."},
     {REPORT_FIGURES_MAIN, PLOT_ACCURACY, "Exact match by size",
      "A thick line is the median over seeds, each thin line one seed; the sizes of training are shaded. "
-     "Beyond them seeds of one method may differ by anything from 0 to 100 %."},
+     "Beyond them, seeds of one method can differ by up to 100 %."},
     {REPORT_FIGURES_PAPER, PLOT_PAPER, "Here and in the paper",
      "Perplexity divided by that at the training length, one panel for each method. Data and models differ, "
-     "so that "
-     "only the shapes of curves can be compared."},
+     "so only the shapes of curves can be compared."},
     {REPORT_FIGURES_MORE, PLOT_POSITION, "Loss by position in the window",
      "In the longest windows evaluated. Where a method breaks beyond its training length, the loss rises to "
      "the "
@@ -43,11 +39,11 @@ static const struct {
      "tokens, "
      "not from longer context."},
     {REPORT_FIGURES_MORE, PLOT_COST, "Perplexity by training speed",
-     "Speeds are from a bench of the model, with methods in turns. Further right is faster, lower is "
-     "better."},
+     "Speeds are from a bench, which alternates methods. Further right is faster, lower is better."},
     {REPORT_FIGURES_MORE, PLOT_BIAS, "Bias by distance",
-     "What trained models add to the attention scores of each head, first seed, less the value at distance "
-     "0."},
+     "The bias that trained models add to the attention scores, for each head, minus its value at distance "
+     "0. "
+     "First seed."},
     {REPORT_FIGURES_MORE, PLOT_LOSS, "Training loss by update",
      "Means over windows of updates. A method whose loss still falls steeply at the end has not converged."},
 };
@@ -56,36 +52,28 @@ static const struct {
 static bool put_figure(const Gallery *gallery, int index, const char *folder, Error *err) {
     const char *name = plot_figure_names[figures[index].kind];
     const char *path = arena_format(gallery->arena, "%s/%s.svg", folder, name);
-    const char *data = arena_format(gallery->arena, "%s/%s.dat", folder, name);
     const PlotOptions options = {
         .kind = figures[index].kind, .figure = path, .look = {.title = "", .values = true}};
-    bool fine = plot_results(gallery->store, gallery->set, &options, err);
+    bool fine = plot_results(gallery->set, &options, err);
     const char *svg = fine ? file_read(path, SIZE_MAX / 4, NULL, gallery->arena) : NULL;
     if (fine && !svg) error_system(err, "cannot read '%s'", path);
-    unlink(path);
-    unlink(data);
     if (!svg) return err->code == EXIT_USAGE;
     fputs("<figure>\n<div class=\"wide\">", gallery->out);
     const char *prefix = arena_format(gallery->arena, "e%df%d-", gallery->index, index);
     html_svg(svg, prefix,
              arena_format(gallery->arena, "%s: %s", gallery->set->experiment, figures[index].title),
              gallery->out);
-    fputs("</div>\n<figcaption><b>", gallery->out);
-    html_text(figures[index].title, gallery->out);
-    fputs(".</b> ", gallery->out);
-    html_text(figures[index].caption, gallery->out);
-    fputs("</figcaption>\n</figure>\n", gallery->out);
+    html_put(gallery->out, "</div>\n<figcaption><b>%s.</b> %s</figcaption>\n</figure>\n",
+             figures[index].title, figures[index].caption);
     return true;
 }
 
-bool report_figures_write(Database *store, const Results *set, int index, ReportFigures group,
-                          bool *figureless, FILE *out, Arena *arena, Error *err) {
-    if (*figureless) return true;
-    const Gallery gallery = {store, set, index, out, arena};
-    const char *temporary = getenv("TMPDIR");
-    char *folder =
-        arena_format(arena, "%s/poslab-report-XXXXXX", temporary && *temporary ? temporary : "/tmp");
-    if (!mkdtemp(folder)) return error_system(err, "cannot make a folder '%s'", folder);
+bool report_figures_write(const Results *set, int index, ReportFigures group, bool *figureless, FILE *out,
+                          Arena *arena, Error *err) {
+    if (*figureless || group == REPORT_FIGURES_NONE) return true;
+    const Gallery gallery = {set, index, out, arena};
+    const char *folder = tempdir_make(arena, err);
+    if (!folder) return false;
     Error why;
     bool drawn = true;
     for (int i = 0; drawn && i < COUNT_OF(figures); i++)
@@ -93,9 +81,9 @@ bool report_figures_write(Database *store, const Results *set, int index, Report
     *figureless = !drawn;
     if (!drawn) {
         const char *note = arena_format(arena, "Not all figures could be drawn: %s.", why.text);
-        html_element("p class=\"note\"", note, out);
+        html_put(out, "<p class=\"note\">%s</p>\n", note);
         escape_line(stderr, "poslab: %s", note);
     }
-    rmdir(folder);
+    tempdir_remove(folder);
     return true;
 }

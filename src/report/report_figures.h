@@ -1,8 +1,7 @@
 /* report_figures: the figures of an experiment, inline in a page.
  *
- * gnuplot draws them from the standard templates in a temporary folder, which is removed. Figures without
- * data are left out; where drawing fails (no gnuplot), a note says why, in the page and on stderr. The values
- * of points are in the figures as text that the page hides and its script shows.
+ * gnuplot draws them from the standard templates in a temporary folder. Figures without data are left out.
+ * If drawing fails, for example without gnuplot, a note in the page and on stderr says why.
  */
 #ifndef POSLAB_REPORT_REPORT_FIGURES_H
 #define POSLAB_REPORT_REPORT_FIGURES_H
@@ -10,6 +9,7 @@
 #include "analysis/results.h"
 
 typedef enum ReportFigures {
+    REPORT_FIGURES_NONE,
     REPORT_FIGURES_MAIN,  /* perplexity by evaluation length */
     REPORT_FIGURES_PAPER, /* compared with the paper's */
     REPORT_FIGURES_MORE,  /* all others */
@@ -17,7 +17,7 @@ typedef enum ReportFigures {
 
 /* Writes those of a group. figureless: drawing has failed before, and nothing is written; set if it fails.
    index: among the experiments of the page, so that ids differ. Errors: no temporary folder. */
-bool report_figures_write(Database *store, const Results *set, int index, ReportFigures group,
-                          bool *figureless, FILE *out, Arena *arena, Error *err);
+bool report_figures_write(const Results *set, int index, ReportFigures group, bool *figureless, FILE *out,
+                          Arena *arena, Error *err);
 
 #endif

@@ -3,6 +3,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/text.h"
+
+#include "analysis/analysis.h"
 #include "report/html.h"
 
 typedef struct Ranking {
@@ -51,9 +54,8 @@ static bool next_text(const char **text, const Ranking *ranking, bool brief, Are
         *text = arena_format(arena, ", not distinguishable from %s (ratio %.3f, 95 %% interval %.3f to %.3f)",
                              next, exp(difference.nats), exp(difference.low), exp(difference.high));
     else
-        *text =
-            arena_format(arena, ", %.3f times that of the next, %s, with a 95 %% interval of %.3f to %.3f",
-                         exp(difference.nats), next, exp(difference.low), exp(difference.high));
+        *text = arena_format(arena, ", %.3f times that of the next, %s, 95 %% interval %.3f to %.3f",
+                             exp(difference.nats), next, exp(difference.low), exp(difference.high));
     return true;
 }
 
@@ -103,7 +105,7 @@ static const char *task_sentence(const Results *set, const Series *first, Arena 
     for (int i = 0; i < set->count; i++) {
         const SeriesCell *cell = series_cell(&set->items[i], largest);
         if (!series_comparable(first, &set->items[i]) || !cell) continue;
-        double median = series_median(cell, SERIES_EXACT, arena);
+        double median = series_spread(cell, SERIES_EXACT, arena).median;
         if (!(median > highest)) continue;
         highest = median;
         best = &set->items[i];
@@ -112,8 +114,8 @@ static const char *task_sentence(const Results *set, const Series *first, Arena 
                                        *first->setting ? ": " : "", (long long)first->train_low,
                                        (long long)first->train_high, first->task);
     const char *far =
-        best ? arena_format(arena, "%s has the highest median there, %.1f %%", best->label, 100 * highest)
-             : "no method has a median above 0 there";
+        best ? arena_format(arena, "%s has the highest median, %.1f %%", best->label, 100 * highest)
+             : "no method has a median above 0";
     return arena_format(
         arena,
         "%s. At least 90 %% of the examples are answered (median over seeds) up to size: %s. The "
@@ -181,7 +183,7 @@ static const char *reaches(const Results *set, Arena *arena) {
         if (!series_same_protocol(&set->items[i], &set->items[0]) || !results_is_first(set, i, same_name))
             continue;
         const char *reach = reach_text(set, &set->items[i], arena);
-        if (reach) list = arena_format(arena, "%s%s%s", list, *list ? "; " : "", reach);
+        if (reach) list = text_join(list, "; ", reach, arena);
     }
     if (!*list) return NULL;
     return arena_format(arena, "Perplexity stays within 5 %% of that at the training length L up to: %s.",
@@ -196,7 +198,7 @@ static const char *compared(const Results *set, Arena *arena) {
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
         if (series_same_protocol(series, &set->items[0]) && results_is_first(set, i, same_name)) {
-            names = arena_format(arena, "%s%s%s", names, count ? ", " : "", series->name);
+            names = text_join(names, ", ", series->name, arena);
             count++;
         }
         if (begins_length(set, i))
@@ -212,7 +214,7 @@ static const char *compared(const Results *set, Arena *arena) {
     }
     const char *listed = count > 6 ? "" : arena_format(arena, " (%s)", names);
     const char *trials = seeds == 1
-                             ? "one seed each: differences of a few per cent can come from the seed"
+                             ? "one seed each: differences of a few percent can come from the seed"
                              : arena_format(arena, "%s%d seeds each", fewest < seeds ? "up to " : "", seeds);
     return arena_format(
         arena, "%d position method%s%s, trained on sequences of %s tokens, evaluated on up to %lld, with %s.",
@@ -225,22 +227,22 @@ static const char *verdicts(const ClaimList *claims, Arena *arena) {
         if (claims->counts[v])
             list = arena_format(arena, "%s%s%d %s", list, *list ? ", " : "", claims->counts[v],
                                 claims_verdict_names[v]);
-    return arena_format(arena, "Of %d claim%s that it makes, here: %s.", claims->count,
-                        claims->count == 1 ? "" : "s", list);
+    return arena_format(arena, "Of its %d claim%s: %s.", claims->count, claims->count == 1 ? "" : "s", list);
 }
 
-/* With a capital and a full stop; NULL if there is nothing. */
+/* With a capital letter and a full stop; NULL: the list is empty. */
 static const char *sentence(const char *list, Arena *arena) {
     return *list ? arena_format(arena, "%c%s.", *list - 'a' + 'A', list + 1) : NULL;
 }
 
 bool summary_answer(const Results *set, const ClaimList *claims, FILE *out, Arena *arena, Error *err) {
     const char *near, *far;
-    if (!set->count) return html_element("p", "The experiment requests no evaluations.", out), true;
+    if (!set->count) return fputs("<p>The experiment requests no evaluations.</p>\n", out), true;
     if (set->task) {
         fputs("<ol class=\"answer\">\n", out);
         for (int i = 0; i < set->count; i++)
-            if (begins_length(set, i)) html_element("li", task_sentence(set, &set->items[i], arena), out);
+            if (begins_length(set, i))
+                html_put(out, "<li>%s</li>\n", task_sentence(set, &set->items[i], arena));
         fputs("</ol>\n", out);
         return true;
     }
@@ -252,17 +254,11 @@ bool summary_answer(const Results *set, const ClaimList *claims, FILE *out, Aren
         {"Which methods extrapolate?", reaches(set, arena)},
         {"Which has the lowest perplexity at its training length?", sentence(near, arena)},
         {"Which has the lowest at the longest length?", sentence(far, arena)},
-        {"What of the paper's claims?", claims->count ? verdicts(claims, arena) : NULL},
+        {"Are the paper's claims supported?", claims->count ? verdicts(claims, arena) : NULL},
     };
     fputs("<ol class=\"answer\">\n", out);
-    for (int i = 0; i < COUNT_OF(lines); i++) {
-        if (!lines[i].answer) continue;
-        fputs("<li><b>", out);
-        html_text(lines[i].question, out);
-        fputs("</b> ", out);
-        html_text(lines[i].answer, out);
-        fputs("</li>\n", out);
-    }
+    for (int i = 0; i < COUNT_OF(lines); i++)
+        if (lines[i].answer) html_put(out, "<li><b>%s</b> %s</li>\n", lines[i].question, lines[i].answer);
     fputs("</ol>\n", out);
     return true;
 }
@@ -278,66 +274,38 @@ static const struct {
     [CLAIM_UNTESTED] = {"untested", "–"},
 };
 
-static void put_points(const Claim *claim, FILE *out, Arena *arena) {
-    static const TableColumn columns[] = {
-        {"", "method", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},    {"", "against", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
-        {"", "trained at", TABLE_INT, TABLE_FOR_PEOPLE, 0}, {"", "length", TABLE_INT, TABLE_FOR_PEOPLE, 0},
-        {"", "n", TABLE_INT, TABLE_FOR_PEOPLE, 0},          {"", "ratio", TABLE_REAL, TABLE_FOR_PEOPLE, 4},
-        {"", "from", TABLE_REAL, TABLE_FOR_PEOPLE, 4},      {"", "to", TABLE_REAL, TABLE_FOR_PEOPLE, 4},
-        {"", "clear", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
-    };
-    Table *table = table_new(NULL, columns, COUNT_OF(columns), arena);
-    for (int r = 0; r < claim->count; r++) {
-        const ClaimPoint *point = &claim->points[r];
-        TableCell *row = table_row(table);
-        double trained = (double)point->series->train_length;
-        *row++ = table_text(point->series->name);
-        *row++ = table_text(point->against ? point->against->name : "");
-        *row++ = table_shown(trained, point->seeds ? NULL : ""); /* a bench has no training of its own */
-        *row++ = table_number((double)point->length);
-        *row++ = table_shown(point->seeds, point->seeds ? NULL : "bench");
-        *row++ = table_number(point->ratio);
-        *row++ = table_number(point->low);
-        *row++ = table_number(point->high);
-        *row = table_text(point->holds ? "holds" : point->fails ? "fails" : "open");
+static void put_claim(const Results *set, const Claim *claim, FILE *out, Arena *arena) {
+    html_put(
+        out,
+        "<section class=\"claim %s\">\n<span class=\"badge\">%s %s here%s</span>\n<h3>%s</h3>\n<p>%s</p>\n"
+        "<p class=\"note\">The paper, %s%s%s</p>\n",
+        marks[claim->verdict].class, marks[claim->verdict].sign, claims_verdict_names[claim->verdict],
+        claim->seeds == 1 ? ", with one seed" : "", claim->text, claim->finding, claim->section,
+        *claim->paper ? ": " : ".", claim->paper);
+    if (claim->count) {
+        html_put(out, "<details><summary>%d point%s</summary>\n", claim->count, claim->count == 1 ? "" : "s");
+        html_table(analysis_points(set, claim, arena), "Points of this claim", out);
+        fputs("</details>\n", out);
     }
-    fprintf(out, "<details><summary>%d point%s</summary>\n", claim->count, claim->count == 1 ? "" : "s");
-    html_table(table, "Points of this claim", out);
-    fputs("</details>\n", out);
-}
-
-static void put_claim(const Claim *claim, FILE *out, Arena *arena) {
-    fprintf(out, "<section class=\"claim %s\">\n<span class=\"badge\">%s %s here%s</span>\n",
-            marks[claim->verdict].class, marks[claim->verdict].sign, claims_verdict_names[claim->verdict],
-            claim->seeds == 1 ? ", by one seed only" : "");
-    html_element("h3", claim->text, out);
-    html_element("p", claim->finding, out);
-    html_element(
-        "p class=\"note\"",
-        arena_format(arena, "The paper, %s%s%s", claim->section, *claim->paper ? ": " : ".", claim->paper),
-        out);
-    if (claim->count) put_points(claim, out, arena);
     fputs("</section>\n", out);
 }
 
-void summary_claims(const ClaimList *claims, FILE *out, Arena *arena) {
+void summary_claims(const Results *set, const ClaimList *claims, FILE *out, Arena *arena) {
     fputs("<ul class=\"tally\">\n", out);
     for (int v = 0; v < CLAIM_VERDICTS; v++)
-        fprintf(out, "<li class=\"%s\"><b>%s %d</b> %s</li>\n", marks[v].class, marks[v].sign,
-                claims->counts[v], claims_verdict_names[v]);
+        html_put(out, "<li class=\"%s\"><b>%s %d</b> %s</li>\n", marks[v].class, marks[v].sign,
+                 claims->counts[v], claims_verdict_names[v]);
     fputs("</ul>\n<details>\n<summary>Each claim with its verdict</summary>\n", out);
-    for (int i = 0; i < claims->count; i++) put_claim(&claims->items[i], out, arena);
-    html_element("p class=\"note\"",
-                 arena_format(arena, "Claims and numbers of the paper: %s", claims->source), out);
-    html_element(
-        "p class=\"note\"",
-        "A point is a ratio at one length. Its interval is the range of the seeds; for perplexities on "
-        "the same windows it is widened to the 95 % interval of the paired bootstrap. With one seed it "
-        "is 5 % to both sides, which no test supports. It begins at 0 where the other method was "
+    for (int i = 0; i < claims->count; i++) put_claim(set, &claims->items[i], out, arena);
+    html_put(
+        out,
+        "<p class=\"note\">Claims and numbers of the paper: %s</p>\n<p class=\"note\">A point is a ratio at "
+        "one length. Its interval is the range of the seeds; for perplexities on "
+        "the same windows it is widened to the 95 %% interval of the paired bootstrap. With one seed it "
+        "is 5 %% to both sides, which no test supports. It begins at 0 where the other method was "
         "trained on more tokens. Speeds of a bench have the quartiles of its rounds. Supported: at every "
         "point the whole interval is on the claim's side. Contradicted: at half of the points or more the "
         "whole interval is on the other side. Otherwise undecided. Claims are judged one by one, without "
-        "correction for their number, on a model and a text far smaller than the paper's.",
-        out);
-    fputs("</details>\n", out);
+        "correction for their number, on a model and a text far smaller than the paper's.</p>\n</details>\n",
+        claims->source);
 }

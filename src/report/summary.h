@@ -1,8 +1,8 @@
-/* summary: the findings of an experiment: the answer in five lines, and the verdicts on a paper's claims.
+/* summary: the findings of an experiment: the answer in up to five lines, and the verdicts on claims.
  *
- * The lines follow from the numbers. Methods are ranked by mean perplexity at the training length and at the
- * longest evaluated length, under the first protocol. A difference that the paired bootstrap (math/stats.h)
- * cannot confirm is not called one.
+ * Every line follows from the numbers. Methods are ranked by mean perplexity at the training length and at
+ * the longest evaluated length, under the first protocol. The best method is called distinguishable from
+ * the next only if the paired bootstrap (math/stats.h) confirms it.
  */
 #ifndef POSLAB_REPORT_SUMMARY_H
 #define POSLAB_REPORT_SUMMARY_H
@@ -16,6 +16,6 @@
 bool summary_answer(const Results *set, const ClaimList *claims, FILE *out, Arena *arena, Error *err);
 
 /* Writes how many claims have which verdict and, folded, each claim with its points. */
-void summary_claims(const ClaimList *claims, FILE *out, Arena *arena);
+void summary_claims(const Results *set, const ClaimList *claims, FILE *out, Arena *arena);
 
 #endif

@@ -48,6 +48,7 @@ const char *run_task_stale_text(int stale, int runs, Arena *arena) {
 
 /* --- as JSON --- */
 
+static const OptionPart request_parts[] = {{.key = "variant"}, {.key = "hint"}, {0}};
 static const OptionField request_fields[] = {
     {"split", OPTION_CHOICE, offsetof(EvaluateRequest, split), .choices = corpus_split_names},
     {"tokens", OPTION_INT, offsetof(EvaluateRequest, tokens), .high = 1e15},
@@ -56,11 +57,15 @@ static const OptionField request_fields[] = {
     {"stride", OPTION_INT, offsetof(EvaluateRequest, stride), .default_value = 1, .low = 1, .high = 1e9},
     {"precision", OPTION_CHOICE, offsetof(EvaluateRequest, precision), .choices = precision_names},
 };
+static const OptionSection request_section = {"requests", NULL, request_fields, COUNT_OF(request_fields),
+                                              request_parts};
 
 static const OptionField variant_fields[] = {
     {"name", OPTION_TEXT, offsetof(EvaluateVariant, name), .help = "of the variant"},
     {"options", OPTION_TEXT, offsetof(EvaluateVariant, options), .help = "what is changed"},
 };
+static const OptionSection variant_section = {"requests.variant", NULL, variant_fields,
+                                              COUNT_OF(variant_fields), NULL};
 
 static Json *request_json(const EvaluateRequest *request, Arena *arena) {
     Json *json = json_new_object(arena), *variant = json_new_object(arena);
@@ -74,7 +79,6 @@ static Json *request_json(const EvaluateRequest *request, Arena *arena) {
 
 static bool read_request(EvaluateRequest *request, const Json *json, const char *source, Arena *arena,
                          Error *err) {
-    static const OptionPart parts[] = {{.key = "variant"}, {.key = "hint"}, {0}};
     const Json *changed = json_get(json, "variant");
     EvaluateVariant *variant = NEW(arena, 1, EvaluateVariant);
     const char *hint = json_text(json_get(json, "hint"), NULL);
@@ -82,10 +86,8 @@ static bool read_request(EvaluateRequest *request, const Json *json, const char 
         (EvaluateRequest){.variant = changed ? variant : NULL, .hint = hint ? arena_copy(arena, hint) : NULL};
     options_default(request, request_fields, COUNT_OF(request_fields));
     options_default(variant, variant_fields, COUNT_OF(variant_fields));
-    return options_read(request, request_fields, COUNT_OF(request_fields), json, parts, source, "requests",
-                        arena, err) &&
-           (!changed || options_read(variant, variant_fields, COUNT_OF(variant_fields), changed, NULL, source,
-                                     "requests.variant", arena, err)) &&
+    return options_read(request, &request_section, json, source, arena, err) &&
+           (!changed || options_read(variant, &variant_section, changed, source, arena, err)) &&
            (request->stride <= request->length ||
             error_set(err, EXIT_USAGE, "%s: 'requests': a stride is larger than its length", source));
 }

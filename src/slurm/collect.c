@@ -19,21 +19,6 @@ typedef struct Collect {
     Arena *arena;
 } Collect;
 
-/* The keys of the experiment's runs, NULL-terminated. */
-static const char **list_keys(Database *store, const char *experiment, Arena *arena, Error *err) {
-    Query *query =
-        query_begin(store,
-                    "SELECT p.run, count(*) OVER () FROM point p JOIN experiment x ON x.id = p.experiment"
-                    " WHERE x.name = ? ORDER BY p.ordinal",
-                    (const char *const[]){experiment, NULL});
-    const char **keys = NEW(arena, 1, const char *);
-    for (int count = 0; query_next(query); count++) {
-        if (!count) keys = NEW(arena, query_int(query, 1) + 1, const char *);
-        keys[count] = arena_copy(arena, query_text(query, 0));
-    }
-    return query_end(query, err) ? keys : NULL;
-}
-
 /* Imports one result file. A file that cannot be copied now (a task may be replacing it) is left for the next
    `collect`. */
 static bool take_result(Collect *collect, const char *path, bool held, Error *err) {
@@ -52,7 +37,11 @@ static bool take_result(Collect *collect, const char *path, bool held, Error *er
 
 bool collect_results(Database *store, const char *experiment, const Squeue *queue, int *count, Error *err) {
     Collect collect = {.store = store, .queue = queue, .arena = arena_new(0)};
-    const char **keys = list_keys(store, experiment, collect.arena, err);
+    const char **keys =
+        query_texts(store,
+                    "SELECT p.run FROM point p JOIN experiment x ON x.id = p.experiment WHERE x.name = ?"
+                    " ORDER BY p.ordinal",
+                    (const char *const[]){experiment, NULL}, collect.arena, err);
     collect.scratch = keys ? tempdir_make(collect.arena, err) : NULL;
     bool fine = collect.scratch != NULL;
     for (; fine && *keys; keys++) {

@@ -10,7 +10,42 @@
 
 static const char *const phases[] = {"evaluate", "train"};
 
+/* The columns of a result that are numbers, and the members that have them. */
+static const struct {
+    const char *column;
+    size_t offset;
+} numbers[] = {
+#define NUMBER(column, member)                                                                               \
+    { column, offsetof(BenchResult, member) }
+    NUMBER("tokens_per_second", rate),
+    NUMBER("tokens_per_second_low", rate_low),
+    NUMBER("tokens_per_second_high", rate_high),
+    NUMBER("flops_per_second", flops),
+    NUMBER("share", share),
+    NUMBER("ratio", ratio),
+    NUMBER("ratio_low", ratio_low),
+    NUMBER("ratio_high", ratio_high),
+#undef NUMBER
+};
+
+static double *number_of(const BenchResult *result, int i) {
+    return (double *)((char *)result + numbers[i].offset);
+}
+
 /* --- writing --- */
+
+static bool write_result(Database *store, int64_t bench, const BenchResult *result, Error *err) {
+    DatabaseColumn row[COUNT_OF(numbers) + 6] = {{"bench", database_int(bench)},
+                                                 {"method", database_text(result->method)},
+                                                 {"label", database_text(result->label)},
+                                                 {"length", database_int(result->length)},
+                                                 {"phase", database_text(phases[result->train])},
+                                                 {"peak_bytes", database_int(result->bytes)}};
+    for (int i = 0; i < COUNT_OF(numbers); i++)
+        row[6 + i] = (DatabaseColumn){numbers[i].column, database_real(*number_of(result, i))};
+    return database_row(store, err, NULL, "INSERT INTO bench_result", " VALUES ", " ON CONFLICT DO NOTHING",
+                        row, COUNT_OF(row));
+}
 
 bool bench_results_write(Database *store, const BenchRecord *bench, Error *err) {
     int64_t id = 0;
@@ -25,49 +60,28 @@ bool bench_results_write(Database *store, const BenchRecord *bench, Error *err) 
                               {"config", database_text(bench->config)},
                               {"reference", database_text(bench->reference)},
                               {"gemm_rate", database_real(bench->gemm_rate)});
-    for (int i = 0; ok && i < bench->count; i++) {
-        const BenchResult *r = &bench->results[i];
-        ok = DATABASE_INSERT(
-            store, err, "bench_result", "ON CONFLICT DO NOTHING", {"bench", database_int(id)},
-            {"method", database_text(r->method)}, {"label", database_text(r->label)},
-            {"length", database_int(r->length)}, {"phase", database_text(phases[r->train])},
-            {"tokens_per_second", database_real(r->rate)},
-            {"tokens_per_second_low", database_real(r->rate_low)},
-            {"tokens_per_second_high", database_real(r->rate_high)},
-            {"flops_per_second", database_real(r->flops)}, {"share", database_real(r->share)},
-            {"ratio", database_real(r->ratio)}, {"ratio_low", database_real(r->ratio_low)},
-            {"ratio_high", database_real(r->ratio_high)}, {"peak_bytes", database_int(r->bytes)});
-    }
+    for (int i = 0; ok && i < bench->count; i++) ok = write_result(store, id, &bench->results[i], err);
     return database_finish(store, err, ok);
 }
 
 /* --- reading --- */
 
+static BenchResult read_result(Query *query, Arena *arena) {
+    BenchResult result = {.method = arena_copy(arena, query_text_of(query, "method")),
+                          .label = arena_copy(arena, query_text_of(query, "label")),
+                          .length = query_int_of(query, "length"),
+                          .train = !strcmp(query_text_of(query, "phase"), phases[true]),
+                          .bytes = query_int_of(query, "peak_bytes")};
+    for (int i = 0; i < COUNT_OF(numbers); i++)
+        *number_of(&result, i) = query_real_of(query, numbers[i].column);
+    return result;
+}
+
 static bool read_results(BenchRecord *bench, Database *store, Arena *arena, Error *err) {
     const char *const id[] = {arena_format(arena, "%lld", (long long)bench->id), NULL};
-    Query *query =
-        query_begin(store,
-                    "SELECT method, label, length, phase = 'train', tokens_per_second,"
-                    " tokens_per_second_low, tokens_per_second_high, flops_per_second, share, ratio,"
-                    " ratio_low, ratio_high, peak_bytes FROM bench_result WHERE bench = ?"
-                    " ORDER BY phase DESC, length, label",
-                    id);
-    while (query_next(query)) {
-        *ARENA_PUSH(arena, bench->results, bench->count) =
-            (BenchResult){.method = arena_copy(arena, query_text(query, 0)),
-                          .label = arena_copy(arena, query_text(query, 1)),
-                          .length = query_int(query, 2),
-                          .train = query_int(query, 3),
-                          .rate = query_real(query, 4),
-                          .rate_low = query_real(query, 5),
-                          .rate_high = query_real(query, 6),
-                          .flops = query_real(query, 7),
-                          .share = query_real(query, 8),
-                          .ratio = query_real(query, 9),
-                          .ratio_low = query_real(query, 10),
-                          .ratio_high = query_real(query, 11),
-                          .bytes = query_int(query, 12)};
-    }
+    Query *query = query_begin(
+        store, "SELECT * FROM bench_result WHERE bench = ? ORDER BY phase DESC, length, label", id);
+    while (query_next(query)) *ARENA_PUSH(arena, bench->results, bench->count) = read_result(query, arena);
     return query_end(query, err);
 }
 
@@ -79,20 +93,20 @@ const BenchResults *bench_results_read(Database *store, const char *experiment, 
     const char *const parameters[] = {experiment, NULL};
     Query *query = query_begin(
         store,
-        "SELECT max(id), created, precision, reference, threads, gemm_rate,"
+        "SELECT max(id) AS newest, created, precision, reference, threads, gemm_rate,"
         " precision IN (SELECT json_extract(r.config, '$.train.precision')" RUNS " AS own FROM bench"
         " WHERE json_extract(config, '$.model') IN (SELECT json_extract(r.config, '$.model')" RUNS
         " GROUP BY json_extract(config, '$.model'), threads, precision ORDER BY own DESC, threads, 1",
         parameters);
     while (query_next(query)) {
         *ARENA_PUSH(arena, list->items, list->count) =
-            (BenchRecord){.id = query_int(query, 0),
-                          .created = arena_copy(arena, query_text(query, 1)),
-                          .precision = arena_copy(arena, query_text(query, 2)),
-                          .reference = arena_copy(arena, query_text(query, 3)),
-                          .threads = query_int(query, 4),
-                          .gemm_rate = query_real(query, 5),
-                          .own = query_int(query, 6)};
+            (BenchRecord){.id = query_int_of(query, "newest"),
+                          .created = arena_copy(arena, query_text_of(query, "created")),
+                          .precision = arena_copy(arena, query_text_of(query, "precision")),
+                          .reference = arena_copy(arena, query_text_of(query, "reference")),
+                          .threads = query_int_of(query, "threads"),
+                          .gemm_rate = query_real_of(query, "gemm_rate"),
+                          .own = query_int_of(query, "own")};
     }
     bool fine = query_end(query, err);
     for (int i = 0; fine && i < list->count; i++) fine = read_results(&list->items[i], store, arena, err);

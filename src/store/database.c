@@ -20,16 +20,31 @@
 #error "poslab needs SQLite 3.37 or later (libsqlite3-dev)"
 #endif
 
-enum { APPLICATION_ID = 0x706F736C };
-
 /* --- opening --- */
 
 static uint32_t big_endian(const unsigned char *bytes) {
     return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
+/* File format: sqlite.org/fileformat.html, section 1.3. */
+uint32_t database_identity(const char *path, uint32_t *version) {
+    unsigned char head[100] = {0};
+    FILE *stream = fopen(path, "re");
+    *version = 0;
+    if (!stream) return 0;
+    bool sqlite = fread(head, 1, sizeof head, stream) == sizeof head && !memcmp(head, "SQLite format 3", 16);
+    fclose(stream);
+    *version = big_endian(head + 60);
+    errno = 0;
+    return sqlite ? big_endian(head + 68) : 0;
+}
+
+const char *database_file(const char *path, Arena *arena) {
+    return arena_format(arena, "%s%s", *path == '/' ? "" : "./", path);
+}
+
 static bool check_identity(const char *path, uint32_t application, uint32_t version, Error *err) {
-    if (application != APPLICATION_ID)
+    if (application != DATABASE_APPLICATION)
         return error_set(err, EXIT_DAMAGED, "'%s' is not a poslab database; it was not changed", path);
     if (version > SCHEMA_VERSION)
         return error_set(
@@ -40,8 +55,7 @@ static bool check_identity(const char *path, uint32_t application, uint32_t vers
     return true;
 }
 
-/* Checks the file with plain reads (file format: sqlite.org/fileformat.html, section 1.3). An empty file is
-   accepted: a process that was killed while it created a database leaves one. */
+/* An empty file is accepted: a process that was killed while it created a database leaves one. */
 static bool check_file(const char *path, DatabaseMode mode, Error *err) {
     struct stat file;
     if (stat(path, &file) != 0) {
@@ -59,13 +73,9 @@ static bool check_file(const char *path, DatabaseMode mode, Error *err) {
             "that a crash could damage it; remove the other names, or use a copy",
             path, (int)file.st_nlink);
     if (file.st_size == 0 && mode == DATABASE_CREATE) return true;
-    unsigned char head[100] = {0};
-    FILE *stream = fopen(path, "re");
-    if (!stream) return error_system(err, "database '%s'", path);
-    size_t count = fread(head, 1, sizeof head, stream);
-    fclose(stream);
-    bool sqlite = count == sizeof head && memcmp(head, "SQLite format 3", 16) == 0;
-    return check_identity(path, sqlite ? big_endian(head + 68) : 0, big_endian(head + 60), err);
+    uint32_t version, application = database_identity(path, &version);
+    if (!application && errno) return error_system(err, "database '%s'", path);
+    return check_identity(path, application, version, err);
 }
 
 /* Creates the schema in an empty database, in one transaction. Two processes may do this at the same
@@ -79,7 +89,7 @@ static bool create_schema(Database *store, Error *err) {
              database_execute(store, err,
                               arena_format(store->arena,
                                            "PRAGMA application_id = %d; PRAGMA user_version = %d",
-                                           APPLICATION_ID, SCHEMA_VERSION));
+                                           DATABASE_APPLICATION, SCHEMA_VERSION));
     }
     return database_finish(store, err, ok);
 }
@@ -242,10 +252,9 @@ bool database_check_values(Database *store, void (*found)(void *user, const char
 /* --- open and closed --- */
 
 static bool prepare(Database *store, DatabaseMode mode, Error *err) {
-    /* "./" prevents SQLite from interpreting special names (":memory:", ""). DATABASE_READ also opens the
-       file for writing, so that the journal of a killed writer can be rolled back; query_only then
-       forbids changes. */
-    const char *file = arena_format(store->arena, "%s%s", *store->path == '/' ? "" : "./", store->path);
+    /* DATABASE_READ also opens the file for writing, so that the journal of a killed writer can be rolled
+       back; query_only then forbids changes. */
+    const char *file = database_file(store->path, store->arena);
     int flags = SQLITE_OPEN_READWRITE | (mode == DATABASE_CREATE ? SQLITE_OPEN_CREATE : 0);
     if (sqlite3_open_v2(file, &store->db, flags, NULL) != SQLITE_OK) {
         if (!store->db) error_fatal("no memory for SQLite");
@@ -294,7 +303,7 @@ bool database_import(Database *store, const char *path, const char *what, Databa
             "%s '%s' has an older schema and cannot be migrated, because it is not writable; use a copy in "
             "a writable folder",
             what, path);
-    const char *file = arena_format(store->arena, "%s%s", *path == '/' ? "" : "./", path);
+    const char *file = database_file(path, store->arena);
     if (!DATABASE_RUN(store, err, "ATTACH ? AS theirs", database_text(file))) return false;
     bool ok = database_execute(store, err, "BEGIN IMMEDIATE");
     ok = ok && database_finish(store, err, import(store, user, err));

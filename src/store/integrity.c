@@ -89,8 +89,8 @@ static const char notes[] =
     " || 'an uninterrupted run: ' || settings FROM run WHERE settings IS NOT NULL ORDER BY key";
 
 static const TableColumn columns[] = {
-    {"kind", "kind", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"text", "finding", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    {"kind", "kind", TABLE_TEXT},
+    {"text", "finding", TABLE_TEXT},
 };
 
 typedef struct Check {

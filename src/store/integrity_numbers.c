@@ -4,15 +4,16 @@
  * each; with the corpus it determines the key. The training log determines the final loss. The corpus and an
  * evaluation's protocol determine the number of targets in each window and in each bin of positions.
  */
-#include "store/internal.h"
-#include "position/encoding.h"
+#include <math.h>
+#include <string.h>
+
+#include "base/text.h"
 #include "sys/version.h"
+#include "position/encoding.h"
 #include "experiment/config.h"
 #include "experiment/plan.h"
 #include "experiment/run_label.h"
-
-#include <math.h>
-#include <string.h>
+#include "store/internal.h"
 
 typedef struct Numbers {
     Database *store;
@@ -53,25 +54,17 @@ const char *integrity_numbers_missing_method(const char *config, Arena *arena) {
 static const char runs_sql[] = "SELECT r.*, c.hash, c.tokenizer, c.vocabulary, c.bytes_per_token"
                                " FROM run r JOIN corpus c ON c.id = r.corpus_id ORDER BY r.key";
 
-static const char *text_of(Query *run, const char *column) {
-    return query_text(run, query_column(run, column));
-}
-
-static int64_t whole_of(Query *run, const char *column) {
-    return query_int(run, query_column(run, column));
-}
-
 static void expect(const Numbers *numbers, Query *run, const char *column, int64_t expected) {
-    if (whole_of(run, column) != expected)
-        PROBLEM(numbers, "run %s: '%s' is %lld; its config gives %lld", text_of(run, "key"), column,
-                (long long)whole_of(run, column), (long long)expected);
+    if (query_int_of(run, column) != expected)
+        PROBLEM(numbers, "run %s: '%s' is %lld; its config gives %lld", query_text_of(run, "key"), column,
+                (long long)query_int_of(run, column), (long long)expected);
 }
 
 static void expect_text(const Numbers *numbers, Query *run, const char *column, const char *expected) {
     char a[JSON_EXCERPT_SIZE], b[JSON_EXCERPT_SIZE];
-    if (strcmp(text_of(run, column), expected))
-        PROBLEM(numbers, "run %s: '%s' is %s; its config gives %s", text_of(run, "key"), column,
-                json_excerpt_text(text_of(run, column), a), json_excerpt_text(expected, b));
+    if (strcmp(query_text_of(run, column), expected))
+        PROBLEM(numbers, "run %s: '%s' is %s; its config gives %s", query_text_of(run, "key"), column,
+                json_excerpt_text(query_text_of(run, column), a), json_excerpt_text(expected, b));
 }
 
 /* Checks the key. A config that this program would write differently is from a revision with other options;
@@ -83,31 +76,30 @@ static void check_plan(const Numbers *numbers, Query *run, const Config *config)
     expect(numbers, run, "seed", config->train.seed);
     expect_text(numbers, run, "tokenizer", corpus_tokenizer_names[config->data.tokenizer]);
     expect(numbers, run, "vocabulary", config->model.vocabulary);
-    if (config->data.tokenizer == TOKENIZER_BYTES &&
-        query_real(run, query_column(run, "bytes_per_token")) != 1)
-        PROBLEM(numbers, "run %s: 'bytes_per_token' of its corpus is not 1", text_of(run, "key"));
+    if (config->data.tokenizer == TOKENIZER_BYTES && query_real_of(run, "bytes_per_token") != 1)
+        PROBLEM(numbers, "run %s: 'bytes_per_token' of its corpus is not 1", query_text_of(run, "key"));
     if (config_runnable(config, &why)) {
         const Model *model =
             model_new(&config->model, &config->position, (int)config->train.length, numbers->arena);
         expect(numbers, run, "parameters", model->parameters);
         expect(numbers, run, "position_parameters", model->position_parameters);
     }
-    if (strcmp(config->resolved, text_of(run, "config"))) return;
+    if (strcmp(config->resolved, query_text_of(run, "config"))) return;
     char key[PLAN_KEY_SIZE];
-    plan_key(key, config, text_of(run, "hash"), numbers->arena);
+    plan_key(key, config, query_text_of(run, "hash"), numbers->arena);
     expect_text(numbers, run, "key", key);
     expect_text(numbers, run, "method_options", config_method_options(&config->position, numbers->arena));
     /* Another revision may have used another label for the method. */
-    if (strcmp(text_of(run, "revision"), version_revision()) == 0)
+    if (strcmp(query_text_of(run, "revision"), version_revision()) == 0)
         expect_text(numbers, run, "label", run_label_method(&config->position, numbers->arena));
 }
 
 /* Checks that the rates follow the schedule, and that loss and norm are missing only at the update at which
    the run diverged. */
 static bool check_log(const Numbers *numbers, Query *run, const Config *config, Error *err) {
-    const char *key = text_of(run, "key"), *wrong = NULL;
-    int64_t steps = train_steps(&config->train), made = whole_of(run, "steps"), step = 0;
-    int64_t diverged = whole_of(run, "diverged_step"), last = (made + 19) / 20;
+    const char *key = query_text_of(run, "key"), *wrong = NULL;
+    int64_t steps = train_steps(&config->train), made = query_int_of(run, "steps"), step = 0;
+    int64_t diverged = query_int_of(run, "diverged_step"), last = (made + 19) / 20;
     double loss = 0;
     Query *log = query_begin(numbers->store,
                              "SELECT step, loss, rate, norm FROM train_log WHERE run = ? ORDER BY step",
@@ -127,7 +119,7 @@ static bool check_log(const Numbers *numbers, Query *run, const Config *config, 
     if (!query_end(log, err)) return false;
     if (wrong)
         PROBLEM(numbers, "run %s: the %s in the log of step %lld is impossible", key, wrong, (long long)step);
-    else if (differ(loss, query_real(run, query_column(run, "final_loss"))))
+    else if (differ(loss, query_real_of(run, "final_loss")))
         PROBLEM(numbers, "run %s: its final loss is not the mean of the last %lld steps", key,
                 (long long)last);
     return true;
@@ -135,25 +127,25 @@ static bool check_log(const Numbers *numbers, Query *run, const Config *config, 
 
 static bool check_run(const Numbers *numbers, Query *run, Error *err) {
     Error why;
-    const char *text = text_of(run, "config");
+    const char *text = query_text_of(run, "config");
     if (integrity_numbers_missing_method(text, numbers->arena))
         return true; /* reported by the check of its weights */
-    const char *place = arena_format(numbers->arena, "run %s", text_of(run, "key"));
+    const char *place = arena_format(numbers->arena, "run %s", query_text_of(run, "key"));
     const Config *config = config_parse(text, place, numbers->arena, &why);
     if (!config) return PROBLEM(numbers, "%s", why.text), true;
     check_plan(numbers, run, config);
     if (query_is_null(run, query_column(run, "steps"))) return true;
     bool diverged = !query_is_null(run, query_column(run, "diverged_step"));
-    int64_t steps = whole_of(run, "steps");
-    int64_t expected = diverged ? whole_of(run, "diverged_step") : train_steps(&config->train);
-    int64_t until = whole_of(run, "until_step"), every = config->train.until_updates;
+    int64_t steps = query_int_of(run, "steps");
+    int64_t expected = diverged ? query_int_of(run, "diverged_step") : train_steps(&config->train);
+    int64_t until = query_int_of(run, "until_step"), every = config->train.until_updates;
     if (until && (diverged || !every || until % every || until >= expected))
-        PROBLEM(numbers, "run %s: its config does not end training at step %lld", text_of(run, "key"),
+        PROBLEM(numbers, "run %s: its config does not end training at step %lld", query_text_of(run, "key"),
                 (long long)until);
     if (until) expected = until;
     if (steps != expected)
-        PROBLEM(numbers, "run %s: it has %lld updates; %s gives %lld", text_of(run, "key"), (long long)steps,
-                diverged ? "its divergence" : "its config", (long long)expected);
+        PROBLEM(numbers, "run %s: it has %lld updates; %s gives %lld", query_text_of(run, "key"),
+                (long long)steps, diverged ? "its divergence" : "its config", (long long)expected);
     expect(numbers, run, "train_tokens", steps * config->train.tokens_per_step);
     return check_log(numbers, run, config, err);
 }
@@ -172,20 +164,14 @@ static bool check_runs(const Numbers *numbers, Error *err) {
 /* --- evaluations --- */
 
 static const char evaluations_sql[] =
-    "SELECT e.id, 'run ' || e.run || ': evaluation of ' || e.split || ', ' || e.protocol || ', length ' ||"
-    " e.length, e.split, e.protocol, e.length, e.stride, e.requested, e.tokens, e.windows,"
+    "SELECT e.*, 'run ' || e.run || ': evaluation of ' || e.split || ', ' || e.protocol || ', length ' ||"
+    " e.length AS name,"
     " CASE e.split WHEN 'train' THEN c.train_tokens WHEN 'valid' THEN c.valid_tokens WHEN 'test' THEN"
-    " c.test_tokens END, (SELECT count(*) FROM evaluation_window w WHERE w.evaluation = e.id),"
-    " coalesce((SELECT atom FROM json_each(r.config, '$.data.task') WHERE key = 'name'), '')"
+    " c.test_tokens END AS available,"
+    " (SELECT count(*) FROM evaluation_window w WHERE w.evaluation = e.id) AS stored_windows,"
+    " coalesce((SELECT atom FROM json_each(r.config, '$.data.task') WHERE key = 'name'), '') AS task"
     " FROM evaluation e JOIN run r ON r.key = e.run JOIN corpus c ON c.id = r.corpus_id"
     " WHERE e.status = 'done' ORDER BY e.id";
-
-/* The index of a name in a NULL-terminated list; -1 if it is missing. */
-static int find_name(const char *name, const char *const *names) {
-    for (int i = 0; names[i]; i++)
-        if (!strcmp(names[i], name)) return i;
-    return -1;
-}
 
 /* Whether the rows of an evaluation, each (number, first, last, tokens) in order of number, equal the
    expected ones. */
@@ -222,46 +208,47 @@ static bool check_layout(const Numbers *numbers, const char *name, const char *i
 
 /* The split of an evaluation; that of the rows of a hint is the hint's name. -1: there is no such split. */
 static int split_of(Query *row, int protocol) {
-    const char *name = query_text(row, 2), *nearest;
-    const Task *task = protocol == EVALUATE_EXACT ? task_find(query_text(row, 11), &nearest) : NULL;
-    if (task && task->hints && find_name(name, task->hints) > 0) return SPLIT_TEST;
-    return find_name(name, corpus_split_names);
+    const char *name = query_text_of(row, "split"), *nearest;
+    const Task *task = protocol == EVALUATE_EXACT ? task_find(query_text_of(row, "task"), &nearest) : NULL;
+    if (task && task->hints && text_index(name, task->hints) > 0) return SPLIT_TEST;
+    return text_index(name, corpus_split_names);
 }
 
 static bool check_evaluation(const Numbers *numbers, Query *row, Error *err) {
-    int protocol = find_name(query_text(row, 3), evaluate_protocol_names);
+    int protocol = text_index(query_text_of(row, "protocol"), evaluate_protocol_names);
     EvaluateRequest request = {.split = split_of(row, protocol),
                                .protocol = protocol,
-                               .length = query_int(row, 4),
-                               .stride = query_int(row, 5),
-                               .tokens = query_int(row, 6)};
-    const char *name = query_text(row, 1);
+                               .length = query_int_of(row, "length"),
+                               .stride = query_int_of(row, "stride"),
+                               .tokens = query_int_of(row, "requested")};
+    const char *name = query_text_of(row, "name");
+    const int64_t available = query_int_of(row, "available"), stored = query_int_of(row, "windows");
+    const int64_t most = available - 1;
     if (request.split <= SPLIT_TRAIN || request.protocol < 0)
         return PROBLEM(numbers, "%s: unknown %s", name, request.split <= SPLIT_TRAIN ? "split" : "protocol"),
                true;
     /* reported by the checks of values */
     if (request.stride < 1 || request.stride > request.length) return true;
     if (request.protocol == EVALUATE_EXACT) {
-        if (request.tokens != query_int(row, 8))
-            PROBLEM(numbers, "%s: it has %lld examples; %lld are requested", name,
-                    (long long)query_int(row, 8), (long long)request.tokens);
+        if (request.tokens != stored)
+            PROBLEM(numbers, "%s: it has %lld examples; %lld are requested", name, (long long)stored,
+                    (long long)request.tokens);
         return true; /* reported by `rules` in integrity.c */
     }
-    const int64_t most =
-        /* earlier versions scored fewer targets than requested if the split was shorter */
-        query_int(row, 9) - 1;
+    /* earlier versions scored fewer targets than requested if the split was shorter */
     if (request.protocol != EVALUATE_LAST_N && request.tokens > most) request.tokens = most;
-    EvaluateSpan span = evaluate_span(&request, query_int(row, 9));
+    EvaluateSpan span = evaluate_span(&request, available);
     int64_t targets = span.end - span.first, windows = (targets + request.stride - 1) / request.stride;
-    if (targets != query_int(row, 7) || windows != query_int(row, 8) || windows != query_int(row, 10)) {
+    if (targets != query_int_of(row, "tokens") || windows != stored ||
+        windows != query_int_of(row, "stored_windows")) {
         PROBLEM(numbers, "%s: it has %lld targets in %lld windows; its corpus gives %lld in %lld", name,
-                (long long)query_int(row, 7), (long long)query_int(row, 8), (long long)targets,
+                (long long)query_int_of(row, "tokens"), (long long)stored, (long long)targets,
                 (long long)windows);
         return true; /* computing the layout of a corrupt evaluation could take very long */
     }
     EvaluateResult layout;
-    evaluate_layout(&request, query_int(row, 9), &layout, numbers->arena);
-    return check_layout(numbers, name, query_text(row, 0), &layout, err);
+    evaluate_layout(&request, available, &layout, numbers->arena);
+    return check_layout(numbers, name, query_text_of(row, "id"), &layout, err);
 }
 
 static bool check_evaluations(const Numbers *numbers, Error *err) {

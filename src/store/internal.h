@@ -80,6 +80,15 @@ const char *database_now(Arena *arena); /* the current time, UTC in ISO 8601 */
 /* Sets err to the last error of SQLite; returns false. */
 bool database_fail(Database *store, Error *err);
 
+enum { DATABASE_APPLICATION = 0x706F736C }; /* application_id of a poslab database: "posl" */
+
+/* The application_id of a file and, in *version, its user_version, by plain reads; 0 if it is no SQLite
+   database or cannot be read (then errno is set). */
+uint32_t database_identity(const char *path, uint32_t *version);
+
+/* The path for SQLite, which would interpret special names (":memory:", ""): "./" before a relative one. */
+const char *database_file(const char *path, Arena *arena);
+
 /* Returns whether the schema is that of SCHEMA_VERSION; if not, the error is EXIT_DAMAGED. */
 bool database_check_schema(Database *store, Error *err);
 

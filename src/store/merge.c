@@ -29,7 +29,6 @@ static const char create_sql[] =
 /* --- runs and their results --- */
 
 static bool import_evaluations(Database *store, Error *err) {
-    static const char *const parts[] = {"evaluation_window", "task_example", "position_loss"};
     Arena *arena = database_arena(store);
     const char *columns = schema_columns("evaluation", SCHEMA_ALL, "", arena);
     const char *key = schema_columns("evaluation", SCHEMA_KEY, "", arena);
@@ -42,15 +41,15 @@ static bool import_evaluations(Database *store, Error *err) {
                          "INSERT INTO main.evaluation (%s) SELECT %s FROM theirs.evaluation"
                          " WHERE run NOT IN (SELECT key FROM conflict) ORDER BY id ON CONFLICT DO NOTHING",
                          columns, columns));
-    for (int i = 0; ok && i < COUNT_OF(parts); i++)
+    for (const char *const *part = schema_evaluation_parts(arena); ok && *part; part++)
         ok = database_execute(
             store, err,
             arena_format(arena,
                          "INSERT INTO main.%s (evaluation, %s) SELECT e.id, %s FROM theirs.%s p"
                          " JOIN theirs.evaluation t ON t.id = p.evaluation JOIN main.evaluation e USING (%s)"
                          " WHERE e.id > %lld",
-                         parts[i], schema_columns(parts[i], SCHEMA_ALL, "", arena),
-                         schema_columns(parts[i], SCHEMA_ALL, "p.", arena), parts[i], key, (long long)last));
+                         *part, schema_columns(*part, SCHEMA_ALL, "", arena),
+                         schema_columns(*part, SCHEMA_ALL, "p.", arena), *part, key, (long long)last));
     return ok;
 }
 
@@ -167,8 +166,7 @@ typedef struct Merge {
     const char *path;
     const char *report; /* printed after the transaction */
     int64_t conflicts;
-    const char **trained; /* [trained_count] keys of their trained runs that are not in conflict */
-    int trained_count;
+    const char **trained; /* keys of their trained runs that are not in conflict, NULL-terminated */
 } Merge;
 
 /* Adds a line about the other database, "PATH: LINE". */
@@ -189,14 +187,11 @@ static bool add_rows(Database *store, Merge *merge, const char *kind, const char
 }
 
 static bool list_trained(Database *store, Merge *merge, Error *err) {
-    Arena *arena = database_arena(store);
-    Query *query = query_begin(store,
-                               "SELECT key FROM theirs.run WHERE steps IS NOT NULL AND status = 'done'"
-                               " AND key NOT IN (SELECT key FROM conflict)",
-                               NULL);
-    while (query_next(query))
-        *ARENA_PUSH(arena, merge->trained, merge->trained_count) = arena_copy(arena, query_text(query, 0));
-    return query_end(query, err);
+    merge->trained = query_texts(store,
+                                 "SELECT key FROM theirs.run WHERE steps IS NOT NULL AND status = 'done'"
+                                 " AND key NOT IN (SELECT key FROM conflict)",
+                                 NULL, database_arena(store), err);
+    return merge->trained != NULL;
 }
 
 static bool merge_attached(Database *store, void *user, Error *err) {
@@ -276,13 +271,11 @@ static bool merge_weights(Database *store, const Merge *merge, FILE *out, int64_
     int64_t copied = 0;
     Database *theirs = database_open(merge->path, DATABASE_READ, err);
     bool fine = theirs != NULL;
-    for (int i = 0; fine && i < merge->trained_count; i++) {
-        if (copy_weights(store, theirs, merge->trained[i], &copied, &why)) continue;
+    for (const char **key = merge->trained; fine && *key; key++) {
+        if (copy_weights(store, theirs, *key, &copied, &why)) continue;
         fine = why.code == EXIT_DAMAGED;
         ++*damaged;
-        if (fine)
-            escape_line(out, "%s: weights of run %s were not copied: %s", merge->path, merge->trained[i],
-                        why.text);
+        if (fine) escape_line(out, "%s: weights of run %s were not copied: %s", merge->path, *key, why.text);
         if (!fine) *err = why;
     }
     if (fine) escape_line(out, "%s: weights of %lld runs copied", merge->path, (long long)copied);

@@ -27,9 +27,8 @@ static PruneItem *add(PruneList *list, PruneKind kind, const char *key, const ch
 
 /* The first column of a query for a key; NULL if it returns no row. Owned by the arena. */
 static const char *value_of(Database *store, const char *sql, const char *key, Arena *arena, Error *err) {
-    Query *query = query_begin(store, sql, (const char *const[]){key, NULL});
-    const char *value = query_next(query) ? arena_copy(arena, query_text(query, 0)) : NULL;
-    return query_end(query, err) ? value : NULL;
+    const char **values = query_texts(store, sql, (const char *const[]){key, NULL}, arena, err);
+    return values ? *values : NULL;
 }
 
 static bool find_runs(PruneList *list, Database *store, Arena *arena, Error *err) {
@@ -68,16 +67,13 @@ static bool find_folders(PruneList *list, Database *store, const char *experimen
 
 /* Skips names that no config can have: in a hostile database they could be paths to other folders. */
 static const char **experiments(Database *store, Arena *arena, Error *err) {
-    const char **names = NULL;
-    int count = 0;
     Error ignored;
-    Query *query = query_begin(store, "SELECT name FROM experiment ORDER BY id", NULL);
-    while (query_next(query)) {
-        const char *name = arena_copy(arena, query_text(query, 0));
-        if (config_file_check_name(name, "", &ignored)) *ARENA_PUSH(arena, names, count) = name;
-    }
-    *ARENA_PUSH(arena, names, count) = NULL;
-    return query_end(query, err) ? names : NULL;
+    const char **names = query_texts(store, "SELECT name FROM experiment ORDER BY id", NULL, arena, err);
+    const char **kept = names;
+    for (const char **name = names; name && *name; name++)
+        if (config_file_check_name(*name, "", &ignored)) *kept++ = *name;
+    if (names) *kept = NULL;
+    return names;
 }
 
 static bool find_weights(PruneList *list, Database *store, const char *const *names, Arena *arena,
@@ -106,23 +102,17 @@ static bool find_weights(PruneList *list, Database *store, const char *const *na
 /* Whether a file is another poslab database. */
 static bool is_neighbour(const char *path, const struct stat *own) {
     struct stat file;
-    unsigned char head[100] = {0};
-    if (stat(path, &file) != 0 || !S_ISREG(file.st_mode) ||
-        (file.st_dev == own->st_dev && file.st_ino == own->st_ino))
-        return false;
-    FILE *stream = fopen(path, "re");
-    if (!stream) return false;
-    size_t count = fread(head, 1, sizeof head, stream);
-    fclose(stream);
-    return count == sizeof head && !memcmp(head, "SQLite format 3", 16) && !memcmp(head + 68, "posl", 4);
+    uint32_t version;
+    return stat(path, &file) == 0 && S_ISREG(file.st_mode) &&
+           (file.st_dev != own->st_dev || file.st_ino != own->st_ino) &&
+           database_identity(path, &version) == DATABASE_APPLICATION;
 }
 
 /* Keeps the folders whose runs are in the database at `path`: an experiment of the same name, run with
    another --db, uses the same folders. */
 static bool keep_runs_of(PruneList *list, Database *store, const char *path, Arena *arena, Error *err) {
-    const char *file = arena_format(arena, "%s%s", *path == '/' ? "" : "./", path);
     Error why, ignored;
-    if (!DATABASE_RUN(store, &why, "ATTACH ? AS neighbour", database_text(file)))
+    if (!DATABASE_RUN(store, &why, "ATTACH ? AS neighbour", database_text(database_file(path, arena))))
         return error_set(err, EXIT_SYSTEM, "cannot read '%s', whose runs may be in the same folders: %.700s",
                          path, why.text);
     bool fine = true;

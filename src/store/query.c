@@ -109,18 +109,42 @@ bool database_fail(Database *store, Error *err) {
 
 /* --- statements --- */
 
-/* Compares the stored CREATE texts, which SQLite keeps unchanged. Further tables and views are allowed. */
+/* SQL without its comments, which begin with "--" outside of quotes, and without the spaces before them. */
+static const char *without_comments(const char *sql, Arena *arena) {
+    char *text = arena_copy(arena, sql), *end = text, quote = '\0';
+    for (; *sql; sql++) {
+        if (!quote && sql[0] == '-' && sql[1] == '-') {
+            sql += strcspn(sql, "\n");
+            while (end > text && end[-1] == ' ') end--;
+            if (!*sql) break;
+        }
+        if (*sql == quote)
+            quote = '\0';
+        else if (!quote && (*sql == '\'' || *sql == '"'))
+            quote = *sql;
+        *end++ = *sql;
+    }
+    *end = '\0';
+    return text;
+}
+
+/* Compares the stored CREATE texts, which SQLite keeps unchanged, apart from their comments. Further tables
+   and views are allowed. */
 static bool has_schema(Database *store) {
-    static const char sql[] = "SELECT count(*) = ?2 FROM sqlite_schema WHERE instr(?1, sql || ';')";
     sqlite3_stmt *statement = NULL;
     ArenaMark mark = arena_mark(store->arena);
-    bool has = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL) == SQLITE_OK &&
-               sqlite3_bind_text(statement, 1, schema_sql(store->arena), -1, SQLITE_STATIC) == SQLITE_OK &&
-               sqlite3_bind_int(statement, 2, schema_objects()) == SQLITE_OK &&
-               sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_int(statement, 0);
+    const char *expected = without_comments(schema_sql(store->arena), store->arena);
+    int missing = 0;
+    for (const char *at = expected; (at = strstr(at, "CREATE ")) != NULL; at++) missing++;
+    if (sqlite3_prepare_v2(store->db, "SELECT sql || ';' FROM sqlite_schema WHERE sql NOT NULL", -1,
+                           &statement, NULL) == SQLITE_OK)
+        while (sqlite3_step(statement) == SQLITE_ROW) {
+            const char *sql = (const char *)sqlite3_column_text(statement, 0);
+            missing -= sql && strstr(expected, without_comments(sql, store->arena)) != NULL;
+        }
     sqlite3_finalize(statement);
     arena_release(store->arena, mark);
-    return has;
+    return missing == 0;
 }
 
 bool database_check_schema(Database *store, Error *err) {
@@ -293,6 +317,18 @@ bool query_is_null(Query *query, int column) {
     return !cell || cell->type == SQLITE_NULL;
 }
 
+const char *query_text_of(Query *query, const char *column) {
+    return query_text(query, query_column(query, column));
+}
+
+double query_real_of(Query *query, const char *column) {
+    return query_real(query, query_column(query, column));
+}
+
+int64_t query_int_of(Query *query, const char *column) {
+    return query_int(query, query_column(query, column));
+}
+
 void query_cells(TableCell *row, Query *query, const TableColumn *columns, int count, Arena *arena) {
     for (int c = 0; c < count; c++)
         if (columns[c].type != TABLE_TEXT)
@@ -307,6 +343,16 @@ bool query_end(Query *query, Error *err) {
     arena_free(query->arena);
     query->arena = NULL;
     return ok;
+}
+
+const char **query_texts(Database *store, const char *sql, const char *const *parameters, Arena *arena,
+                         Error *err) {
+    const char **texts = NULL;
+    int count = 0;
+    Query *query = query_begin(store, sql, parameters);
+    while (query_next(query)) *ARENA_PUSH(arena, texts, count) = arena_copy(arena, query_text(query, 0));
+    *ARENA_PUSH(arena, texts, count) = NULL;
+    return query_end(query, err) ? texts : NULL;
 }
 
 void database_free_queries(Database *store) {

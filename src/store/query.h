@@ -27,16 +27,25 @@ void query_set_wait(Database *store, QueryWait wait);
 typedef struct Query Query;
 Query *query_begin(Database *store, const char *sql, const char *const *parameters);
 bool query_next(Query *query);
-int query_column(const Query *query, const char *name); /* the index of a column; a missing name is a bug */
-const char *query_text(Query *query, int column);       /* valid until query_end; "" for NULL */
-double query_real(Query *query, int column);            /* NAN for NULL */
+const char *query_text(Query *query, int column); /* valid until query_end; "" for NULL */
+double query_real(Query *query, int column);      /* NAN for NULL */
 int64_t query_int(Query *query, int column);
 bool query_is_null(Query *query, int column);
+
+/* The same by the name of the column, for rows with many of them. A missing name is a bug. */
+int query_column(const Query *query, const char *name); /* the index of a column */
+const char *query_text_of(Query *query, const char *column);
+double query_real_of(Query *query, const char *column);
+int64_t query_int_of(Query *query, const char *column);
 
 /* Converts the first columns of the row to cells of a table, by the types of `columns`. NULL becomes an
    empty cell. */
 void query_cells(TableCell *row, Query *query, const TableColumn *columns, int count, Arena *arena);
 
 bool query_end(Query *query, Error *err);
+
+/* The first column of all rows of a query, NULL-terminated and owned by the arena; NULL if reading fails. */
+const char **query_texts(Database *store, const char *sql, const char *const *parameters, Arena *arena,
+                         Error *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/json_syntax.h"
 #include "base/options.h"
+#include "base/text.h"
 #include "sys/atomic_file.h"
 #include "sys/path_pattern.h"
 #include "store/internal.h"
@@ -108,19 +109,12 @@ static bool refuse_field(const ReferenceReader *reader, char *const *fields, int
                                          text ? json_excerpt_text(text, shown) : "nothing", text ? "'" : ""));
 }
 
-/* Decimal notation only; strtod also accepts hexadecimal numbers, infinities and leading spaces. */
-static bool is_number(const char *text, double *number) {
-    char *end;
-    *number = strtod(text, &end);
-    return *text && text[strspn(text, "0123456789.+-eE")] == '\0' && !*end && isfinite(*number);
-}
-
 static bool read_length(const ReferenceReader *reader, char *const *fields, int column, int64_t *length) {
     const char *text = field_of(reader, fields, column);
-    double number = 0;
     *length = 0;
     if (!text) return true;
-    if (!is_number(text, &number) || !(number >= 1 && number <= 1e15 && number == floor(number)))
+    double number = text_number(text);
+    if (!(number >= 1 && number <= 1e15 && number == floor(number)))
         return refuse_field(reader, fields, column, "a whole number from 1");
     *length = (int64_t)number;
     return true;
@@ -129,26 +123,21 @@ static bool read_length(const ReferenceReader *reader, char *const *fields, int 
 /* Reads one of a few words, or an empty field. */
 static bool read_word(const ReferenceReader *reader, char *const *fields, int column,
                       const char *const *words) {
-    const char *text = field_of(reader, fields, column), *list = words[0];
-    bool known = !text;
-    for (int i = 0; words[i]; i++) {
-        known |= text && strcmp(text, words[i]) == 0;
-        if (i) list = arena_format(reader->arena, "%s, %s", list, words[i]);
-    }
-    return known || refuse_field(reader, fields, column, arena_format(reader->arena, "one of %s", list));
+    const char *text = field_of(reader, fields, column);
+    if (!text || text_index(text, words) >= 0) return true;
+    const char *list = text_list(words, reader->arena);
+    return refuse_field(reader, fields, column, arena_format(reader->arena, "one of %s", list));
 }
 
 /* ---- lines ---- */
 
 static bool unknown_column(const ReferenceReader *reader, const char *name) {
     char shown[JSON_EXCERPT_SIZE];
-    const char *near = options_nearest_name(name, column_names), *list = "";
-    for (int i = 0; i < COLUMNS; i++)
-        list = arena_format(reader->arena, "%s%s%s", list, i ? ", " : "", column_names[i]);
-    return complain(reader,
-                    arena_format(reader->arena, "unknown column '%s'; %s%s%s", json_excerpt_text(name, shown),
-                                 near ? "did you mean '" : "known columns: ", near ? near : list,
-                                 near ? "'?" : ""));
+    const char *list =
+        arena_format(reader->arena, "known columns: %s", text_list(column_names, reader->arena));
+    return error_unknown(reader->err, options_nearest_name(name, column_names), list,
+                         "reference '%s', line %d: unknown column '%s'", reader->path, reader->line,
+                         json_excerpt_text(name, shown));
 }
 
 static bool read_head(ReferenceReader *reader, char *line) {
@@ -160,9 +149,8 @@ static bool read_head(ReferenceReader *reader, char *line) {
     if (reader->count < 0) return complain(reader, "not valid CSV");
     for (int c = 0; c < COLUMNS; c++) reader->field[c] = -1;
     for (int i = 0; i < reader->count; i++) {
-        int column = 0;
-        while (column < COLUMNS && strcmp(names[i], column_names[column]) != 0) column++;
-        if (column == COLUMNS) return unknown_column(reader, names[i]);
+        int column = text_index(names[i], column_names);
+        if (column < 0) return unknown_column(reader, names[i]);
         if (reader->field[column] >= 0)
             return complain(
                 reader, arena_format(reader->arena, "duplicate column '%s'; remove one of them", names[i]));
@@ -213,7 +201,8 @@ static bool read_row(ReferenceReader *reader, char *const *fields) {
         const char *text = field_of(reader, fields, c);
         if (!text) continue;
         int least = c == PERPLEXITY;
-        if (!is_number(text, &number.value) || number.value < least)
+        number.value = text_number(text);
+        if (!(number.value >= least))
             return refuse_field(reader, fields, c,
                                 least ? "a number of at least 1" : "a number of at least 0");
         if (is_evaluated(c) && (!number.eval_length || !number.stride))

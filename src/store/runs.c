@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "sys/atomic_file.h"
 #include "sys/mpi.h"
 #include "sys/version.h"
@@ -166,17 +167,17 @@ bool runs_set_status(Database *store, const char *key, RunStatus status, const c
 }
 
 static bool delete_results(Database *store, const char *key, Error *err) {
-    static const char *const statements[] = {
-        "DELETE FROM evaluation_window WHERE evaluation IN (SELECT id FROM evaluation WHERE run = ?)",
-        "DELETE FROM task_example WHERE evaluation IN (SELECT id FROM evaluation WHERE run = ?)",
-        "DELETE FROM position_loss WHERE evaluation IN (SELECT id FROM evaluation WHERE run = ?)",
-        "DELETE FROM evaluation WHERE run = ?",
-        "DELETE FROM train_log WHERE run = ?",
-    };
+    Arena *arena = database_arena(store);
     bool ok = true;
-    for (int i = 0; ok && i < COUNT_OF(statements); i++)
-        ok = DATABASE_RUN(store, err, statements[i], database_text(key));
-    return ok;
+    for (const char *const *part = schema_evaluation_parts(arena); ok && *part; part++)
+        ok = DATABASE_RUN(store, err,
+                          arena_format(arena,
+                                       "DELETE FROM %s WHERE evaluation IN"
+                                       " (SELECT id FROM evaluation WHERE run = ?)",
+                                       *part),
+                          database_text(key));
+    return ok && DATABASE_RUN(store, err, "DELETE FROM evaluation WHERE run = ?", database_text(key)) &&
+           DATABASE_RUN(store, err, "DELETE FROM train_log WHERE run = ?", database_text(key));
 }
 
 bool runs_delete_training(Database *store, const char *key, Error *err) {
@@ -212,8 +213,8 @@ RunState runs_state(Database *store, const char *key) {
                     " shared_sources IS NOT ?3), method_files FROM run WHERE key = ?1",
                     (const char *const[]){key, version_revision(), version_shared(), NULL});
     if (query_next(query)) {
-        for (int i = 0; runs_status_names[i]; i++)
-            if (!strcmp(query_text(query, 0), runs_status_names[i])) state.status = (RunStatus)i;
+        int status = text_index(query_text(query, 0), runs_status_names);
+        if (status >= 0) state.status = (RunStatus)status;
         state.trained = query_int(query, 1);
         state.changed = state.trained && query_int(query, 2);
         state.stale = state.trained && encoding_files_edited(query_text(query, 3));
@@ -230,20 +231,26 @@ bool runs_has_evaluation(Database *store, const char *key, const EvaluateRequest
     return count > 0;
 }
 
+/* The second column of the first row for a key, for a message only; NAN if there is none. *first becomes the
+   first column. */
+static double value_for(Database *store, const char *sql, const char *key, int64_t *first) {
+    Error ignored;
+    double value = NAN;
+    Query *query = query_begin(store, sql, (const char *const[]){key, NULL});
+    if (query_next(query)) {
+        *first = query_int(query, 0);
+        value = query_real(query, 1);
+    }
+    query_end(query, &ignored);
+    return value;
+}
+
 double runs_perplexity(Database *store, const char *key, int64_t *length) {
     static const char sql[] =
         "SELECT e.length, e.nll_sum / e.tokens FROM evaluation e JOIN run r ON r.key = e.run"
         " WHERE e.run = ? AND e.variant = '' AND e.status = 'done'"
         " AND e.protocol <> 'exact' ORDER BY e.length <> r.train_length, e.id LIMIT 1";
-    Error ignored; /* for a message only */
-    double perplexity = NAN;
-    Query *query = query_begin(store, sql, (const char *const[]){key, NULL});
-    if (query_next(query)) {
-        *length = query_int(query, 0);
-        perplexity = exp(query_real(query, 1));
-    }
-    query_end(query, &ignored);
-    return perplexity;
+    return exp(value_for(store, sql, key, length));
 }
 
 double runs_exact(Database *store, const char *key, int64_t *size) {
@@ -253,17 +260,9 @@ double runs_exact(Database *store, const char *key, int64_t *size) {
         "''"
         " JOIN task_example k ON k.evaluation = e.id"
         " JOIN evaluation_window w ON (w.evaluation, w.window) = (k.evaluation, k.example) WHERE r.key = ?"
-        " GROUP BY e.id ORDER BY e.length > json_extract(r.config, '$.data.task.size[1]'), e.length DESC "
-        "LIMIT 1";
-    Error ignored; /* for a message only */
-    double exact = NAN;
-    Query *query = query_begin(store, sql, (const char *const[]){key, NULL});
-    if (query_next(query)) {
-        *size = query_int(query, 0);
-        exact = query_real(query, 1);
-    }
-    query_end(query, &ignored);
-    return exact;
+        " GROUP BY e.id ORDER BY e.length > json_extract(r.config, '$.data.task.size[1]'), e.length DESC"
+        " LIMIT 1";
+    return value_for(store, sql, key, size);
 }
 
 /* --- results --- */
@@ -363,15 +362,11 @@ bool runs_write_result(const char *path, const RunRecord *record, Error *err) {
 }
 
 const char **runs_experiments(Database *store, const char *wanted, int *count, Arena *arena, Error *err) {
-    const char **names = NULL;
-    const char *parameters[] = {wanted, NULL};
-    Query *query = query_begin(store,
-                               wanted ? "SELECT name FROM experiment WHERE name = ?"
-                                      : "SELECT name FROM experiment ORDER BY id",
-                               parameters);
-    *count = 0;
-    while (query_next(query)) *ARENA_PUSH(arena, names, *count) = arena_copy(arena, query_text(query, 0));
-    if (!query_end(query, err)) return NULL;
+    const char *sql =
+        wanted ? "SELECT name FROM experiment WHERE name = ?" : "SELECT name FROM experiment ORDER BY id";
+    const char **names = query_texts(store, sql, (const char *const[]){wanted, NULL}, arena, err);
+    if (!names) return NULL;
+    for (*count = 0; names[*count];) ++*count;
     if (*count) return names;
     if (wanted)
         error_set(err, EXIT_USAGE, "database '%s' has no experiment '%s'", database_path(store), wanted);

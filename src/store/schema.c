@@ -123,7 +123,7 @@ static const SchemaColumn request[] = {
     {"variant", .kind = &TEXT, 0, "name of what is changed after training; '': nothing", " DEFAULT ''"},
     {"variant_options", .kind = &OBJECT, 0, "JSON: the options that are changed", " DEFAULT '{}'"},
     {"stride", .kind = &STRIDE, 0, "not among the key's columns: quick_check of SQLite 3.40 would miscount"},
-    {"added", .kind = &SWITCH, 0, "1: by `poslab eval`; it stays when the experiment is configured anew"},
+    {"added", .kind = &SWITCH, 0, "1: by `poslab eval`; kept when the config of the experiment changes"},
 };
 
 static const SchemaColumn train_log[] = {
@@ -219,7 +219,7 @@ static const SchemaColumn bench_result[] = {
     {"tokens_per_second_low", .kind = &POSITIVE},
     {"tokens_per_second_high", .kind = &POSITIVE},
     {"flops_per_second", .kind = &POSITIVE},
-    {"share", .kind = &POSITIVE, 0, "of the rate that the BLAS alone reached beside it"},
+    {"share", .kind = &POSITIVE, 0, "fraction of the rate that the BLAS alone reached in the same round"},
     {"ratio", .kind = &POSITIVE, 0, "time over that of the reference, round by round"},
     {"ratio_low", .kind = &POSITIVE},
     {"ratio_high", .kind = &POSITIVE},
@@ -266,7 +266,6 @@ const int schema_table_count = COUNT_OF(schema_tables);
 #define PERPLEXITY    "CASE WHEN e.nll_sum / e.tokens < 709.78 THEN exp(e.nll_sum / e.tokens) END"
 #define BITS_PER_BYTE "e.nll_sum / e.tokens / 0.69314718055994531 / c.bytes_per_token"
 
-enum { VIEWS = 4 };
 static const char views[] =
     "CREATE VIEW curve ( -- every perplexity of the points of every experiment\n"
     "    experiment, run_key, method, train_length, seed, split, protocol, stride, eval_length, nll,\n"
@@ -389,10 +388,6 @@ static const char *create(const char *name, Arena *arena) {
     return arena_format(arena, "%s) STRICT%s;\n", text, table->without_rowid ? ", WITHOUT ROWID" : "");
 }
 
-int schema_objects(void) {
-    return schema_table_count + VIEWS;
-}
-
 const char *schema_sql(Arena *arena) {
     const char *text = "";
     for (int i = 0; i < schema_table_count; i++)
@@ -402,7 +397,8 @@ const char *schema_sql(Arena *arena) {
 
 /* The last migration that changes a table creates it again from the rows above, because ALTER TABLE would
    change the CREATE text that SQLite stores. Earlier migrations of that table need no CREATE text. A change
-   of a row above must move the old text of its table into the migration that created it. */
+   of a row above must move the old text of its table into the migration that created it, unless only a
+   comment changes: comments are not compared. */
 const char *schema_migration(int64_t version, Arena *arena) {
     if (version == 1)
         return arena_format(
@@ -442,6 +438,16 @@ const char *schema_migration(int64_t version, Arena *arena) {
                             "DROP VIEW IF EXISTS accuracy; DROP VIEW IF EXISTS setting; %s",
                             views);
     return NULL;
+}
+
+const char *const *schema_evaluation_parts(Arena *arena) {
+    const char **names = NULL;
+    int count = 0;
+    for (int i = 0; i < schema_table_count; i++)
+        if (!strcmp(schema_tables[i].columns->name, "evaluation"))
+            *ARENA_PUSH(arena, names, count) = schema_tables[i].name;
+    *ARENA_PUSH(arena, names, count) = NULL;
+    return names;
 }
 
 const char *schema_columns(const char *name, int parts, const char *prefix, Arena *arena) {

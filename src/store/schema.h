@@ -6,7 +6,7 @@
  *
  * Times are UTC in ISO 8601. Losses are in nats. A number that is not finite, and a perplexity beyond the
  * range of a double, is NULL, because SQLite cannot store NaN. The comments are part of the stored SQL:
- * `.schema` in the sqlite3 shell prints them.
+ * `.schema` in the sqlite3 shell prints them. They may differ between databases of one version.
  */
 #ifndef POSLAB_STORE_SCHEMA_H
 #define POSLAB_STORE_SCHEMA_H
@@ -48,7 +48,6 @@ typedef struct SchemaTable {
 
 extern const SchemaTable schema_tables[];
 extern const int schema_table_count;
-int schema_objects(void); /* the number of tables and views */
 
 /* All CREATE statements. */
 const char *schema_sql(Arena *arena);
@@ -58,6 +57,10 @@ const char *schema_migration(int64_t version, Arena *arena);
 
 /* The names of the columns of these parts, in order: "PREFIXrun, PREFIXsplit, ...". */
 const char *schema_columns(const char *table, int parts, const char *prefix, Arena *arena);
+
+/* The tables whose rows are parts of an evaluation: those whose first column refers to it. NULL-terminated.
+ */
+const char *const *schema_evaluation_parts(Arena *arena);
 
 /* schema_condition: an SQL condition that is true for the valid values of a column. schema_values: these
    values in words. */

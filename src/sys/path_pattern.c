@@ -13,25 +13,24 @@ typedef struct Folder {
     ino_t inode;
 } Folder;
 
-/* A list that grows in the arena. */
-typedef struct List {
-    void *items;
+typedef struct Names {
+    const char **items; /* [count] */
     int count;
-} List;
+} Names;
+
+typedef struct Visited {
+    Folder *items; /* [count] */
+    int count;
+} Visited;
 
 typedef struct Search {
     const char *pattern, *place;
     bool recursive; /* the pattern has a component `**` */
-    List found;     /* const char * */
-    List visited;   /* Folder: visited by the innermost `**` */
+    Names found;
+    Visited visited; /* by the innermost `**` */
     Arena *arena;
     Error *err;
 } Search;
-
-static void *list_add(List *list, size_t size, Arena *arena) {
-    list->items = arena_extend(arena, list->items, (size_t)list->count, size);
-    return (char *)list->items + (size_t)list->count++ * size;
-}
 
 /* Whether errno means that a path does not exist, which is not an error here. */
 static bool is_absent(void) {
@@ -48,7 +47,7 @@ static int by_text(const void *a, const void *b) {
 }
 
 /* The names in a folder, sorted, without "." and "..". */
-static bool list_folder(const Search *search, const char *folder, List *names) {
+static bool list_folder(const Search *search, const char *folder, Names *names) {
     const char *path = *folder ? folder : ".";
     DIR *stream = opendir(path);
     if (!stream) return is_absent() || cannot(search, path);
@@ -56,8 +55,7 @@ static bool list_folder(const Search *search, const char *folder, List *names) {
     errno = 0;
     while ((entry = readdir(stream)) != NULL) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            *(const char **)list_add(names, sizeof(char *), search->arena) =
-                arena_copy(search->arena, entry->d_name);
+            *ARENA_PUSH(search->arena, names->items, names->count) = arena_copy(search->arena, entry->d_name);
         errno = 0;
     }
     bool good = errno == 0 || cannot(search, path);
@@ -77,16 +75,15 @@ static bool add(Search *search, const char *path) {
     struct stat status;
     bool good = true;
     if (search->recursive && is_folder(search, path, &status, &good)) return true;
-    if (good) *(const char **)list_add(&search->found, sizeof(char *), search->arena) = path;
+    if (good) *ARENA_PUSH(search->arena, search->found.items, search->found.count) = path;
     return good;
 }
 
 static bool first_visit(Search *search, const struct stat *status) {
-    const Folder *known = search->visited.items;
-    for (int i = 0; i < search->visited.count; i++)
-        if (known[i].inode == status->st_ino && known[i].device == status->st_dev) return false;
-    *(Folder *)list_add(&search->visited, sizeof(Folder), search->arena) =
-        (Folder){status->st_dev, status->st_ino};
+    Visited *known = &search->visited;
+    for (int i = 0; i < known->count; i++)
+        if (known->items[i].inode == status->st_ino && known->items[i].device == status->st_dev) return false;
+    *ARENA_PUSH(search->arena, known->items, known->count) = (Folder){status->st_dev, status->st_ino};
     return true;
 }
 
@@ -98,12 +95,13 @@ static bool walk(Search *search, const char *folder, const char *pattern) {
     bool good = true;
     if (!is_folder(search, *folder ? folder : ".", &status, &good) || !first_visit(search, &status))
         return good;
-    List outer = search->visited, names = {0};
-    search->visited = (List){0}; /* each `**` has its own list */
+    Visited outer = search->visited;
+    Names names = {0};
+    search->visited = (Visited){0}; /* each `**` has its own list */
     good = follow(search, folder, pattern) && list_folder(search, folder, &names);
     search->visited = outer;
     for (int i = 0; good && i < names.count; i++) {
-        const char *name = ((const char **)names.items)[i];
+        const char *name = names.items[i];
         if (*name != '.') good = walk(search, arena_format(search->arena, "%s%s/", folder, name), pattern);
     }
     return good;
@@ -118,14 +116,14 @@ static bool follow(Search *search, const char *folder, const char *pattern) {
         while (strncmp(rest, "**/", 3) == 0) rest += 3;
         return walk(search, folder, *rest && strcmp(rest, "**") != 0 ? rest : "*");
     }
-    List names = {0};
+    Names names = {0};
     bool wild = strpbrk(part, "*?[\\") != NULL, good = true;
     if (wild)
         good = list_folder(search, folder, &names);
     else
-        *(const char **)list_add(&names, sizeof(char *), search->arena) = part;
+        *ARENA_PUSH(search->arena, names.items, names.count) = part;
     for (int i = 0; good && i < names.count; i++) {
-        const char *name = ((const char **)names.items)[i];
+        const char *name = names.items[i];
         const char *path = arena_format(search->arena, "%s%s", folder, name);
         struct stat status;
         if (wild && fnmatch(part, name, FNM_PERIOD) != 0) continue;
@@ -149,7 +147,7 @@ bool path_pattern_find(Paths *paths, const char *pattern, const char *place, Are
         search.recursive |= at[3] == '/' || at[3] == '\0';
     bool itself = stat(pattern, &status) == 0, good = true;
     if (itself)
-        *(const char **)list_add(&search.found, sizeof(char *), arena) = arena_copy(arena, pattern);
+        *ARENA_PUSH(arena, search.found.items, search.found.count) = arena_copy(arena, pattern);
     else
         good = follow(&search, arena_format(arena, "%.*s", (int)root, pattern), from);
     *paths = (Paths){search.found.items, search.found.count, !itself && strpbrk(pattern, "*?[\\") != NULL};

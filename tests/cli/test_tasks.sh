@@ -146,16 +146,16 @@ claim() { # claim VERDICT FINDING MEMBERS: of exact match in the known database
 }
 # At size 2 (trained) none answers 100 % of both seeds, rotary 80 % and 20 %; at size 4 neither answers any.
 none='"method": "none", "against": "rotary"'
-check "claims: a gain at every point supports it" claim supported "None: the gain in exact match is +0.500 (+0.200 to +0.800) at size 2; it would have to be at least 0.05. It clearly is (n = 2)." \
+check "claims: a gain at every point supports it" claim supported "None: the gain in exact match is +0.500 (+0.200 to +0.800) at size 2; the claim requires at least 0.05. The bound clearly holds (n = 2)." \
     "$none, \"to\": 1, \"at_least\": 0.05"
 check "an interval on both sides of the bound leaves it open" claim undecided "at least 0.3" "$none, \"to\": 1, \"at_least\": 0.3"
 check "a loss contradicts it" claim contradicted "Rotary: the gain in exact match is -0.500 (-0.800 to -0.200) at size 2" \
     '"method": "rotary", "against": "none", "to": 1, "at_least": 0.05'
-check "what neither answers shows nothing" claim undecided "Nothing can be seen at size 4, where both answer less than 5 % of the examples or both more than 95 %. That is open (n = 2)." \
+check "what neither answers shows nothing" claim undecided "Nothing can be seen at size 4, where both answer less than 5 % of the examples or both more than 95 %. The point is open (n = 2)." \
     "$none, \"from\": 2, \"at_least\": 0.05"
 check "several methods are the units of one point" claim undecided "Mean of 2 methods: the gain in exact match is +0.250" \
     '"method": "none,rotary", "against": "rotary", "to": 1, "at_least": 0.05'
-check "values of the config choose the runs" claim "not tested" "No evaluation here" \
+check "values of the config choose the runs" claim "not tested" "There is no evaluation" \
     "$none, \"where\": \"data.task.order=reversed,data.task.pad=true\", \"at_least\": 0.05"
 check "and those that are compared" claim supported "at size 2" \
     "$none, \"where\": \"data.task.order=reversed\", \"against_where\": \"data.task.pad=false\", \"to\": 1, \"at_least\": 0.05"

@@ -24,12 +24,9 @@
 static Encoding position_of(const char *name, const char *json, Arena *arena) {
     const PositionMethod *m = need_method(name);
     Error err;
-    Encoding position = {.method = m};
-    if (m->options_size) position.options = arena_alloc(arena, 1, m->options_size);
+    Encoding position;
     Json *object = json_parse(json, strlen(json), "golden", arena, &err);
-    options_default(position.options, m->fields, m->field_count);
-    if (!object ||
-        !options_read(position.options, m->fields, m->field_count, object, NULL, "golden", "", arena, &err))
+    if (!object || !encoding_read(&position, m, object, NULL, "golden", "", arena, &err))
         fail_msg("%s", err.text);
     return position;
 }

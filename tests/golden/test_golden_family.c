@@ -28,12 +28,9 @@ static bool has(const char *method) {
 static Encoding position_of(const char *method, const char *json) {
     const PositionMethod *m = need_method(method);
     Error err;
-    Encoding position = {.method = m,
-                         .options = m->options_size ? arena_alloc(arena, 1, m->options_size) : NULL};
+    Encoding position;
     Json *object = json_parse(json, strlen(json), "golden", arena, &err);
-    options_default(position.options, m->fields, m->field_count);
-    if (!object ||
-        !options_read(position.options, m->fields, m->field_count, object, NULL, "golden", "", arena, &err))
+    if (!object || !encoding_read(&position, m, object, NULL, "golden", "", arena, &err))
         fail_msg("%s", err.text);
     return position;
 }

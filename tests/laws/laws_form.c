@@ -107,9 +107,10 @@ static Json *field_json(const OptionField *f, double number, Arena *arena) {
 static bool read_option(void *options, const PositionMethod *m, const char *key, Json *value, Arena *arena) {
     Json *object = json_new_object(arena);
     Error err;
+    const OptionSection section = {"method", NULL, m->fields, m->field_count, NULL};
     json_set(object, key, value);
     options_default(options, m->fields, m->field_count);
-    return options_read(options, m->fields, m->field_count, object, NULL, "law", "method", arena, &err);
+    return options_read(options, &section, object, "law", arena, &err);
 }
 
 /* A hash of everything that a method does: layout, initial values, outputs. */

@@ -99,10 +99,10 @@ static LawCase case_of(const Side *side, Arena *arena) {
                  .seed = 3};
     Error err;
     const PositionMethod *m = encoding_find(side->method);
+    const OptionSection section = {"method", NULL, m->fields, m->field_count, NULL};
     assert_true(encoding_default(&c.position, m, arena));
     Json *options = json_parse(side->options, strlen(side->options), side->method, arena, &err);
-    if (!options || !options_read(c.position.options, m->fields, m->field_count, options, NULL, side->method,
-                                  "method", arena, &err))
+    if (!options || !options_read(c.position.options, &section, options, side->method, arena, &err))
         fail_msg("%s", err.text);
     return c;
 }

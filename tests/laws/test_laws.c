@@ -95,10 +95,9 @@ static Encoding position_of(const PositionMethod *method, const char *option, Ar
     if (!encoding_default(&position, method, arena) && !with_stand_in(&position, arena)) return (Encoding){0};
     if (!option) return position;
     Json *object = json_new_object(arena);
+    const OptionSection section = {"method", NULL, method->fields, method->field_count, NULL};
     json_set_bool(object, option, true);
-    if (!options_read(position.options, method->fields, method->field_count, object, NULL, "mutant", "method",
-                      arena, &err))
-        BUG("%s", err.text);
+    if (!options_read(position.options, &section, object, "mutant", arena, &err)) BUG("%s", err.text);
     return position;
 }
 

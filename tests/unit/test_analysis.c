@@ -233,7 +233,7 @@ static void compare(void **state) {
     options.format = TABLE_AS_TEXT;
     const char *text = printed(store, &options);
     assert_non_null(strstr(text, " bootstrap=5000/seed1/block1/percentile95 family=12/holm"));
-    assert_non_null(strstr(text, "fewer than five seeds make it too narrow"));
+    assert_non_null(strstr(text, "with fewer than five seeds it is too narrow"));
     assert_non_null(strstr(text, "exp of the mean loss over seeds, their geometric mean"));
     options.baseline = "Rotary"; /* its label instead of its name */
     assert_string_equal(printed(store, &options), text);
@@ -299,7 +299,8 @@ static void compare_one_seed(void **state) {
         "\n"
         "Method minus baseline, below 0 (ratio below 1) is better. In brackets: 95 % interval, seeds and "
         "windows resampled.\n"
-        "n = 1: a single seed says nothing about other seeds; no interval and no p-value is given.\n");
+        "n = 1: with one seed the variation between seeds is unknown, so there is no interval and no "
+        "p-value.\n");
     options.format = TABLE_AS_JSON;
     assert_null(strstr(printed(store, &options), "nats_low"));
     database_close(store);
@@ -439,8 +440,7 @@ static void cost(void **state) {
     options.format = TABLE_AS_TEXT; /* a warning only if the runs of one method differ */
     assert_non_null(
         strstr(printed(store, &options),
-               "Warning: of runs that do the same, one was up to 2.0 times as fast as another (ALiBi "
-               "trained at 16)"));
+               "Warning: equal runs differ in speed by a factor of up to 2.0 (ALiBi trained at 16)"));
     assert_int_equal(sample_outside("UPDATE run SET train_seconds = 1.5 + 0.25 * (seed = 2)"), 0);
     assert_null(strstr(printed(store, &options), "Warning"));
     database_close(store);

@@ -216,7 +216,7 @@ static const Claim *judged(Database *store, const char *more) {
     fprintf(file, "{\"source\": \"s\", \"claims\": [{\"text\": \"t\", %s}]}", more);
     fclose(file);
     const Results *set = results_read(store, "x", NULL, sample_arena, &err);
-    const ClaimList *list = set ? claims_judge(store, set, "claims.json", sample_arena, &err) : NULL;
+    const ClaimList *list = set ? claims_judge(set, "claims.json", sample_arena, &err) : NULL;
     if (!list) fail_msg("%s", err.text);
     return &list->items[0];
 }

@@ -151,7 +151,7 @@ static const Claim *judged(Database *store, const char *claim) {
     fprintf(file, "%s}]}", claim);
     fclose(file);
     const Results *set = results_read(store, "x", NULL, sample_arena, &err);
-    const ClaimList *list = set ? claims_judge(store, set, "claims.json", sample_arena, &err) : NULL;
+    const ClaimList *list = set ? claims_judge(set, "claims.json", sample_arena, &err) : NULL;
     if (!list) fail_msg("%s", err.text);
     return &list->items[0];
 }
@@ -173,7 +173,7 @@ static void test_claims(void **state) {
     assert_true(claim->points[0].ratio == 0.5 && claim->points[0].seeds == 0);
     assert_float_equal(claim->points[0].low, 0.96 / 2.1, 1e-12);
     assert_float_equal(claim->points[0].high, 1.04 / 1.9, 1e-12);
-    assert_non_null(strstr(claim->finding, "(measured in turns by `poslab bench`)"));
+    assert_non_null(strstr(claim->finding, "(measured by `poslab bench`, in alternating rounds)"));
     database_close(store);
 }
 

@@ -56,7 +56,7 @@ static void test_tables(void **state) {
     Database *store = old_store();
     const char *text = table(store, TABLE_AS_TEXT);
     assert_non_null(strstr(text, ">text"));
-    assert_non_null(strstr(text, ">text: the text that was evaluated is shorter than this length"));
+    assert_non_null(strstr(text, ">text: the evaluated text is shorter than this length"));
     assert_non_null(strstr(text, "valid, nonoverlapping, 99 targets (100000 requested)"));
     assert_null(strstr(text, "453.6"));
     assert_non_null(strstr(text, "456.4"));
@@ -94,7 +94,7 @@ static void test_verdicts(void **state) {
           file);
     fclose(file);
     const Results *set = results_read(store, "old", NULL, sample_arena, &err);
-    const ClaimList *list = set ? claims_judge(store, set, "claims.json", sample_arena, &err) : NULL;
+    const ClaimList *list = set ? claims_judge(set, "claims.json", sample_arena, &err) : NULL;
     if (!list) fail_msg("%s", err.text);
     assert_int_equal(list->items[0].count, 0);
     assert_int_equal(list->items[0].verdict, CLAIM_UNTESTED);

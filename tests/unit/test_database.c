@@ -52,6 +52,39 @@ static void test_plan(void **state) {
     database_close(store);
 }
 
+/* Comments are not part of the schema; everything else is. */
+static void test_schema_comments(void **state) {
+    (void)state;
+    static const struct {
+        const char *from, *to;
+        bool accepted;
+    } cases[] = {{"-- 1-based", "-- counted from 1; it''s \"so", true},
+                 {" -- 1-based", "", true},
+                 {"step INTEGER NOT NULL, -- 1-based", "step INTEGER, -- NOT NULL, 1-based", false},
+                 {"-- 1-based", "more INTEGER, -- 1-based", false},
+                 {"loss REAL,", "-- loss REAL,", false}};
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        const char *path = arena_format(sample_arena, "comments%d.db", i);
+        const char *sql =
+            arena_format(sample_arena,
+                         "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql,"
+                         " '%s', '%s') WHERE name = 'train_log'",
+                         cases[i].from, cases[i].to);
+        Error err = {0};
+        sqlite3 *db;
+        database_close(database_open(path, DATABASE_CREATE, &err));
+        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_changes(db), 1);
+        sqlite3_close(db);
+        Database *store = database_open(path, DATABASE_READ, &err);
+        if (!store != !cases[i].accepted) fail_msg("%s: %s", cases[i].to, store ? "accepted" : err.text);
+        if (!store) assert_non_null(strstr(err.text, "its schema is not that of version"));
+        database_close(store);
+        unlink(path);
+    }
+}
+
 static void test_variants(void **state) {
     (void)state;
     const Plan *plan = sample_plan(
@@ -435,6 +468,7 @@ static void test_unwritable_folder(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_plan),
+        TEST(test_schema_comments),
         TEST(test_variants),
         TEST(test_schema),
         TEST(test_sections),

@@ -299,8 +299,9 @@ static const OptionField fields[] = {
 static bool read_text(Options *options, const char *text, const char *path, Error *err) {
     static const OptionPart parts[] = {{.key = "elsewhere"}, {0}};
     Json *json = parse(text);
+    const OptionSection section = {path, NULL, fields, COUNT_OF(fields), parts};
     options_default(options, fields, COUNT_OF(fields));
-    return options_read(options, fields, COUNT_OF(fields), json, parts, "config 'x'", path, arena, err);
+    return options_read(options, &section, json, "config 'x'", arena, err);
 }
 
 static void test_tables(void **state) {
@@ -391,7 +392,8 @@ static void test_or_zero(void **state) {
         double factor = NAN;
         Error err = {0};
         Json *json = parse(cases[i].json);
-        bool read = options_read(&factor, rows, 1, json, NULL, "text", "method", arena, &err);
+        bool read =
+            options_read(&factor, &(OptionSection){"method", NULL, rows, 1, NULL}, json, "text", arena, &err);
         if (read != cases[i].accepted) fail_msg("%s: %s", cases[i].json, read ? "accepted" : err.text);
         if (!read && !strstr(err.text, "text: 'method.factor' must be 0 or in [1, 8], got "))
             fail_msg("%s", err.text);

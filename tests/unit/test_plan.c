@@ -145,8 +145,9 @@ static void every_setting_makes_another_run(void **state) {
             Json *one = json_new_object(arena);
             void *options = arena_alloc(arena, 4096, 1);
             json_set(one, field->key, json_copy(json_get(section, field->key), arena));
+            const OptionSection alone = {"", NULL, field, 1, NULL};
             options_default(options, field, 1);
-            if (!options_read(options, field, 1, one, NULL, "", "", arena, &err)) fail_msg("%s", err.text);
+            if (!options_read(options, &alone, one, "", arena, &err)) fail_msg("%s", err.text);
             change_field(options, field);
             options_write(section, options, field, 1);
             const Config *config = config_parse(json_print(json, arena), "config", arena, &err);

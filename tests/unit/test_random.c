@@ -122,10 +122,7 @@ static void random_tags(void **state) {
     static const char *const texts[] = {"{\"range\": 32}", "{\"range\": 32, \"order\": \"any\"}"};
     for (int k = 0; k < 2; k++) {
         Json *json = json_parse(texts[k], strlen(texts[k]), "x", arena, &err);
-        orders[k] = (Encoding){.method = method, .options = arena_alloc(arena, 1, method->options_size)};
-        options_default(orders[k].options, method->fields, method->field_count);
-        assert_true(options_read(orders[k].options, method->fields, method->field_count, json, NULL, "x", "",
-                                 arena, &err));
+        assert_true(encoding_read(&orders[k], method, json, NULL, "x", "", arena, &err));
     }
     PositionShape shape = {.layers = 1, .heads = 1, .width = 4, .head_dim = 4, .train_length = T};
     int counts[T][RANGE] = {0}, rising = 0;

@@ -70,7 +70,7 @@ static const Claim *judged(Database *store, const char *more) {
         "claims.json",
         arena_format(sample_arena, "{\"source\": \"s\", \"claims\": [{\"text\": \"t\", %s}]}", more));
     const Results *set = results_read(store, "x", NULL, sample_arena, &err);
-    const ClaimList *list = set ? claims_judge(store, set, "claims.json", sample_arena, &err) : NULL;
+    const ClaimList *list = set ? claims_judge(set, "claims.json", sample_arena, &err) : NULL;
     if (!list) fail_msg("%s", err.text);
     assert_int_equal(list->count, 1);
     return &list->items[0];
@@ -210,7 +210,7 @@ static void test_claim_errors(void **state) {
         Error err;
         fixture_put_text("claims.json", cases[i].text);
         const Results *set = results_read(store, "x", NULL, sample_arena, &err);
-        assert_null(claims_judge(store, set, "claims.json", sample_arena, &err));
+        assert_null(claims_judge(set, "claims.json", sample_arena, &err));
         if (!strstr(err.text, cases[i].error)) fail_msg("no %s in: %s", cases[i].error, err.text);
     }
     database_close(store);
@@ -304,7 +304,7 @@ static void test_order(void **state) {
         "up to: Rotary 1 L; T5 bias 4 L (the longest evaluated).",
         "Trained at 16: Rotary, 4.05",
         "At 64, trained at 16: T5 bias, 4.65",
-        "Of 1 claim that it makes, here: 1 supported.",
+        "Of its 1 claim: 1 supported.",
         "<a href=\"#e0-claims\">",
         "<h2 id=\"e0-figure\">",
         "<svg ",
@@ -392,7 +392,7 @@ static void test_text_escapes(void **state) {
     for (int i = 0; i < COUNT_OF(cases); i++) {
         FILE *out = fopen("t", "w");
         assert_non_null(out);
-        html_text(cases[i].text, out);
+        html_put(out, "%s", cases[i].text);
         fclose(out);
         assert_string_equal(sample_file("t", NULL), cases[i].expected);
     }
@@ -484,7 +484,7 @@ static void test_methods_look_the_same(void **state) {
     const char *looks[COUNT_OF(figures)];
     for (int i = 0; i < COUNT_OF(figures); i++) {
         const char *script = script_of(store, figures[i]);
-        looks[i] = between(strstr(script, "\"T5 bias\""), "\"colour\":", "}");
+        looks[i] = between(strstr(script, "\"T5 bias\""), "\"line_colour\":", "\"band\"");
         assert_string_equal(looks[i], looks[0]);
         assert_int_equal(strstr(script, "\"Rotary\"") != NULL, i > 0);
     }
@@ -501,8 +501,8 @@ static void test_settings_look_different(void **state) {
     const char *script = script_of(store, (PlotOptions){0});
     char colours[8][8];
     int count = 0;
-    for (const char *at = script; (at = strstr(at, "\"colour\": \"")) != NULL; count++) {
-        at += strlen("\"colour\": \"");
+    for (const char *at = script; (at = strstr(at, "\"line_colour\": \"")) != NULL; count++) {
+        at += strlen("\"line_colour\": \"");
         snprintf(colours[count], sizeof colours[count], "%.7s", at);
         for (int k = 0; k < count; k++) assert_string_not_equal(colours[k], colours[count]);
     }

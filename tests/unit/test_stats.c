@@ -245,6 +245,9 @@ static void means(void **state) {
     (void)state;
     const double numbers[] = {2, 4, 4, 4, 5, 5, 7, 9};
     near_relative(stats_mean(numbers, 8), 5, 1e-11);
+    StatsSpread spread = stats_spread(numbers, 8, arena), none = stats_spread(numbers, 0, arena);
+    assert_true(spread.low == 2 && spread.high == 9 && spread.median == 4.5 && spread.count == 8);
+    assert_true(isnan(none.low) && isnan(none.high) && isnan(none.median));
     near_relative(stats_deviation(numbers, 8), sqrt(32.0 / 7), 1e-11);
     assert_true(isnan(stats_mean(numbers, 0)) && isnan(stats_deviation(numbers, 1)));
 }

@@ -51,14 +51,10 @@ static void assert_printed(const Table *table, TableFormat format, const char *w
 
 static Table *plain_table(void) {
     static const TableColumn columns[] = {
-        {"name", "method", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-        {"key", "key", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
-        {"length", "trained\nat", TABLE_INT, TABLE_FOR_BOTH, 0},
-        {"time.low", "time", TABLE_REAL, TABLE_FOR_BOTH, 1},
-        {"time.high", NULL, TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-        {"perplexity", "perplexity", TABLE_REAL, TABLE_FOR_BOTH, -1},
-        {NULL, "bytes", TABLE_REAL, TABLE_FOR_PEOPLE, 0},
-        {"same", "same", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
+        {"name", "method", TABLE_TEXT},       {"key", "key", TABLE_TEXT, .code = true},
+        {"length", "trained\nat", TABLE_INT}, {"time.low", "time", TABLE_REAL, .decimals = 1},
+        {"time.high", NULL, TABLE_REAL},      {"perplexity", "perplexity", TABLE_REAL, .decimals = -1},
+        {NULL, "bytes", TABLE_REAL},          {"same", "same", TABLE_INT, .if_varying = true},
     };
     Table *table = table_new("a & b_c", columns, COUNT_OF(columns), arena);
     TableCell *row = table_row(table);
@@ -181,13 +177,13 @@ static void test_programs(void **state) {
 
 enum { GROUP, CAPTION, KEY, NAME, LENGTH, UNDER, VALUE, COLUMNS };
 static const TableColumn spread[COLUMNS] = {
-    [GROUP] = {"grid", NULL, TABLE_INT, TABLE_GROUP, 0},
-    [CAPTION] = {"", NULL, TABLE_TEXT, TABLE_CAPTION, 0},
-    [KEY] = {"", NULL, TABLE_INT, TABLE_KEY, 0},
-    [NAME] = {"name", "method", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    [LENGTH] = {"length", NULL, TABLE_INT, TABLE_FOR_BOTH | TABLE_SPREAD, 0},
-    [UNDER] = {"", NULL, TABLE_TEXT, TABLE_SPREAD_HEAD, 0},
-    [VALUE] = {"loss", NULL, TABLE_REAL, TABLE_FOR_PROGRAMS | TABLE_SPREAD_VALUE, 2},
+    [GROUP] = {NULL, NULL, TABLE_INT, .role = TABLE_GROUP},
+    [CAPTION] = {NULL, NULL, TABLE_TEXT, .role = TABLE_CAPTION},
+    [KEY] = {NULL, NULL, TABLE_INT, .role = TABLE_KEY},
+    [NAME] = {"name", "method", TABLE_TEXT},
+    [LENGTH] = {"length", NULL, TABLE_INT, .role = TABLE_SPREAD},
+    [UNDER] = {NULL, NULL, TABLE_TEXT, .role = TABLE_SPREAD_HEAD},
+    [VALUE] = {"loss", NULL, TABLE_REAL, .decimals = 2, .role = TABLE_SPREAD_VALUE},
 };
 
 static TableCell *add(Table *table, int group, int key, const char *name, double length, double value) {
@@ -264,8 +260,8 @@ static void test_spread_texts(void **state) {
 static void test_varying(void **state) {
     (void)state;
     static const TableColumn columns[] = {
-        {"name", "name", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-        {"split", "split", TABLE_TEXT, TABLE_FOR_PEOPLE | TABLE_IF_VARYING, 0},
+        {"name", "name", TABLE_TEXT},
+        {NULL, "split", TABLE_TEXT, .if_varying = true},
     };
     Table *one = table_new("one", columns, 2, arena), *two = table_new("two", columns, 2, arena);
     table_row(one)[0] = table_text("a");
@@ -325,12 +321,12 @@ static const char *on_terminal(const Table *table, int width) {
 /* Methods by lengths, which are the columns; two of the other columns are constant. */
 static Table *wide_table(void) {
     static const TableColumn columns[] = {
-        {"name", "method", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
-        {"protocol", "on", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
-        {"trained", "trained\nat", TABLE_INT, TABLE_FOR_PEOPLE, 0},
-        {"empty", "empty", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
-        {"length", "", TABLE_INT, TABLE_SPREAD, 0},
-        {"loss", "", TABLE_REAL, TABLE_SPREAD_VALUE | TABLE_DASHED, 2},
+        {NULL, "method", TABLE_TEXT},
+        {NULL, "on", TABLE_TEXT},
+        {NULL, "trained\nat", TABLE_INT},
+        {NULL, "empty", TABLE_TEXT},
+        {NULL, NULL, TABLE_INT, .role = TABLE_SPREAD},
+        {NULL, NULL, TABLE_REAL, .decimals = 2, .role = TABLE_SPREAD_VALUE, .dashed = true},
     };
     Table *table = table_new("title", columns, COUNT_OF(columns), arena);
     for (int i = 0; i < 15; i++) {
@@ -397,8 +393,8 @@ static void test_terminal(void **state) {
 static void test_narrow_terminal(void **state) {
     (void)state;
     static const TableColumn columns[] = {
-        {"a", "a long head", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
-        {"b", "another", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
+        {NULL, "a long head", TABLE_TEXT},
+        {NULL, "another", TABLE_TEXT},
     };
     Table *table = table_new("title", columns, 1, arena);
     table_row(table)[0] = table_text("x");
