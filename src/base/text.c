@@ -31,7 +31,7 @@ const char *text_seconds(double seconds, Arena *arena) {
 }
 
 const char *text_join(const char *list, const char *separator, const char *item, Arena *arena) {
-    return *list ? arena_format(arena, "%s%s%s", list, separator, item) : item;
+    return arena_format(arena, "%s%s%s", list, *list ? separator : "", item);
 }
 
 bool text_among(const char *item, const char *const *list, int count) {

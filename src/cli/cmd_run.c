@@ -282,12 +282,6 @@ static const OptionField init_options[] = {
      .group = "Selection", .help = "methods to compare (default: some common ones)"},
 };
 
-static Json *texts_json(const char *const *texts, Arena *arena) {
-    Json *list = json_new_array(arena);
-    for (; *texts; texts++) json_append(list, json_new_text(*texts, arena));
-    return list;
-}
-
 /* The config, with evaluation lengths up to `longest` times the training length. */
 static Json *init_config(const InitOptions *options, double tokens, double targets, int longest,
                          Arena *arena) {
@@ -298,14 +292,14 @@ static Json *init_config(const InitOptions *options, double tokens, double targe
     if (!json) BUG("%s", err.text);
     Json *train = json_get_mutable(json, "train"), *evaluate = json_get_mutable(json, "evaluate");
     Json *sweep = json_get_mutable(json, "sweep"), *multiples = json_new_array(arena);
-    json_set(json_get_mutable(json, "data"), "files", texts_json(options->files, arena));
+    json_set(json_get_mutable(json, "data"), "files", json_new_texts(options->files, arena));
     json_set_number(train, "length", INIT_LENGTH);
     json_set_number(train, "tokens", tokens);
     json_set_number(train, "tokens_per_step", INIT_BATCH);
     json_set_number(evaluate, "tokens", targets);
     for (int i = 1; i <= longest; i *= 2) json_append(multiples, json_new_number(i, arena));
     json_set(evaluate, "multiples", multiples);
-    json_set(sweep, "method", texts_json(options->methods ? options->methods : encoding_common, arena));
+    json_set(sweep, "method", json_new_texts(options->methods ? options->methods : encoding_common, arena));
     return json;
 }
 
