@@ -201,7 +201,7 @@ hints_shown() {
         [ "$(grep -c '"hint": "fill"' out)" = 2 ] && try 0 analyse hints/x.db accuracy && says out "20 examples of sort, hint fill"
 }
 check "tables name the hint; signatures have sizes, examples and hint" hints_shown
-damaged() { sqlite3 hints/x.db "UPDATE evaluation SET split = 'cout' WHERE split = 'count'" && try 4 check hints/x.db && says out "there is no such split"; }
+damaged() { sqlite3 hints/x.db "UPDATE evaluation SET split = 'cout' WHERE split = 'count'" && try 4 check hints/x.db && says out "unknown split"; }
 check "a hint that the task does not have is found by check" damaged
 
 # A variant, more sizes: the trained runs are evaluated again.
