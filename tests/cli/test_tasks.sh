@@ -108,6 +108,12 @@ check "other metrics" other_metrics
 refused_table() { try 2 table whole/x.db --ratio && says err "is on a task" && try 2 table whole/x.db --columns multiple && says err "'size'"; }
 check "perplexity ratios are refused" refused_table
 
+task_fields() { # keys of the task and of its hint
+    try 0 table whole/x.db --rows method,data.task.order,data.task.hint.name --where data.task.order=reversed --where data.task.hint.share=0 &&
+        grep -qE '^Rotary +reversed +none ' out && try 2 table whole/x.db --where data.task.ordr=reversed && says err "did you mean 'data.task.order'"
+}
+check "keys of a task are fields" task_fields
+
 # --- analyses ---
 
 accuracy() { # of the known database, at its trained size 2: 80 % and 20 %; nothing beyond is known to be right
