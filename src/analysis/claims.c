@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "sys/atomic_file.h"
 #include "position/encoding.h"
+#include "tasks/task.h"
 #include "train/evaluate.h"
 #include "store/bench_results.h"
 
@@ -256,7 +257,7 @@ static bool comparable(const Series *series, const Series *other, int against) {
 
 /* Whether it is of the task itself, as trained, with these values of the config. */
 static bool has_answers(const Judge *judge, const Series *series, const char *values) {
-    return *series->task && !*series->variant && !strcmp(series_hint(series), "none") &&
+    return *series->task && !*series->variant && !strcmp(series_hint(series), task_no_hints[0]) &&
            series_has_values(series, values, judge->arena);
 }
 
