@@ -230,7 +230,7 @@ for name in tiny other; do
 done
 mv x/tiny x/gone
 exits 0 "weights in no folder" "$POSLAB" check x/x.db
-grep -q "2 trained runs without a folder" out || bad "check counts runs without a folder"
+grep -q "2 trained runs have no folder here" out || bad "check counts runs without a folder"
 exits 1 "eval without weights" "$POSLAB" eval x/x.db --experiment other --lengths 40
 grep -q "no weights .*poslab run" err || bad "eval says that weights are gone"
 mv x/gone x/tiny
