@@ -92,7 +92,8 @@ static bool is_running(const TableCell *row) {
 }
 
 /* Adds the last line of the train.jsonl of a running run, for people as "step 120 of 400 (30 %), loss 2.345,
-   18230 tokens/s, 12 s left". The time left is that of the training, without evaluations. */
+   18230 tokens/s, 12 s left", or that its worker was killed. The time left is that of the training, without
+   evaluations. */
 static void add_progress(TableCell *row, Database *store, const char *experiment, Arena *arena) {
     const char *folder = run_folder_find(store, experiment, row[KEY].text, arena);
     const char *path = run_folder_log(folder, arena), *text;
@@ -111,11 +112,14 @@ static void add_progress(TableCell *row, Database *store, const char *experiment
     for (int i = 0; i < COUNT_OF(numbers); i++) row[STEP + i] = table_number(numbers[i]);
     text = arena_format(arena, "step %lld of %lld (%.0f %%), loss %.3f", (long long)last.log.step,
                         (long long)last.steps, floor(100 * share), last.log.loss);
-    if (last.log.step == last.steps)
+    bool in_use = run_folder_in_use(folder);
+    if (!in_use)
+        text = arena_format(arena, "%s; interrupted, `poslab run` resumes it", text);
+    else if (last.log.step == last.steps)
         text = arena_format(arena, "%s, evaluating", text);
     else if (isfinite(speed))
         text = arena_format(arena, "%s, %.0f tokens/s, %s left", text, speed, text_seconds(left, arena));
-    if (idle >= IDLE_LONG && last.log.step < last.steps)
+    if (in_use && idle >= IDLE_LONG && last.log.step < last.steps)
         text = arena_format(arena, "%s; no update for %s", text, text_seconds(idle, arena));
     row[PROGRESS] = table_text(text);
 }

@@ -102,6 +102,11 @@ check "is refused" says err "--watch"
 
 kill -KILL $runner "${workers[@]}"
 { wait $runner; } 2>/dev/null
+interrupted() { # the worker ends a moment after the signal
+    try 3 status results/long.db &&
+        grep -qE " running .*\($step %\), loss [0-9.]+; interrupted, .poslab run. resumes it" out
+}
+check "status says that no worker has the run" eventually 10 interrupted
 printf '{"step":' >>"$log" # a torn line
 check "resume" try 0 run long.json
 resumed() {
