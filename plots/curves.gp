@@ -20,6 +20,7 @@
 #   xbase, ylog             base of a logarithmic x axis (0: linear); 1 for a logarithmic y axis
 #   clipped                 number of lines that exceed ymax (0 unless some are far above the others): line clip_line[c]
 #                           does; its last point above is (clip_x[c], clip_y[c]); clip_row[c] numbers the ones of a panel
+#   marks                   number of marks on lines: mark m is on line mark_line[m] at (mark_x[m], mark_y[m])
 #   xtics_list, ytics_list  for `set xtics` and `set ytics`
 #   values                  1 in a report: a third group of plots adds the values as text, which its page shows
 #                           on hover. Each panel then has three plots of every line, in the order of the lines.

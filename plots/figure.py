@@ -70,6 +70,10 @@ def main():
     for axes, panel in zip(grid.flat, panels):
         for i in range(panel["first"] - 1, panel["last"]):
             draw_line(axes, FIGURE["lines"][i], blocks[i])
+        for mark in FIGURE["marks"]:
+            if panel["first"] <= mark["mark_line"] <= panel["last"]:
+                colour = FIGURE["lines"][mark["mark_line"] - 1]["line_colour"]
+                axes.plot(mark["mark_x"], mark["mark_y"], color=colour, linestyle="", marker="+", markersize=9)
         draw_panel(axes, panel)
     for axes in grid.flat[len(panels):]:
         axes.set_visible(False)

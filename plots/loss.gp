@@ -4,6 +4,7 @@ load style_file
 
 do for [p = 1:panels] {
     eval panel
+    eval marked_lines
     plot for [i = first[p]:last[p]] data index i-1 using 1:(band[i] ? $4 : NaN):5 with filledcurves \
              lc rgb colour(i), \
          for [i = first[p]:last[p]] data index i-1 using 1:2 with lines \

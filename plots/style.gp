@@ -105,6 +105,13 @@ arrows = "do for [c = 1:clipped] { \
             tc rgb colour(clip_line[c]) front \
     } else { unset label 9 + c } }"
 
+# `eval marked_lines` adds a "+" at the marks of lines.
+marked_lines = "do for [m = 1:marks] { \
+    if (mark_line[m] >= first[p] && mark_line[m] <= last[p]) { \
+        set label 500 + m '' at mark_x[m], mark_y[m] point pt 1 ps point_size * 2 lw line_width \
+            lc rgb colour(mark_line[m]) front \
+    } else { unset label 500 + m } }"
+
 # `eval legend_panel` begins the legend: a last panel without axes, in which the entries are plotted out of sight.
 legend_panel = "unset border; unset tics; unset xlabel; unset ylabel; unset title; unset label; unset arrow; \
 unset logscale; unset grid; set xrange [0:1]; set yrange [0:1]; \

@@ -276,22 +276,26 @@ static bool is_strided_of(const Series *strided, const Series *plain) {
            series_same_runs(strided, plain) && series_same_targets(strided, plain);
 }
 
+static bool add_lengths(const Analysis *analysis, const Series *plain, const Series *strided, Error *err) {
+    for (int c = 0; c < plain->count; c++)
+        if (!add_length(analysis, plain, strided, &plain->cells[c], err)) return false;
+    return true;
+}
+
 static bool run_early(const Analysis *analysis, Error *err) {
     const Results *set = analysis->set;
     bool lacking = false;
     for (int i = 0; i < set->count; i++) {
         const Series *plain = &set->items[i];
+        bool found = false;
         if (!series_nonoverlapping(plain)) continue;
-        int strided = 0;
-        for (int k = 0; k <= set->count;
-             k++) { /* after the last series: a row without a strided one, if there was none */
-            const Series *other = k < set->count ? &set->items[k] : NULL;
-            if (other ? !is_strided_of(other, plain) : strided > 0) continue;
-            strided++;
-            lacking |= !other;
-            for (int c = 0; c < plain->count; c++)
-                if (!add_length(analysis, plain, other, &plain->cells[c], err)) return false;
+        for (int k = 0; k < set->count; k++) {
+            if (!is_strided_of(&set->items[k], plain)) continue;
+            if (!add_lengths(analysis, plain, &set->items[k], err)) return false;
+            found = true;
         }
+        if (!found && !add_lengths(analysis, plain, NULL, err)) return false;
+        lacking |= !found;
     }
     table_note(analysis->table,
                "Nats per token. early tokens cost: nonoverlapping minus strided. gain since L = by "

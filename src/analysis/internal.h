@@ -34,7 +34,7 @@ struct AnalysisKind {
     const AnalysisKind *of_task; /* in its place for experiments on tasks; NULL: not for them */
 };
 
-#define ANALYSIS_COLUMNS(list) .columns = list, .column_count = COUNT_OF(list)
+#define ANALYSIS_COLUMNS(list) .columns = (list), .column_count = COUNT_OF(list)
 
 extern const AnalysisKind analysis_curves, analysis_matrix, analysis_compare, analysis_short_long,
     analysis_cost, analysis_early, analysis_positions, analysis_claims, analysis_claim_points,
@@ -44,10 +44,10 @@ extern const AnalysisKind analysis_curves, analysis_matrix, analysis_compare, an
 enum { ANALYSIS_EVALUATED = 3, ANALYSIS_TRAIN_LENGTH = 8, ANALYSIS_KEY_COUNT };
 #define ANALYSIS_KEYS(name_role, length_role)                                                                \
     {"experiment", NULL, TABLE_TEXT}, {"method", NULL, TABLE_TEXT},                                          \
-        {"name", "method", TABLE_TEXT, .role = name_role},                                                   \
+        {"name", "method", TABLE_TEXT, .role = (name_role)},                                                 \
         {NULL, "evaluated on", TABLE_TEXT, .if_varying = true}, {"split", NULL, TABLE_TEXT},                 \
         {"protocol", NULL, TABLE_TEXT}, {"stride_rule", NULL, TABLE_TEXT}, {"requested", NULL, TABLE_INT}, { \
-        "train_length", "trained at", TABLE_INT, .role = length_role                                         \
+        "train_length", "trained at", TABLE_INT, .role = (length_role)                                       \
     }
 
 /* Fills the columns for keys of the config in the last row, which describes this series; compared: what it is

@@ -403,6 +403,8 @@ void results_note_settings(Table *table, const Results *set, const Series *const
         table_note(table,
                    arena_format(table->arena, "Compared runs also differ in settings that are not shown: %s.",
                                 list));
+    const char *stages = series_stages_note(series, count, table->arena);
+    if (stages) table_note(table, stages);
     if (set->best) table_note(table, set->best);
 }
 

@@ -8,6 +8,7 @@
 #include "math/precision.h"
 #include "data/corpus.h"
 #include "train/evaluate.h"
+#include "train/train_options.h"
 
 /* --- making --- */
 
@@ -137,6 +138,34 @@ static void hide_settings(Series *series, const char *const *hidden, int count, 
     series->name = series_name(series, NULL, 0, arena);
 }
 
+/* "length 64 to update 250, 512 to 1000"; NULL for one stage, or a config of another revision. */
+static const char *stages_of(const Series *series, Arena *arena) {
+    TrainOptions train;
+    Error ignored;
+    const Json *json = json_get(series->config, "train");
+    bool several = json_get(json, "stages") && train_options_read(&train, json, "", arena, &ignored);
+    return several ? train_stages_text(&train, arena) : NULL;
+}
+
+const char *series_stages_note(const Series *const *series, int count, Arena *arena) {
+    const char **stages = NEW(arena, count, const char *), *note = "";
+    for (int i = 0; i < count; i++) stages[i] = stages_of(series[i], arena);
+    for (int i = 0; i < count; i++) {
+        bool known = false;
+        const char *names = "";
+        for (int k = 0; k < count && stages[i]; k++) {
+            if (!stages[k] || strcmp(stages[k], stages[i])) continue;
+            known |= k < i;
+            bool named = false;
+            for (int j = 0; j < k; j++) named |= !strcmp(series[j]->name, series[k]->name);
+            if (!named) names = arena_format(arena, "%s%s%s", names, *names ? ", " : "", series[k]->name);
+        }
+        if (stages[i] && !known)
+            note = arena_format(arena, "%s%s%s (%s)", note, *note ? "; " : "", stages[i], names);
+    }
+    return *note ? arena_format(arena, "Trained in stages: %s.", note) : NULL;
+}
+
 Series *series_of_reference(const ReferenceCurve *curve, const char *name, Arena *arena) {
     const char *split = *curve->split ? curve->split : "-";
     Series *series = NEW(arena, 1, Series);
@@ -193,13 +222,13 @@ bool series_nonoverlapping(const Series *series) {
 
 const char *series_config_value(const Series *series, const char *path, Arena *arena) {
     const Json *value = json_at_path(series->config, path);
-    return value ? json_print_bare(value, arena) : "";
+    return value ? run_label_value(value, arena) : "";
 }
 
 TableCell series_key_cell(const Series *series, const char *path, TableFormat format, Arena *arena) {
     const Json *value = json_at_path(series->config, path);
     if (format == TABLE_AS_JSON && json_is_number(value)) return table_number(json_number(value, NAN));
-    return value ? table_text(json_print_bare(value, arena)) : table_number(NAN);
+    return value ? table_text(run_label_value(value, arena)) : table_number(NAN);
 }
 
 int64_t series_train_tokens(const Series *series) {

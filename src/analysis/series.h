@@ -93,6 +93,9 @@ void series_finish(Series *series, Arena *arena);
 /* The name without the settings of these paths. */
 const char *series_name(const Series *series, const char *const *hidden, int count, Arena *arena);
 
+/* A note on the stages of those series whose training has several; NULL: none has. */
+const char *series_stages_note(const Series *const *series, int count, Arena *arena);
+
 /* The curve of a paper as a series, called `name`, with a cell of one seed at each of its lengths. */
 Series *series_of_reference(const ReferenceCurve *curve, const char *name, Arena *arena);
 

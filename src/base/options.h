@@ -64,6 +64,7 @@ typedef struct OptionPart {
     double low, high; /* range of a number; high 0: no limit */
     int most;         /* maximum number of items of a list; 0: not a list */
     bool or_item;     /* instead of the list, an item alone is allowed */
+    bool or_empty;    /* the list may be empty */
 } OptionPart;
 
 /* The options of one object of a config. */

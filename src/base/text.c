@@ -30,6 +30,12 @@ const char *text_seconds(double seconds, Arena *arena) {
     return arena_format(arena, "%.1f years", seconds / (365.25 * 86400));
 }
 
+int text_characters(const char *text) {
+    int count = 0;
+    for (; *text; text++) count += (*text & 0xC0) != 0x80; /* not the continuation bytes of UTF-8 */
+    return count;
+}
+
 const char *text_join(const char *list, const char *separator, const char *item, Arena *arena) {
     return arena_format(arena, "%s%s%s", list, *list ? separator : "", item);
 }

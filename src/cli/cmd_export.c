@@ -42,7 +42,8 @@ static const OptionField fields[] = {
      .help = "the weights before training"},
     {"batches", OPTION_INT, offsetof(ExportOptions, batches), .low = 1, .high = 1e12, .argument = "K",
      .group = "Instead of the trained weights",
-     .help = "the tokens of the first K updates: int32, [K * sequences, length + 1]"},
+     .help = "the tokens of the first K updates: int32, [K * sequences, length + 1]; `batches.2` of a second "
+             "stage"},
     {"tokens", OPTION_CHOICE, offsetof(ExportOptions, tokens), .default_value = TOKENS_NONE,
      .choices = corpus_split_names, .argument = "SPLIT", .group = "Instead of the trained weights",
      .help = "the tokens of a split"},
@@ -61,7 +62,7 @@ typedef struct Export {
 static bool find_run(Export *export, const RunsChoice *choice, Error *err) {
     export->key = runs_choose(export->store, choice, export->arena, err);
     if (!export->key) return false;
-    const char *text = "";
+    const char *text = export->status = "";
     Query *query =
         query_begin(export->store,
                     "SELECT r.status, c.hash, r.config FROM run r JOIN corpus c ON c.id = r.corpus_id"
@@ -229,40 +230,51 @@ static Corpus *read_corpus(Export *export, Error *err) {
     return NULL;
 }
 
-static void copy_ids(int32_t *to, const uint16_t *from, int64_t count) {
-    for (int64_t t = 0; t < count; t++) to[t] = from[t];
+/* The tensor NAME of the first stage, NAME.2 of the second, ... */
+static int32_t *add_ids(Export *export, SafetensorsFile *file, const char *name, int stage, int64_t rows,
+                        int64_t width) {
+    int32_t *ids = NEW(export->arena, rows * width, int32_t);
+    if (stage) name = arena_format(export->arena, "%s.%d", name, stage + 1);
+    *ARENA_PUSH(export->arena, file->tensors, file->count) =
+        (SafetensorsTensor){name, SAFETENSORS_I32, 2, {rows, width}, ids};
+    return ids;
+}
+
+static bool add_batches(Export *export, SafetensorsFile *file, const Corpus *corpus, const TrainStage *stage,
+                        int64_t updates, Error *err) {
+    static const char *const names[] = {"batches", "targets", "positions"};
+    int32_t *ids[COUNT_OF(names)] = {NULL};
+    int length = stage->length;
+    if (updates > EXPORT_MAX_TOKENS / (stage->sequences * (length + 1LL)))
+        return error_set(err, EXIT_USAGE, "--batches %lld exceeds %d tokens; lower it",
+                         (long long)export->options->batches, EXPORT_MAX_TOKENS);
+    int64_t rows = updates * stage->sequences;
+    Batches *batches = batches_of(corpus, length, 1, (uint64_t) export->config->train.seed, stage->index,
+                                  export->config->source, export->arena, err);
+    for (int64_t row = 0; batches && row < rows; row++) {
+        BatchesSequence sequence = batches_sequence(batches, row);
+        const uint16_t *from[] = {sequence.tokens, sequence.targets, sequence.positions};
+        for (int i = 0; i < COUNT_OF(names); i++) {
+            int width = i ? length : length + 1;
+            if (from[i] && !ids[i]) ids[i] = add_ids(export, file, names[i], stage->index, rows, width);
+            for (int t = 0; from[i] && t < width; t++) ids[i][row * width + t] = from[i][t];
+        }
+    }
+    return batches != NULL;
 }
 
 static bool export_batches(Export *export, Error *err) {
     const TrainOptions *train = &export->config->train;
-    int64_t width = train->length + 1, rows;
-    if (__builtin_mul_overflow(export->options->batches, (int64_t)train_sequences(train), &rows) ||
-        rows > EXPORT_MAX_TOKENS / width)
-        return error_set(err, EXIT_USAGE, "--batches %lld exceeds %d tokens; lower it",
-                         (long long)export->options->batches, EXPORT_MAX_TOKENS);
+    int64_t updates = export->options->batches;
     Corpus *corpus = read_corpus(export, err);
-    Batches *batches = corpus ? batches_of(corpus, (int)train->length, 1, (uint64_t)train->seed,
-                                           export->config->source, export->arena, err)
-                              : NULL;
-    if (!batches) return false;
-    int32_t *ids = NEW(export->arena, rows * width, int32_t);
-    int32_t *targets = NEW(export->arena, rows * train->length, int32_t);
-    int32_t *positions = NEW(export->arena, rows * train->length, int32_t);
-    BatchesSequence sequence = {0};
-    for (int64_t row = 0; row < rows; row++) {
-        sequence = batches_sequence(batches, row);
-        copy_ids(ids + row * width, sequence.tokens, width);
-        if (sequence.targets) copy_ids(targets + row * train->length, sequence.targets, train->length);
-        if (sequence.positions) copy_ids(positions + row * train->length, sequence.positions, train->length);
+    SafetensorsFile file = {0};
+    for (int i = 0; corpus && i < train_stage_count(train) && updates > train_stage(train, i).first; i++) {
+        TrainStage stage = train_stage(train, i);
+        int64_t left = updates - stage.first, made = left;
+        if (i < train->stage_count && left > stage.updates) made = stage.updates;
+        if (!add_batches(export, &file, corpus, &stage, made, err)) return false;
     }
-    SafetensorsTensor tensors[3] = {{"batches", SAFETENSORS_I32, 2, {rows, width}, ids}};
-    int count = 1;
-    if (sequence.targets)
-        tensors[count++] = (SafetensorsTensor){"targets", SAFETENSORS_I32, 2, {rows, train->length}, targets};
-    if (sequence.positions)
-        tensors[count++] =
-            (SafetensorsTensor){"positions", SAFETENSORS_I32, 2, {rows, train->length}, positions};
-    return write_tokens(export, tensors, count, err);
+    return corpus && write_tokens(export, file.tensors, file.count, err);
 }
 
 static bool export_split(Export *export, Error *err) {

@@ -14,6 +14,7 @@
 #include "sys/pager.h"
 #include "position/encoding.h"
 #include "train/train_log.h"
+#include "train/train_options.h"
 #include "experiment/run_label.h"
 #include "store/database.h"
 #include "store/run_folder.h"
@@ -25,7 +26,7 @@ static const RunStatus order[] = {RUN_DONE, RUN_DIVERGED, RUN_FAILED, RUN_RUNNIN
 
 /* The columns of a run. Those before TASK are the columns of the query `points`. */
 enum { KEY = 1, NAME, LABEL = 4, TRAIN_LENGTH, SEED, STATUS, REASON, SETTLED, REQUESTED, STALE = 16, TASK };
-enum { PROGRESS = TASK + 3, STEP, STEPS, SHARE, LOSS, RATE, NORM, SPEED, LEFT, IDLE, COLUMNS };
+enum { PROGRESS = TASK + 3, STEP, STEPS, SHARE, LOSS, RATE, NORM, SPEED, LEFT, IDLE, STAGE, STAGES, COLUMNS };
 static const TableColumn columns[COLUMNS] = {
     {"experiment", NULL, TABLE_TEXT},
     [KEY] = {"run_key", "run", TABLE_TEXT, .code = true},
@@ -57,6 +58,8 @@ static const TableColumn columns[COLUMNS] = {
     [SPEED] = {"progress.tokens_per_second", NULL, TABLE_REAL},
     [LEFT] = {"progress.seconds_left", NULL, TABLE_REAL},
     [IDLE] = {"progress.seconds_idle", NULL, TABLE_REAL},
+    [STAGE] = {"progress.stage", NULL, TABLE_INT},
+    [STAGES] = {"progress.stages", NULL, TABLE_INT},
 };
 enum { IDLE_LONG = 60 }; /* seconds without an update after which the text says so */
 
@@ -65,7 +68,7 @@ static const char points[] =
     "SELECT x.name, r.key, p.variant, r.method, r.label,"
     " r.train_length, r.seed, r.status, coalesce(r.reason, ''), coalesce(o.settled, 0), coalesce(o.asked, 0),"
     " r.started, r.finished, r.steps, r.train_seconds, r.final_loss,"
-    " r.method_files"
+    " r.method_files, json_extract(r.config, '$.train')"
     " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
     " LEFT JOIN (SELECT experiment, run_key, count(*) AS asked,"
     "  sum(outcome IN ('done', 'diverged', 'beyond_limit', 'beyond_text')) AS settled"
@@ -91,10 +94,19 @@ static bool is_running(const TableCell *row) {
     return !strcmp(row[STATUS].text, runs_status_names[RUN_RUNNING]);
 }
 
-/* Adds the last line of the train.jsonl of a running run, for people as "step 120 of 400 (30 %), loss 2.345,
-   18230 tokens/s, 12 s left", or that its worker was killed. The time left is that of the training, without
-   evaluations. */
-static void add_progress(TableCell *row, Database *store, const char *experiment, Arena *arena) {
+/* The stages of a run, from the section `train` of its config; false for a config of another revision that
+   cannot be read. */
+static bool read_train(TrainOptions *train, const char *text, Arena *arena) {
+    Error ignored;
+    const Json *json = json_parse(text, strlen(text), "train", arena, &ignored);
+    return json && train_options_read(train, json, "train", arena, &ignored);
+}
+
+/* Adds the last line of the train.jsonl of a running run, for people as "step 120 of 400 (30 %), stage 1 of 2
+   (length 64), loss 2.345, 18230 tokens/s, 12 s left", or that its worker was killed. The time left is
+   that of the training, without evaluations. */
+static void add_progress(TableCell *row, Database *store, const char *experiment, const char *config,
+                         Arena *arena) {
     const char *folder = run_folder_find(store, experiment, row[KEY].text, arena);
     const char *path = run_folder_log(folder, arena), *text;
     struct stat file;
@@ -110,8 +122,17 @@ static void add_progress(TableCell *row, Database *store, const char *experiment
         [IDLE - STEP] = idle,
     };
     for (int i = 0; i < COUNT_OF(numbers); i++) row[STEP + i] = table_number(numbers[i]);
-    text = arena_format(arena, "step %lld of %lld (%.0f %%), loss %.3f", (long long)last.log.step,
-                        (long long)last.steps, floor(100 * share), last.log.loss);
+    text = arena_format(arena, "step %lld of %lld (%.0f %%)", (long long)last.log.step, (long long)last.steps,
+                        floor(100 * share));
+    TrainOptions train;
+    if (read_train(&train, config, arena)) {
+        TrainStage stage = train_stage_at(&train, last.log.step);
+        TABLE_NUMBERS(row + STAGE, stage.index + 1, train_stage_count(&train));
+        if (train.stage_count)
+            text = arena_format(arena, "%s, stage %d of %d (length %d)", text, stage.index + 1,
+                                train_stage_count(&train), stage.length);
+    }
+    text = arena_format(arena, "%s, loss %.3f", text, last.log.loss);
     bool in_use = run_folder_in_use(folder);
     if (!in_use)
         text = arena_format(arena, "%s; interrupted, `poslab run` resumes it", text);
@@ -132,7 +153,7 @@ static void add_row(Status *status, Database *store, Query *query, Arena *arena)
                  encoding_files_edited(query_text(query, query_column(query, "method_files")));
     row[STALE] = table_shown(stale, stale ? "yes" : "");
     status->stale += stale;
-    if (is_running(row)) add_progress(row, store, status->experiment, arena);
+    if (is_running(row)) add_progress(row, store, status->experiment, query_text(query, STALE + 1), arena);
     const SqueueTask *task = squeue_find(&status->queue, row[KEY].text);
     if (task) {
         row[TASK] = table_text(task->name);

@@ -16,8 +16,15 @@ struct Batches {
     int64_t first; /* of endless examples: the number of the first one */
 };
 
-Batches *batches_new(const CorpusStream *stream, int length, uint64_t seed, const char *source, Arena *arena,
-                     Error *err) {
+/* Each stage has its own stream of random numbers; a run without stages has that of the first one. */
+static Random stage_random(uint64_t seed, int stage) {
+    char name[16] = "";
+    if (stage) snprintf(name, sizeof name, "%d", stage);
+    return random_stream(seed, "batch", name);
+}
+
+Batches *batches_new(const CorpusStream *stream, int length, uint64_t seed, int stage, const char *source,
+                     Arena *arena, Error *err) {
     if (length < 1) BUG("batches of length %d", length);
     if (stream->count < (int64_t)length + 1) {
         error_set(
@@ -34,7 +41,7 @@ Batches *batches_new(const CorpusStream *stream, int length, uint64_t seed, cons
         stream->count - windows * length; /* phases at which all windows and the last target fit */
     batches->tokens = stream->tokens;
     batches->length = length;
-    batches->rng = random_stream(seed, "batch", "");
+    batches->rng = stage_random(seed, stage);
     batches->windows = windows;
     batches->phases = slack < length ? slack : length;
     batches->epoch = -1;
@@ -56,11 +63,12 @@ static void draw_epoch(Batches *batches, int64_t epoch) {
     }
 }
 
-Batches *batches_new_examples(const Examples *examples, int length, int kept, uint64_t seed, Arena *arena) {
+Batches *batches_new_examples(const Examples *examples, int length, int kept, uint64_t seed, int stage,
+                              Arena *arena) {
     int64_t count = examples_options(examples)->examples;
     Batches *batches = NEW(arena, 1, Batches);
     *batches = (Batches){.length = length,
-                         .rng = random_stream(seed, "batch", ""),
+                         .rng = stage_random(seed, stage),
                          .windows = count ? count : INT64_MAX,
                          .phases = 1,
                          .epoch = -1,
@@ -73,10 +81,11 @@ Batches *batches_new_examples(const Examples *examples, int length, int kept, ui
     return batches;
 }
 
-Batches *batches_of(const Corpus *corpus, int length, int kept, uint64_t seed, const char *source,
+Batches *batches_of(const Corpus *corpus, int length, int kept, uint64_t seed, int stage, const char *source,
                     Arena *arena, Error *err) {
-    return corpus->examples ? batches_new_examples(corpus->examples, length, kept, seed, arena)
-                            : batches_new(&corpus->splits[SPLIT_TRAIN], length, seed, source, arena, err);
+    return corpus->examples
+               ? batches_new_examples(corpus->examples, length, kept, seed, stage, arena)
+               : batches_new(&corpus->splits[SPLIT_TRAIN], length, seed, stage, source, arena, err);
 }
 
 BatchesSequence batches_sequence(Batches *batches, int64_t index) {

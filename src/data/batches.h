@@ -1,6 +1,7 @@
 /* batches: the training sequences, in an order determined by a seed.
  *
- * Sequence n is a function of the seed and n alone, so a resumed run continues with the same sequences.
+ * Sequence n is a function of the seed, the stage of training (from 0), the length and n alone, so a resumed
+ * run continues with the same sequences.
  *
  * Of text, each epoch divides the training stream into windows of one length, from a random start, and visits
  * them in random order. Of a task, each sequence is an example. A finite set is visited in a new random order
@@ -21,16 +22,17 @@ typedef struct BatchesSequence {
 /* The batches of training: windows of length + 1 tokens of the training stream. Each epoch draws a phase in
    [0, length), cuts the stream into windows of `length` targets from there on (as many as fit at every phase,
    so that all epochs have as many; at least one) and visits them in a random order: a function of seed,
-   length and index alone. Fails (usage) if the stream is shorter than one window. */
+   stage, length and index alone. Fails (usage) if the stream is shorter than one window. */
 typedef struct Batches Batches;
-Batches *batches_new(const CorpusStream *stream, int length, uint64_t seed, const char *source, Arena *arena,
-                     Error *err);
+Batches *batches_new(const CorpusStream *stream, int length, uint64_t seed, int stage, const char *source,
+                     Arena *arena, Error *err);
 
 /* Of a task, as rows of `length` tokens; the last `kept` sequences that were asked for stay in memory. */
-Batches *batches_new_examples(const Examples *examples, int length, int kept, uint64_t seed, Arena *arena);
+Batches *batches_new_examples(const Examples *examples, int length, int kept, uint64_t seed, int stage,
+                              Arena *arena);
 
 /* Of the one or the other, as the corpus has it. */
-Batches *batches_of(const Corpus *corpus, int length, int kept, uint64_t seed, const char *source,
+Batches *batches_of(const Corpus *corpus, int length, int kept, uint64_t seed, int stage, const char *source,
                     Arena *arena, Error *err);
 
 BatchesSequence batches_sequence(Batches *batches, int64_t index); /* index-th sequence since the start */

@@ -68,7 +68,7 @@ static bool read_vocabulary(const OptionReader *reader, Config *config, const Js
     int own = tokenizers_vocabulary((CorpusTokenizer)config->data.tokenizer);
     int alphabet = task ? task->task->alphabet(task->options) : 0;
     if (model->vocabulary == 0) model->vocabulary = own ? own : alphabet;
-    if (model->vocabulary < alphabet)
+    if (task && model->vocabulary < alphabet)
         return error_set(reader->err, EXIT_USAGE,
                          "%s: 'model.vocabulary' must be at least %d, the alphabet of the task %s (or left "
                          "out), got %lld",
@@ -87,10 +87,9 @@ static bool read_vocabulary(const OptionReader *reader, Config *config, const Js
 }
 
 static bool read_train(const OptionReader *reader, Config *config, const Json *json) {
-    const Json *until = json_get(json, "until");
     const Json *optimizer = json_get(json, "optimizer"), *schedule = json_get(json, "schedule");
-    bool fine = options_read_section(reader, &config->train, &train_section, json);
-    if (until) fine &= options_read_section(reader, &config->train, &train_until_section, until);
+    bool fine = options_note(
+        reader, train_options_read(&config->train, json, reader->source, reader->arena, reader->err));
     fine &= options_read_section(reader, &config->optimizer, &optimizer_section, optimizer);
     fine &= options_read_section(reader, &config->schedule, &optimizer_schedule_section, schedule);
     return fine;
@@ -111,13 +110,6 @@ static bool read_changes(const OptionReader *reader, Encoding *position, Attenti
            options_read(attention, &section, changed, reader->source, reader->arena, reader->err);
 }
 
-static int characters(const char *text) {
-    int count = 0;
-    /* counts characters: continuation bytes of UTF-8 are skipped */
-    for (; *text; text++) count += (*text & 0xC0) != 0x80;
-    return count;
-}
-
 static bool read_variant(const OptionReader *reader, const Config *config, EvaluateVariant *variant,
                          const Json *json, const char *path) {
     Encoding position;
@@ -131,7 +123,7 @@ static bool read_variant(const OptionReader *reader, const Config *config, Evalu
     if (!options_read(variant, &keys, json, reader->source, reader->arena, reader->err) ||
         !read_changes(reader, &position, &attention, config, json, path))
         return false;
-    if (!*variant->name || characters(variant->name) > NAME_SIZE)
+    if (!*variant->name || text_characters(variant->name) > NAME_SIZE)
         return options_refuse(reader, json_get(json, "name"), arena_format(reader->arena, "%s.name", path),
                               "1 to 64 characters");
     const Model *model =
@@ -180,14 +172,8 @@ Model *config_variant(const Config *config, const Model *model, const EvaluateVa
 /* ---- writing ---- */
 
 static Json *train_json(const Config *config, Arena *arena) {
-    Json *json = json_new_object(arena), *optimizer = json_new_object(arena);
+    Json *json = train_options_json(&config->train, arena), *optimizer = json_new_object(arena);
     Json *schedule = json_new_object(arena);
-    options_write(json, &config->train, train_fields, train_field_count);
-    if (config->train.until_updates) {
-        Json *until = json_new_object(arena);
-        options_write(until, &config->train, train_until_section.fields, train_until_section.field_count);
-        json_set(json, "until", until);
-    }
     options_write(optimizer, &config->optimizer, optimizer_fields, optimizer_field_count);
     options_write(schedule, &config->schedule, optimizer_schedule_fields, optimizer_schedule_field_count);
     json_set(json, "optimizer", optimizer);
@@ -217,21 +203,40 @@ static void write_point(Config *config, Arena *arena, Arena *scratch) {
 
 /* ---- points and experiments ---- */
 
-/* Checks the training length and the position method against the task. */
+/* Whether the position method can be used at this length. */
+static bool usable(const Config *config, int64_t length) {
+    return model_usable(&config->model, &config->position, (int)config->train.length, length);
+}
+
+/* Checks the lengths of all stages against the task, and those before the last against the position method.
+ */
+static bool check_lengths(const OptionReader *reader, const Config *config) {
+    const ExamplesOptions *task = config->data.task;
+    long long needed = task ? examples_train_length(task) : 0;
+    for (int i = 0; i < train_stage_count(&config->train); i++) {
+        int length = train_stage(&config->train, i).length;
+        const char *path = train_stage_path(&config->train, i, reader->arena);
+        if (task && length < needed)
+            return error_set(reader->err, EXIT_USAGE,
+                             "%s: '%s' must be at least %lld for the longest example of '%s' at size %lld, "
+                             "got %d; raise it, or lower 'data.task.size'",
+                             reader->source, path, needed, task->task->name, (long long)task->high, length);
+        if (i < config->train.stage_count && !usable(config, length))
+            return error_set(reader->err, EXIT_USAGE,
+                             "%s: '%s' exceeds the limit of '%s', got %d; lower it, or raise the limit",
+                             reader->source, path, config->position.method->name, length);
+    }
+    return true;
+}
+
+/* Checks the position method and `until` against the task. */
 static bool check_task(const OptionReader *reader, const Config *config) {
     const ExamplesOptions *task = config->data.task;
     if (!task && config->train.until_updates)
         return error_set(reader->err, EXIT_USAGE, "%s: 'train.until' needs 'data.task'; remove it",
                          reader->source);
     if (!task) return true;
-    int64_t needed = examples_train_length(task), farthest = examples_train_farthest(task);
-    if (config->train.length < needed)
-        return error_set(
-            reader->err, EXIT_USAGE,
-            "%s: 'train.length' must be at least %lld for the longest example of '%s' at size %lld, "
-            "got %lld; raise it, or lower 'data.task.size'",
-            reader->source, (long long)needed, task->task->name, (long long)task->high,
-            (long long)config->train.length);
+    int64_t farthest = examples_train_farthest(task);
     const PositionMethod *method = config->position.method;
     if (!farthest) return true;
     if (method->positions || !(method->claims & POS_BY_POSITION))
@@ -240,9 +245,7 @@ static bool check_task(const OptionReader *reader, const Config *config) {
             "%s: 'data.task.positions' needs a method that follows positions, and '%s' does not; "
             "use another method, or \"index\"",
             reader->source, method->name);
-    PositionShape shape = {(int)config->model.layers, (int)config->model.heads, (int)config->model.width,
-                           (int)(config->model.width / config->model.heads), (int)config->train.length};
-    return encoding_usable(&config->position, &shape, farthest + 1) ||
+    return usable(config, farthest + 1) ||
            error_set(reader->err, EXIT_USAGE,
                      "%s: 'data.task.max_start': positions up to %lld are beyond what '%s' can be used at; "
                      "lower it, or raise the method's limit",
@@ -272,6 +275,7 @@ static bool read_point(const OptionReader *reader, Config *config, const Json *j
     int length = (int)config->train.length;
     fine = options_note(reader,
                         model_check(&config->model, &config->position, length, reader->source, reader->err));
+    fine &= options_note(reader, check_lengths(reader, config));
     fine &= options_note(reader, check_task(reader, config));
     fine &= options_note(reader, train_check(&config->train, reader->source, reader->err));
     fine = fine && options_note(reader, read_variants(reader, config,

@@ -84,6 +84,7 @@ const OptionSection *const config_keys_sections[] = {
     &adaptive_softmax_section,
     &config_keys_moving,
     &train_section,
+    &train_stage_section,
     &optimizer_section,
     &optimizer_schedule_section,
     &train_until_section,
@@ -230,7 +231,7 @@ static Json *item_schema(const OptionPart *part, Arena *arena) {
 static Json *part_schema(const OptionSection *section, const OptionPart *part, Arena *arena) {
     if (is_section(part)) return reference(path_of(section, part->key, arena), arena);
     Json *json = item_schema(part, arena);
-    if (part->most) json = list_of(json, 1, part->most, arena);
+    if (part->most) json = list_of(json, !part->or_empty, part->most, arena);
     if (part->or_item) json = either(item_schema(part, arena), json, arena);
     json_set_text(json, "description", part->help);
     return json;

@@ -13,23 +13,36 @@ typedef struct Share { /* the work of one point on a given number of ranks */
     double train, evaluate, exchange, sent, bytes;
 } Share;
 
+/* The peak bytes of gradients, over the stages, on rank 0 of `ranks`. */
+static double gradient_bytes(const PlanPoint *point, const Model *model, int ranks) {
+    double peak = 0;
+    for (int i = 0; i < point->stage_count; i++) {
+        const TrainStage *stage = &point->stages[i].train;
+        peak = fmax(peak, (double)batch_gradient_bytes(model, stage->sequences, stage->length, ranks));
+    }
+    return peak;
+}
+
 static Share share_of(const PlanPoint *point, int ranks, double seconds_per_flop, double gigabits,
                       Arena *arena) {
     const Config *config = point->config;
-    int sequences = train_sequences(&config->train), length = (int)config->train.length;
-    int active = ranks < sequences ? ranks : sequences;
     ModelOptions weights = config->model;
     weights.vocabulary = adaptive_softmax_weight_rows(&config->adaptive, weights.vocabulary, weights.width);
-    Model *model = model_new(&weights, &config->position, length, arena);
+    Model *model = model_new(&weights, &config->position, (int)config->train.length, arena);
     model->threads = point->threads;
-    double most = ceil((double)sequences / active), gradients = (double)model->size * sizeof(float);
-    double messages = 2 * (active - 1) * ceil((double)model->size / RANKS_CHUNK_FLOATS);
-    Share share = {.train = point->train_flops * seconds_per_flop * most / sequences,
-                   .evaluate = point->evaluate_flops * seconds_per_flop / ranks,
-                   .sent = 2 * gradients * (active - 1) / active};
-    share.exchange = (double)point->steps * (share.sent / (gigabits * 1e9 / 8) + messages * latency);
-    double train = (double)point->train_bytes - (double)batch_gradient_bytes(model, sequences, length, 1) +
-                   (double)batch_gradient_bytes(model, sequences, length, ranks);
+    double gradients = (double)model->size * sizeof(float);
+    Share share = {.evaluate = point->evaluate_flops * seconds_per_flop / ranks};
+    for (int i = 0; i < point->stage_count; i++) {
+        const TrainStage *stage = &point->stages[i].train;
+        int active = ranks < stage->sequences ? ranks : stage->sequences;
+        double most = ceil((double)stage->sequences / active), sent = 2 * gradients * (active - 1) / active;
+        double messages = 2 * (active - 1) * ceil((double)model->size / RANKS_CHUNK_FLOATS);
+        share.train += point->stages[i].flops * seconds_per_flop * most / stage->sequences;
+        share.exchange += (double)stage->updates * (sent / (gigabits * 1e9 / 8) + messages * latency);
+        share.sent = fmax(share.sent, sent);
+    }
+    double train =
+        (double)point->train_bytes - gradient_bytes(point, model, 1) + gradient_bytes(point, model, ranks);
     share.bytes = fmax(train, (double)point->evaluate_bytes);
     return share;
 }

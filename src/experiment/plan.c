@@ -67,6 +67,19 @@ static const Corpus *find_corpus(Plan *plan, const Config *config, bool outline,
     return !corpus && outline ? absent_corpus(plan, config, arena, err) : corpus;
 }
 
+static bool check_stage(const Config *config, int index, long long tokens, Error *err) {
+    int length = train_stage(&config->train, index).length;
+    if (tokens >= length + 1) return true;
+    Arena *scratch = arena_new(0);
+    const char *path = train_stage_path(&config->train, index, scratch);
+    error_set(err, EXIT_USAGE,
+              "%s: '%s' %d needs at least %d training tokens, the corpus has %lld; add files to "
+              "'data.files' or lower '%s'",
+              config->source, path, length, length + 1, tokens, path);
+    arena_free(scratch);
+    return false;
+}
+
 static bool check_splits(const PlanPoint *point, Error *err) {
     const Config *config = point->config;
     const Corpus *corpus = point->corpus;
@@ -76,12 +89,8 @@ static bool check_splits(const PlanPoint *point, Error *err) {
             return false;
     if (corpus->examples) return true;
     if (is_absent(corpus)) train = rest = INT64_MAX; /* skip the checks that need the sizes of the corpus */
-    if (train < config->train.length + 1)
-        return error_set(
-            err, EXIT_USAGE,
-            "%s: 'train.length' %lld needs at least %lld training tokens, the corpus has %lld; add files to "
-            "'data.files' or lower 'train.length'",
-            config->source, (long long)config->train.length, (long long)config->train.length + 1, train);
+    for (int i = 0; i < train_stage_count(&config->train); i++)
+        if (!check_stage(config, i, train, err)) return false;
     for (int i = 0; i < point->request_count && rest >= 2; i++)
         if (!evaluate_check(&point->requests[i], rest, config->source, err)) return false;
     if (rest >= 2) return true;
@@ -129,23 +138,41 @@ static bool beyond_limit(const Model *model, int64_t length) {
     return !encoding_usable(&model->position, &model->shape, length);
 }
 
+/* The options that give the FLOPs of a token of training: logits are computed only at scored targets. */
+static ModelOptions scored_model(const PlanPoint *point, const ModelOptions *compute, int length) {
+    ModelOptions scored = *compute;
+    if (point->corpus->examples)
+        scored.vocabulary = (int64_t)ceil((double)compute->vocabulary *
+                                          examples_scored_share(point->corpus->examples, length));
+    return scored;
+}
+
+static void measure_stages(PlanPoint *point, const ModelOptions *compute, Arena *arena) {
+    const TrainOptions *train = &point->config->train;
+    point->stage_count = train_stage_count(train);
+    point->stages = NEW(arena, point->stage_count, PlanStage);
+    for (int i = 0; i < point->stage_count; i++) {
+        TrainStage stage = train_stage(train, i);
+        ModelOptions scored = scored_model(point, compute, stage.length);
+        double per_step = (double)stage.sequences * (double)stage.length;
+        double flops = (double)stage.updates * per_step * model_flops(&scored, stage.length, true);
+        point->stages[i] = (PlanStage){stage, flops};
+        point->train_flops += flops;
+    }
+}
+
 static void measure(PlanPoint *point, Arena *scratch) {
     const Config *config = point->config;
     ModelOptions weights = config->model, compute = config->model;
     weights.vocabulary = adaptive_softmax_weight_rows(&config->adaptive, weights.vocabulary, weights.width);
     compute.vocabulary = adaptive_softmax_compute_rows(&config->adaptive, compute.vocabulary, compute.width);
-    if (point->corpus->examples) /* logits are computed only at scored targets */
-        compute.vocabulary =
-            (int64_t)ceil((double)compute.vocabulary *
-                          examples_scored_share(point->corpus->examples, config->train.length));
+    measure_stages(point, &compute, scratch);
+    compute = scored_model(point, &compute, (int)config->train.length);
     ArenaMark mark = arena_mark(scratch);
     Model *model = model_new(&weights, &config->position, (int)config->train.length, scratch);
     point->parameters = model->parameters;
     point->position_parameters = model->position_parameters;
     point->steps = train_steps(&config->train);
-    double per_step = (double)train_sequences(&config->train) * (double)config->train.length;
-    point->train_flops =
-        (double)point->steps * per_step * model_flops(&compute, (int)config->train.length, true);
     model->threads = point->threads;
     model->given_positions = config_gives_positions(config);
     point->train_bytes = train_bytes(model, &config->train, &config->optimizer);
@@ -171,7 +198,10 @@ static void measure(PlanPoint *point, Arena *scratch) {
 
 /* Bytes of a worker outside of its arenas' peak: tokens, the order of an epoch and the log of all steps. */
 static double kept_bytes(const PlanPoint *point) {
-    double windows = (double)point->corpus->splits[SPLIT_TRAIN].count / (double)point->config->train.length;
+    double windows = 0;
+    for (int i = 0; i < point->stage_count; i++)
+        windows = fmax(windows, (double)point->corpus->splits[SPLIT_TRAIN].count /
+                                    (double)point->stages[i].train.length);
     double bytes = (double)point->steps * sizeof(TrainLog) + windows * sizeof(int64_t);
     for (int s = 0; s < SPLIT_COUNT; s++) bytes += (double)point->corpus->splits[s].count * sizeof(uint16_t);
     const ExamplesOptions *task = point->config->data.task;
@@ -186,6 +216,14 @@ static const double process_bytes = (POSLAB_ONEDNN ? 15 : 11.5) * 1048576.0, thr
 double plan_resident(const PlanPoint *point) {
     return fmax((double)point->train_bytes, (double)point->evaluate_bytes) + kept_bytes(point) +
            process_bytes + (point->threads - 1) * thread_bytes;
+}
+
+/* The path of the longest length of training. */
+static const char *longest_path(const PlanPoint *point, Arena *arena) {
+    int longest = point->stage_count - 1;
+    for (int i = 0; i < point->stage_count; i++)
+        if (point->stages[i].train.length > point->stages[longest].train.length) longest = i;
+    return train_stage_path(&point->config->train, longest, arena);
 }
 
 /* Refuses a point that needs more memory than the machine has. */
@@ -209,7 +247,8 @@ static bool check_memory(const PlanPoint *point, Arena *arena, Error *err) {
                      point->config->source, plan_label(point, arena),
                      text_bytes(training ? train : evaluate, arena), training ? "train" : "evaluate",
                      text_bytes(machine, arena),
-                     training ? "'model.max_tokens_in_flight', 'train.length' or the model"
+                     training ? arena_format(arena, "'model.max_tokens_in_flight', '%s' or the model",
+                                             longest_path(point, arena))
                               : "the largest of 'evaluate.lengths', raise a stride, or shrink the model",
                      point->threads > 1 ? ", or lower --threads" : "");
 }

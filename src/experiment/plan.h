@@ -12,6 +12,11 @@
 
 enum { PLAN_KEY_SIZE = 17 };
 
+typedef struct PlanStage {
+    TrainStage train;
+    double flops; /* of training */
+} PlanStage;
+
 typedef struct PlanPoint {
     const Config *config;
     const Corpus *corpus; /* shared by points with the same section `data` */
@@ -19,6 +24,8 @@ typedef struct PlanPoint {
     char key[PLAN_KEY_SIZE];
     int64_t parameters, position_parameters;
     int64_t steps;
+    PlanStage *stages; /* [stage_count] of training; one without `train.stages` */
+    int stage_count;
     double train_flops, evaluate_flops; /* sums over the run */
     size_t train_bytes, evaluate_bytes; /* peaks of the arenas */
     EvaluateRequest *requests;

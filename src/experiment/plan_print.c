@@ -110,6 +110,34 @@ static void add_shown(Table *table, Arena *arena) {
         if (texts[i % COLUMNS]) table->cells[i].text = texts[i % COLUMNS](table->cells[i].number, arena);
 }
 
+/* A row for each stage of the points whose training has several; without rows if none has. */
+static Table *stages_of(const Plan *plan, const Table *points, double seconds_per_flop, Arena *arena) {
+    enum { FLOPS = 5, TIME, STAGE_COLUMNS };
+    static const TableColumn stage_columns[STAGE_COLUMNS] = {
+        {"label", "run", TABLE_TEXT},
+        {"key", "key", TABLE_TEXT, .code = true},
+        {"length", "length", TABLE_INT},
+        {"first_step", "from step", TABLE_INT},
+        {"last_step", "to step", TABLE_INT},
+        [FLOPS] = {"train_flops", "training", TABLE_REAL},
+        [TIME] = {"seconds", "time, about", TABLE_REAL},
+    };
+    Table *table = table_new("Stages of training", stage_columns, STAGE_COLUMNS, arena);
+    for (int i = 0; i < plan->count; i++) {
+        const PlanPoint *point = &plan->points[i];
+        for (int s = 0; s < point->stage_count && point->stage_count > 1; s++) {
+            const TrainStage *stage = &point->stages[s].train;
+            double flops = point->stages[s].flops, seconds = flops * seconds_per_flop;
+            TableCell *row = table_row(table);
+            TABLE_NUMBERS(TABLE_TEXTS(row, points->cells[i * COLUMNS + LABEL].text, point->key),
+                          stage->length, stage->first + 1, stage->first + stage->updates, flops, seconds);
+            row[FLOPS].text = text_flops(flops, arena);
+            row[TIME].text = text_seconds(seconds, arena);
+        }
+    }
+    return table;
+}
+
 /* "corpus HASH: train 1000, valid 100, test 0, vocabulary 256" */
 static const char *corpora_text(const Plan *plan, Arena *arena) {
     const char *text = "";
@@ -150,8 +178,8 @@ static void add_notes(Table *table, const Plan *plan, Arena *arena) {
                                        plan->notices[i]));
 }
 
-static bool print_json(const Plan *plan, const Table *table, const Table *ranks, FILE *out, Arena *arena,
-                       Error *err) {
+static bool print_json(const Plan *plan, const Table *table, const Table *stages, const Table *ranks,
+                       FILE *out, Arena *arena, Error *err) {
     Json *json = json_new_object(arena), *corpora = json_new_array(arena), *notices = json_new_array(arena);
     for (int i = 0; i < plan->notice_count; i++) json_append(notices, json_new_text(plan->notices[i], arena));
     for (int i = 0; i < plan->count; i++)
@@ -162,6 +190,7 @@ static bool print_json(const Plan *plan, const Table *table, const Table *ranks,
     json_set(json, "total", json_copy(json_at(table_rows(total_of(table, arena), arena), 0), arena));
     json_set(json, "notices", notices);
     json_set_number(json, "stale", plan->stale);
+    if (stages->rows) json_set(json, "stages", table_rows(stages, arena));
     if (plan->rank_count) json_set(json, "ranks", table_rows(ranks, arena));
     json_set_number(json, "fitting_at_once",
                     plan_memory_fitting(plan_sizes(plan, arena), plan->count, arena));
@@ -178,17 +207,21 @@ bool plan_print(const Plan *plan, TableFormat format, FILE *out, Error *err) {
         put_point(row, &plan->points[i], rate, arena);
         row[LABEL].text = run_label_name(row[LABEL].text, settings[i], arena);
     }
-    const Table *tables[] = {table, mpi_estimate_table(plan, rate, arena)};
+    const Table *stages = stages_of(plan, table, rate, arena);
+    const Table *ranks = mpi_estimate_table(plan, rate, arena), *tables[3] = {table};
     bool fine, people = !table_for_programs(format);
+    int count = 1;
     if (people) {
         memcpy(table_row(table), total_of(table, arena)->cells, COLUMNS * sizeof(TableCell));
         add_shown(table, arena);
         add_notes(table, plan, arena);
+        if (stages->rows) tables[count++] = stages;
+        if (plan->rank_count) tables[count++] = ranks;
     }
     if (format == TABLE_AS_JSON)
-        fine = print_json(plan, table, tables[1], out, arena, err);
+        fine = print_json(plan, table, stages, ranks, out, arena, err);
     else
-        fine = table_print(tables, people && plan->rank_count ? 2 : 1, format, out, err);
+        fine = table_print(tables, count, format, out, err);
     arena_free(arena);
     return fine;
 }

@@ -76,6 +76,20 @@ static Json *parse_resolved(const PlanPoint *point, Arena *arena) {
     return json;
 }
 
+const char *run_label_value(const Json *value, Arena *arena) {
+    const Json *first = json_is_array(value) ? json_first(value) : NULL;
+    if (!json_is_object(first)) return json_print_bare(value, arena);
+    const char *text = "";
+    for (const Json *item = first; item; item = json_next(item))
+        for (const Json *each = json_first(item); each; each = json_next(each))
+            text = arena_format(arena, "%s%s%s", text,
+                                each != json_first(item) ? ":"
+                                : *text                  ? ","
+                                                         : "",
+                                json_print_bare(each, arena));
+    return text;
+}
+
 const char **run_label_settings(const Plan *plan, Arena *arena) {
     const char **settings = NEW(arena, plan->count, const char *);
     if (!plan->count) return settings;
@@ -98,7 +112,7 @@ const char **run_label_settings(const Plan *plan, Arena *arena) {
         for (int k = 0; k < paths.count; k++) {
             const Json *value = json_at_path(trees[i], paths.items[k]);
             settings[i] = arena_format(arena, "%s%s%s=%s", settings[i], k ? " " : "", paths.items[k],
-                                       value ? json_print_bare(value, arena) : "absent");
+                                       value ? run_label_value(value, arena) : "absent");
         }
     }
     arena_free(scratch);

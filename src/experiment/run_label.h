@@ -18,21 +18,25 @@
 
 const char *run_label_method(const Encoding *position, Arena *arena);
 
+/* The value of a setting: without quotes; a list of objects as the values of their members,
+   "64:0.25,128:0.5". */
+const char *run_label_value(const Json *value, Arena *arena);
+
 /* The settings of each point, [plan->count]; "" if a point has none. Owned by the arena. */
 const char **run_label_settings(const Plan *plan, Arena *arena);
 
-/* The settings of a point, read from that text. */
+/* The settings of a point, read from a text of run_label_settings. */
 typedef struct RunLabelSetting {
     const char *path, *value; /* "train.optimizer.lr", "0.001" */
     const char *name;         /* the last components of the path that tell it from the others: "lr" */
 } RunLabelSetting;
-RunLabelSetting *run_label_read(const char *settings, int *count, Arena *arena);
+RunLabelSetting *run_label_read(const char *text, int *count, Arena *arena);
 
 /* The last component of a path. */
 const char *run_label_short_path(const char *path);
 
-/* "Label lr=0.001": the name of a point in tables, figures and messages. */
-const char *run_label_name(const char *label, const char *settings, Arena *arena);
+/* "Label lr=0.001": the name of a point in tables, figures and messages; `text` has its settings. */
+const char *run_label_name(const char *label, const char *text, Arena *arena);
 
 /* The stride rule of a request: "L" (nonoverlapping), "0.125 L" or "64"; NULL if this protocol of the
    config does not contain the request. */

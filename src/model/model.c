@@ -91,6 +91,16 @@ static bool check_sinks(const AttentionOptions *options, const PositionMethod *m
                      both ? "changes scores depending on their biases" : "sets the positions of rows");
 }
 
+static PositionShape shape_of(const ModelOptions *options, int train_length) {
+    return (PositionShape){(int)options->layers, (int)options->heads, (int)options->width,
+                           (int)(options->width / options->heads), train_length};
+}
+
+bool model_usable(const ModelOptions *options, const Encoding *position, int train_length, int64_t length) {
+    PositionShape shape = shape_of(options, train_length);
+    return encoding_usable(position, &shape, length);
+}
+
 bool model_check(const ModelOptions *options, const Encoding *position, int train_length, const char *source,
                  Error *err) {
     if (options->width % options->heads)
@@ -100,8 +110,7 @@ bool model_check(const ModelOptions *options, const Encoding *position, int trai
     if (!attention_check(&options->attention, source, err) ||
         !check_sinks(&options->attention, position->method, source, err))
         return false;
-    PositionShape shape = {(int)options->layers, (int)options->heads, (int)options->width,
-                           (int)(options->width / options->heads), train_length};
+    PositionShape shape = shape_of(options, train_length);
     return check_method(position, &shape, source, "method", err) &&
            check_partner(position, &shape, source, err);
 }

@@ -42,6 +42,9 @@ Json *model_json(const ModelOptions *options, Arena *arena);
 bool model_check(const ModelOptions *options, const Encoding *position, int train_length, const char *source,
                  Error *err);
 
+/* Whether the method of a model trained at `train_length` can be used at `length`. */
+bool model_usable(const ModelOptions *options, const Encoding *position, int train_length, int64_t length);
+
 /* One row per parameter tensor. Initialisation, optimizer, saved states and gradient checks iterate over
    these rows. */
 typedef enum ModelInit { MODEL_INIT_ZERO, MODEL_INIT_ONE, MODEL_INIT_NORMAL, MODEL_INIT_METHOD } ModelInit;

@@ -46,6 +46,16 @@ void figure_point(Figure *figure, FigureLine *line, FigurePoint point) {
     *ARENA_PUSH(figure->arena, line->points, line->count) = point;
 }
 
+void figure_mark(Figure *figure, FigureLine *line, double x) {
+    int next = 1;
+    while (next < line->count && line->points[next].x < x) next++;
+    if (next >= line->count || line->points[next - 1].x > x) return;
+    const FigurePoint *a = &line->points[next - 1], *b = &line->points[next];
+    double share = (x - a->x) / (b->x - a->x);
+    *ARENA_PUSH(figure->arena, line->marks, line->mark_count) =
+        (FigurePoint){.x = x, .y = a->y + share * (b->y - a->y)};
+}
+
 FigurePoint figure_values(const Figure *figure, double x, const double *values, int count) {
     const StatsSpread spread = stats_spread(values, count, figure->arena);
     return (FigurePoint){.x = x,

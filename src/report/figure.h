@@ -25,6 +25,8 @@ typedef struct FigureLine {
     const char *comment; /* in the data file */
     FigurePoint *points;
     int count, panel;
+    FigurePoint *marks; /* [mark_count], drawn as "+" */
+    int mark_count;
     int legend; /* its entry in the legend, from 0 */
     int style;  /* its look, from 0 (figure_colour) */
 } FigureLine;
@@ -91,6 +93,9 @@ FigureLine *figure_line(Figure *figure, int panel, const char *name, const char 
 const char *figure_run_keys(const Figure *figure);
 
 void figure_point(Figure *figure, FigureLine *line, FigurePoint point); /* unless it is not finite */
+
+/* Marks the line at x, between its points; not where it has none. */
+void figure_mark(Figure *figure, FigureLine *line, double x);
 
 /* The panel of the series that are `same` as this one; a new one has this title and a mark at the training
    length. */

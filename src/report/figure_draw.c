@@ -303,6 +303,19 @@ static Json *describe_clipped(const Figure *figure, const Axes *axes) {
     return clipped;
 }
 
+static Json *describe_marks(const Figure *figure) {
+    Json *marks = json_new_array(figure->arena);
+    for (int i = 0; i < figure->line_count; i++)
+        for (int k = 0; k < figure->lines[i].mark_count; k++) {
+            Json *item = json_new_object(figure->arena);
+            json_set_number(item, "mark_line", i + 1);
+            json_set_number(item, "mark_x", figure->lines[i].marks[k].x);
+            json_set_number(item, "mark_y", figure->lines[i].marks[k].y);
+            json_append(marks, item);
+        }
+    return marks;
+}
+
 static Json *describe(const FigureKind *kind, const Figure *figure, const Layout *layout, const Axes *axes) {
     Arena *arena = figure->arena;
     Json *json = json_new_object(arena);
@@ -329,6 +342,7 @@ static Json *describe(const FigureKind *kind, const Figure *figure, const Layout
     json_set(json, "lines", describe_lines(figure));
     json_set(json, "entries", describe_entries(figure, layout));
     json_set(json, "clipped", describe_clipped(figure, axes));
+    json_set(json, "marks", describe_marks(figure));
     return json;
 }
 

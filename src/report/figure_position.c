@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "train/train_log.h"
+#include "train/train_options.h"
 #include "store/bench_results.h"
 #include "store/run_folder.h"
 
@@ -151,7 +152,7 @@ const FigureKind figure_cost = {
 /* --- loss: one panel for each training length. The log of a run is averaged over windows of equal numbers of
    updates, to remove the noise of single batches; a point is in the middle of its window, over the seeds that
    have it. Runs that are not trained to their end are drawn from their train.jsonl. It shows whether a method
-   had converged when it was compared --- */
+   had converged when it was compared. A "+" is where a stage of training ends --- */
 
 enum { WINDOWS = 60, MOST_SEEDS = 1000 };
 
@@ -167,7 +168,8 @@ static const char sql[] =
     "   json_extract(value, '$[2]')"
     "  FROM json_each(?2) JOIN chosen c ON c.key = json_extract(value, '$[0]')),"
     " lines AS (SELECT label, variant, length, min(ordinal) AS place FROM chosen GROUP BY 1, 2, 3)"
-    "SELECT w.length, w.step, w.loss, w.key, w.label, w.variant"
+    "SELECT w.length, w.step, w.loss, w.key, w.label, w.variant,"
+    "  (SELECT json_extract(config, '$.train') FROM run WHERE key = w.key)"
     " FROM windows w JOIN lines l USING (label, variant, length)"
     " ORDER BY l.place, w.step, w.ordinal";
 
@@ -231,12 +233,29 @@ static int find_panel(Figure *figure, int64_t length) {
     return figure_panel(figure, arena_format(figure->arena, "trained at %lld", (long long)length), 0, length);
 }
 
+/* Marks the ends of the stages of a line that has all its points. */
+static void mark_stages(Figure *figure, FigureLine *line, const TrainOptions *train) {
+    for (int i = 1; line && i < train_stage_count(train); i++) {
+        FigurePanel *panel = &figure->panels[line->panel];
+        figure_mark(figure, line, (double)train_stage(train, i).first);
+        panel->title =
+            arena_format(figure->arena, "trained at %lld (+: end of a stage)", (long long)panel->trained);
+    }
+}
+
+static void read_stages(TrainOptions *train, const char *text, Arena *arena) {
+    Error ignored;
+    const Json *json = json_parse(text, strlen(text), "train", arena, &ignored);
+    if (!json || !train_options_read(train, json, "train", arena, &ignored)) *train = (TrainOptions){0};
+}
+
 static bool make_loss(Figure *figure, Error *err) {
     const char *live = read_unfinished(figure, err);
     if (!live) return false;
     const char *const parameters[] = {figure->set->experiment, live, figure_run_keys(figure), NULL};
     Query *query = query_begin(figure->set->store, arena_format(figure->arena, sql, WINDOWS), parameters);
     LossWindow *window = NEW(figure->arena, 1, LossWindow);
+    TrainOptions train = {0}; /* of the line */
     while (query_next(query)) {
         const char *name = results_run_name(figure->set, query_text(query, 3), query_text(query, 4),
                                             query_text(query, 5), figure->arena);
@@ -245,11 +264,16 @@ static bool make_loss(Figure *figure, Error *err) {
         double step = query_real(query, 1);
         bool same_line = window->line && window->line->panel == panel && !strcmp(window->line->name, name);
         if (!same_line || step != window->step || window->count == MOST_SEEDS) end_window(figure, window);
-        if (!same_line) window->line = figure_line(figure, panel, name, name, figure->panels[panel].title);
+        if (!same_line) {
+            mark_stages(figure, window->line, &train);
+            window->line = figure_line(figure, panel, name, name, figure->panels[panel].title);
+            read_stages(&train, query_text(query, 6), figure->arena);
+        }
         window->step = step;
         window->losses[window->count++] = query_real(query, 2);
     }
     end_window(figure, window);
+    mark_stages(figure, window->line, &train);
     return query_end(query, err);
 }
 

@@ -56,7 +56,7 @@ const char *schema_sql(Arena *arena);
 const char *schema_migration(int64_t version, Arena *arena);
 
 /* The names of the columns of these parts, in order: "PREFIXrun, PREFIXsplit, ...". */
-const char *schema_columns(const char *table, int parts, const char *prefix, Arena *arena);
+const char *schema_columns(const char *name, int parts, const char *prefix, Arena *arena);
 
 /* The tables whose rows are parts of an evaluation: those whose first column refers to it. NULL-terminated.
  */

@@ -57,10 +57,11 @@ static int64_t length(const void *options, TaskSizes sizes, int hint) {
 
 /* The ordered choices of keys and of values; the slots of queries are not counted. */
 static double examples(const void *options, TaskSizes sizes) {
-    double half = (double)(((const Options *)options)->symbols / 2), sum = 0;
+    const int64_t half = ((const Options *)options)->symbols / 2;
+    double sum = 0;
     for (int64_t size = sizes.low; size <= sizes.high; size++) {
         double choices = 1;
-        for (int64_t i = 0; i < size; i++) choices *= (half - (double)i) * (half - (double)i);
+        for (int64_t i = 0; i < size; i++) choices *= (double)(half - i) * (double)(half - i);
         sum += choices;
     }
     return sum;

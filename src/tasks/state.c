@@ -63,7 +63,7 @@ static void even(int number, int *images) {
 }
 
 static int product(int group, int left, int right) {
-    int p[5], q[5], both[5];
+    int p[5] = {0}, q[5] = {0}, both[5] = {0};
     if (group == Z60) return (left + right) % 60;
     if (group == A5)
         even(left, p), even(right, q);

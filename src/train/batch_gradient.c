@@ -130,7 +130,7 @@ double batch_gradient_run(BatchGradient *step, uint64_t seed, int64_t number) {
     step->scored = count_targets(step);
     int batches = (step->sequences + step->micro - 1) / step->micro;
     memset(step->sums, 0, (size_t)batches * sizeof *step->sums);
-    threads_run(step->lanes, compute, step);
+    if (step->lanes) threads_run(step->lanes, compute, step); /* a rank may have none */
     if (step->lanes > 1) threads_run(step->lanes, add_up, step);
     mpi_sum_floats(batch_gradient_values(step), step->buffer, step->model->size, step->active);
     mpi_merge_doubles(step->sums, (size_t)batches);

@@ -10,77 +10,39 @@
 #include "data/batches.h"
 #include "train/batch_gradient.h"
 
-const OptionField train_fields[] = {
-    {"length", OPTION_INT, offsetof(TrainOptions, length), .default_value = 128, .low = 1, .high = 1 << 20,
-     .help = "tokens of a training sequence"},
-    {"tokens", OPTION_INT, offsetof(TrainOptions, tokens), .default_value = 1e6, .low = 1, .high = 1e15,
-     .help = "tokens to train on in total"},
-    {"tokens_per_step", OPTION_INT, offsetof(TrainOptions, tokens_per_step), .default_value = 4096, .low = 1,
-     .high = 1e9, .help = "tokens of one update; a multiple of the length"},
-    {"precision", OPTION_CHOICE, offsetof(TrainOptions, precision), .choices = precision_names,
-     .help =
-         "precision of the inputs of matrix products in linear layers; bf16 needs a CPU with AVX-512 BF16 "
-         "or AMX"},
-    {"seed", OPTION_INT, offsetof(TrainOptions, seed), .default_value = 1, .low = 0,
-     .high = 9007199254740992.0, .help = "seed of initial weights, batches and dropout"},
-    {"checkpoint", OPTION_REAL, offsetof(TrainOptions, checkpoint), .default_value = 60, .low = 0,
-     .high = 1e9, .help = "seconds between saved states; 0: only when stopped and at the end"},
-};
-const int train_field_count = COUNT_OF(train_fields);
-
-const OptionField train_until_fields[] = {
-    {"exact", OPTION_REAL, offsetof(TrainOptions, until_exact), .default_value = 0.99, .low = 1e-3, .high = 1,
-     .help = "training ends when this share of the examples of the trained sizes is answered"},
-    {"updates", OPTION_INT, offsetof(TrainOptions, until_updates), .default_value = 500, .low = 1,
-     .high = 1e9, .help = "updates between two measurements of that share"},
-};
-const OptionSection train_until_section = {"train.until",
-                                           "When training on a task ends early; without this section, never",
-                                           train_until_fields, COUNT_OF(train_until_fields), NULL};
-
-static const OptionPart train_parts[] = {{.key = "optimizer"}, {.key = "schedule"}, {.key = "until"}, {0}};
-const OptionSection train_section = {"train", "The length, the amount and the randomness of training",
-                                     train_fields, COUNT_OF(train_fields), train_parts};
-
 enum { ACCURACY_EXAMPLES = 512, ACCURACY_LOOKS = 20 };
 
-/* The memory of one session of training. */
+/* One session of training. */
 typedef struct Training {
     const TrainTask *task;
     TrainState state;
+    TrainStage stage; /* of the next update; its memory is after the mark, its batches have an arena */
     BatchGradient *step;
-    Batches *batches;
+    Batches *batches; /* NULL: no stage has been entered yet */
+    Arena *memory, *data;
+    ArenaMark mark;
     TrainLogFile log;
-    int sequences; /* per update */
     EvaluateAccuracy accuracy;
     bool looked; /* accuracy is known */
 } Training;
 
-int64_t train_steps(const TrainOptions *options) {
-    int64_t steps = llround((double)options->tokens / (double)options->tokens_per_step);
-    return steps > 0 ? steps : 1;
+static BatchGradient *stage_allocate(const Model *model, const TrainStage *stage, Arena *arena) {
+    return batch_gradient_new(model, stage->sequences, stage->length, arena);
 }
 
-int train_sequences(const TrainOptions *options) {
-    return (int)(options->tokens_per_step / options->length);
-}
-
-bool train_check(const TrainOptions *options, const char *source, Error *err) {
-    int64_t length = options->length, rest = options->tokens_per_step % length;
-    int64_t next = options->tokens_per_step - rest + length;
-    if (!rest) return true;
-    return error_set(err, EXIT_USAGE,
-                     "%s: 'train.tokens_per_step' must be a multiple of 'train.length' (%lld), got %lld; use "
-                     "for example %lld",
-                     source, (long long)length, (long long)options->tokens_per_step, (long long)next);
-}
-
-/* Allocates what training needs besides the weights; with a counting arena only the count is valid. */
-static void training_allocate(Training *training, const Model *model, const TrainOptions *options,
-                              const OptimizerOptions *optimizer, Arena *arena) {
-    training->sequences = train_sequences(options);
-    training->state.optimizer = optimizer_new(optimizer, model, arena);
-    training->step = batch_gradient_new(model, training->sequences, (int)options->length, arena);
+/* Allocates what training needs besides the weights: the optimizer, and in turn the memory of each stage,
+   so that memory that a later stage would lack is missing at once. With a counting arena only the count is
+   valid. */
+static Optimizer *session_allocate(const Model *model, const TrainOptions *options,
+                                   const OptimizerOptions *optimizer, Arena *arena) {
+    Optimizer *made = optimizer_new(optimizer, model, arena);
+    ArenaMark mark = arena_mark(arena);
+    for (int i = 0; i < train_stage_count(options); i++) {
+        TrainStage stage = train_stage(options, i);
+        stage_allocate(model, &stage, arena);
+        arena_release(arena, mark);
+    }
+    return made;
 }
 
 static size_t weight_bytes(const Model *model) {
@@ -92,12 +54,10 @@ static size_t weight_bytes(const Model *model) {
     return bytes;
 }
 
-/* Bytes of training_allocate. */
 static size_t session_bytes(const Model *model, const TrainOptions *options,
                             const OptimizerOptions *optimizer) {
     Arena *count = arena_new_counting();
-    Training training;
-    training_allocate(&training, model, options, optimizer, count);
+    session_allocate(model, options, optimizer, count);
     size_t bytes = arena_peak(count);
     arena_free(count);
     return bytes;
@@ -109,14 +69,34 @@ size_t train_bytes(const Model *model, const TrainOptions *options, const Optimi
     return weight_bytes(model) + session_bytes(&copy, options, optimizer);
 }
 
+/* Makes the memory and the batches of the next update's stage, unless they are there. */
+static bool enter_stage(Training *training, Error *err) {
+    const TrainTask *task = training->task;
+    const TrainState *state = &training->state;
+    TrainStage stage = train_stage_at(task->options, state->steps + 1);
+    if (training->batches && stage.index == training->stage.index) return true;
+    arena_release(training->memory, training->mark);
+    arena_free(training->data);
+    training->data = arena_new(0);
+    training->stage = stage;
+    training->step = stage_allocate(state->model, &stage, training->memory);
+    training->batches = batches_of(task->corpus, stage.length, stage.sequences, (uint64_t)task->options->seed,
+                                   stage.index, task->source, training->data, err);
+    if (task->note && task->options->stage_count)
+        task->note(task->user, arena_format(training->data, "stage %d of %d: length %d to step %lld",
+                                            stage.index + 1, train_stage_count(task->options), stage.length,
+                                            (long long)(stage.first + stage.updates)));
+    return training->batches != NULL;
+}
+
 /* One update. Returns false if it diverged. */
 static bool update(Training *training) {
     const TrainTask *task = training->task;
+    const TrainStage *stage = &training->stage;
     TrainState *state = &training->state;
-    int64_t step = state->steps + 1;
-    for (int b = 0; b < training->sequences; b++)
-        batch_gradient_set(training->step, b,
-                           batches_sequence(training->batches, (step - 1) * training->sequences + b));
+    int64_t step = state->steps + 1, before = (step - 1 - stage->first) * stage->sequences;
+    for (int b = 0; b < stage->sequences; b++)
+        batch_gradient_set(training->step, b, batches_sequence(training->batches, before + b));
     double loss = batch_gradient_run(training->step, (uint64_t)task->options->seed, step);
     TrainLog *log = &state->log[state->steps++];
     *log = (TrainLog){.step = step, .loss = loss, .norm = NAN};
@@ -152,6 +132,7 @@ static bool train_updates(Training *training, bool *diverged, bool *learnt, Erro
     int64_t steps = state->total, before = state->steps;
     double session = 0, saved = clock_now();
     while (state->steps < steps && !(*learnt = has_learnt(training))) {
+        if (!enter_stage(training, err)) return false;
         train_session_start(&state->session);
         *diverged = !update(training);
         double now = clock_now(), seconds = train_session_stop(&state->session);
@@ -225,11 +206,9 @@ bool train_run(Model *model, const TrainTask *task, TrainResult *result, Arena *
                           .revision = task->revision ? task->revision : "unknown",
                           .shared = task->shared,
                           .session = train_session_new(model->threads, arena)};
-    training.batches = batches_of(task->corpus, (int)options->length, train_sequences(options),
-                                  (uint64_t)options->seed, task->source, arena, err);
-    if (!training.batches) return false;
-    Arena *session = arena_new(session_bytes(model, options, task->optimizer));
-    training_allocate(&training, model, options, task->optimizer, session);
+    Arena *memory = training.memory = arena_new(session_bytes(model, options, task->optimizer));
+    state->optimizer = session_allocate(model, options, task->optimizer, memory);
+    training.mark = arena_mark(memory);
     bool restored = false, diverged = false, learnt = false;
     bool fine = !task->state_path || mpi_rank() > 0 ||
                 train_state_read(state, task->state_path, task->note, task->user, &restored, arena, err);
@@ -240,7 +219,8 @@ bool train_run(Model *model, const TrainTask *task, TrainResult *result, Arena *
     fine = fine && train_updates(&training, &diverged, &learnt, err);
     train_log_close(&training.log);
     *result = make_result(state, options, diverged, learnt);
-    result->peak_bytes = weight_bytes(model) + arena_peak(session);
-    arena_free(session);
+    result->peak_bytes = weight_bytes(model) + arena_peak(memory);
+    arena_free(training.data);
+    arena_free(memory);
     return fine;
 }

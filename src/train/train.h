@@ -1,7 +1,7 @@
 /* train: the training loop of one run.
  *
- * A run makes tokens / tokens_per_step (rounded to nearest, at least 1) updates. Update t uses the sequences
- * (t-1) n .. t n - 1 of the batches (n = tokens_per_step / length), in micro-batches of at most
+ * The updates are divided into stages (train/train_options.h). Update t of a stage uses the sequences
+ * (t-1) n .. t n - 1 of the stage's batches (n = tokens_per_step / length), in micro-batches of at most
  * model.max_tokens_in_flight tokens whose gradients are summed. The loss of an update is the mean nll in nats
  * over its targets, before the update. A loss or gradient norm that is not finite ends the run as diverged.
  *
@@ -17,20 +17,9 @@
 #include "model/model.h"
 #include "data/corpus.h"
 #include "train/optimizer.h"
+#include "train/train_options.h"
 #include "train/train_state.h"
 #include "train/evaluate_examples.h"
-
-typedef struct TrainOptions {
-    int64_t length, tokens, tokens_per_step, seed;
-    int precision;         /* Precision */
-    double checkpoint;     /* seconds between saved states; 0: none */
-    double until_exact;    /* of a task, section `until`: training ends at this share of answered examples, */
-    int64_t until_updates; /* computed each time after this number of updates; 0: never */
-} TrainOptions;
-
-extern const OptionField train_fields[];
-extern const OptionSection train_section, train_until_section; /* `train` and `train.until` */
-extern const int train_field_count;
 
 typedef struct TrainResult {
     bool diverged;
@@ -46,12 +35,6 @@ typedef struct TrainResult {
     const char *shared; /* hash of the shared sources, of a resumed run all different ones; NULL: unknown */
     TrainLog *log;      /* [steps] in the run's arena: every update */
 } TrainResult;
-
-int64_t train_steps(const TrainOptions *options);
-int train_sequences(const TrainOptions *options); /* per step */
-
-/* Checks the rule between options: tokens_per_step is a multiple of length. */
-bool train_check(const TrainOptions *options, const char *source, Error *err);
 
 /* Bytes that training allocates, computed with counting arenas: the result's peak_bytes. */
 size_t train_bytes(const Model *model, const TrainOptions *options, const OptimizerOptions *optimizer);

@@ -42,7 +42,7 @@ near() { # near DB DB: final losses agree to rounding
         FROM a.run x JOIN b.run y USING (key)")" = 1 ]
 }
 
-for n in 1 2 3 4; do
+for n in 1 2 3 5; do # an update has four sequences, so that a fifth rank is idle
     check "$n ranks" run $n e2e.json --db "$n/x.db"
     check "$n ranks again" run $n e2e.json -q --db "$n-again/x.db"
     check "compute the same, bit for bit" same_numbers "$n/x.db" "$n-again/x.db"
@@ -51,6 +51,11 @@ for n in 1 2 3 4; do
     check "and nearly the same as one" near 1/x.db "$n/x.db"
     check "how many there were is stored" test "$(sqlite3 "$n/x.db" "SELECT DISTINCT ranks FROM run")" = $n
 done
+# In the first stage an update has two sequences, so that a third rank is idle until the second stage.
+stages='train.stages=[{"length":32,"share":0.3},{"length":8,"share":0.3}]'
+check "3 ranks in stages" run 3 e2e.json -q --db staged/x.db --set "$stages"
+check "3 threads" "$POSLAB" run e2e.json -q --db staged-threads/x.db --threads 3 --set "$stages"
+check "compute the same, bit for bit, in stages" same_numbers staged/x.db staged-threads/x.db
 check "ranks and threads together" run 2 e2e.json -q --db mixed/x.db --threads 2
 check "nearly the same" near 1/x.db mixed/x.db
 

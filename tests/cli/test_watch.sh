@@ -146,5 +146,5 @@ check "latex --bare" try 0 table results/e2e.db --format latex --bare
 check "is only the tabular" diff <(sed -n '1s/{.*//p; $p' out | tr -d '\n') <(printf '\\begin\\end{tabular}')
 check "without title and notes" lacks out caption signature minipage setbox usepackage
 check "--bare is for latex" try 2 table results/e2e.db --bare
-check "and says so" says err "--bare is for --format latex"
+check "and says so" says err "--bare needs --format latex"
 done_testing

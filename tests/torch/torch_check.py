@@ -70,7 +70,8 @@ def name_of(method):
 
 def config(name, methods, **changes):
     return {"name": name, "model": {**MODEL, **changes.get("model", {})},
-            "train": {"length": 32, "tokens": 76800, "tokens_per_step": 256, "optimizer": {"lr": 4e-3}},
+            "train": {"length": 32, "tokens": 76800, "tokens_per_step": 256, "optimizer": {"lr": 4e-3},
+                      **changes.get("train", {})},
             "evaluate": {"tokens": 2100, "multiples": [1, 1.5, 4], **changes.get("evaluate", {})},
             "sweep": {"method": [m for m in methods if os.path.exists(f"methods/{name_of(m)}.c")]}}
 
@@ -78,6 +79,9 @@ def config(name, methods, **changes):
 def configs():
     yield config("methods", METHODS)
     yield config("heads", ["alibi", "sandwich"], model={"heads": 6, "width": 48})
+    yield config("stages", ["rotary", "alibi", "t5", "pi", "yarn", "learned"],  # updates 1 and 2, 3 and 4, then 5
+                 model={"attention": {"scale": "log_n"}},
+                 train={"stages": [{"length": 8, "share": 0.006}, {"length": 16, "share": 0.006}]})
     yield config("relu", ["rotary"], model={"activation": "relu", "final_norm": False})
     yield config("swiglu", ["t5"], model={"activation": "swiglu"})
     for i, attention in enumerate(ATTENTION):
@@ -356,7 +360,12 @@ def mean_loss(w, run, m, o, batch):
     return F.cross_entropy(out.flatten(0, 1), batch[:, 1:].flatten())
 
 
-def trained(w, run, rows, logged, mean_loss=mean_loss):
+def updates_of(run, stages):
+    """The rows of each update, from those of each stage."""
+    return [b for rows in stages for b in rows.split(run["train"]["tokens_per_step"] // (rows.shape[1] - 1))]
+
+
+def trained(w, run, batches, logged, mean_loss=mean_loss):
     """The largest deviations of loss and gradient norm over the first updates."""
     method, worst = run["method"], [0.0, 0.0]
     (m, o), o_ = acting(method), run["train"]["optimizer"]
@@ -365,10 +374,10 @@ def trained(w, run, rows, logged, mean_loss=mean_loss):
     matrix = lambda k: w[k].dim() == 2 and k.startswith("layers.") and ".position." not in k
     groups = [{"params": [w[k] for k in w if matrix(k) == d], "weight_decay": o_["decay"] * d} for d in (True, False)]
     optimizer = torch.optim.AdamW(groups, betas=(o_["beta1"], o_["beta2"]), eps=o_["eps"])
-    each = len(rows) // UPDATES
     undecided.clear()
-    for step in range(UPDATES):
-        batch, (loss, rate, norm) = rows[step * each: (step + 1) * each], logged[step + 1]
+    assert len(batches) == UPDATES
+    for step, batch in enumerate(batches):
+        loss, rate, norm = logged[step + 1]
         value = mean_loss(w, run, m, o, batch)
         if undecided:
             return worst, step
@@ -409,7 +418,7 @@ def main():
                                     load(f"{folder}/x.st"))[1]
             w, tokens = export(), export("--tokens", "valid")["tokens"]
             logged = {s: rest for s, *rest in query("SELECT step, loss, rate, norm FROM train_log WHERE run = ?", key)}
-            (loss, norm), updates = trained(export("--initial"), run, export("--batches", str(UPDATES))["batches"], logged)
+            (loss, norm), updates = trained(export("--initial"), run, updates_of(run, export("--batches", str(UPDATES)).values()), logged)
             shifted = drawn and acting(run["method"])[0] != "rotary"
             wrong = loss < 1e-4 if shifted else loss > LOSS or norm > NORM
             worst = {}

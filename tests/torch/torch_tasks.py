@@ -105,7 +105,7 @@ def main():
             export = lambda *what: (subprocess.run([program, "export", *what, db, key, f"{folder}/x.st"], check=True),
                                     load(f"{folder}/x.st"))[1]
             logged = {s: rest for s, *rest in query("SELECT step, loss, rate, norm FROM train_log WHERE run = ?", key)}
-            (loss, norm), updates = trained(export("--initial"), run, stacked(export("--batches", "5")), logged, masked_loss)
+            (loss, norm), updates = trained(export("--initial"), run, stacked(export("--batches", "5")).chunk(5), logged, masked_loss)
             w, worst, exact, count, wrong = export(), 0, 0, 0, []
             for split, size, nll, tokens, right, whole in query(
                     "SELECT e.split, size, nll, a.tokens, tokens_right, exact FROM accuracy a JOIN evaluation e"

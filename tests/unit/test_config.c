@@ -149,11 +149,19 @@ static void test_trained(void **state) {
         const char *set;
         bool same;
     } cases[] = {
-        {"name=other", true},           {"evaluate.tokens=7", true},
-        {"evaluate.lengths=[3]", true}, {"data.files=[\"b\"]", true},
-        {"train.checkpoint=1", true},   {"data.split.test=0.1", false},
-        {"train.seed=2", false},        {"method.trainable=true", false},
-        {"model.dropout=0.1", false},   {"train.optimizer.lr=0.1", false},
+        {"name=other", true},
+        {"evaluate.tokens=7", true},
+        {"evaluate.lengths=[3]", true},
+        {"data.files=[\"b\"]", true},
+        {"train.checkpoint=1", true},
+        {"data.split.test=0.1", false},
+        {"train.seed=2", false},
+        {"method.trainable=true", false},
+        {"model.dropout=0.1", false},
+        {"train.optimizer.lr=0.1", false},
+        {"train.stages=[]", true},
+        {"train.stages=[{\"length\":64,\"share\":0}]", true},
+        {"train.stages=[{\"length\":64,\"share\":0.5}]", false},
     };
     const char *before = good("", NULL)->points->trained;
     for (int i = 0; i < COUNT_OF(cases); i++) {
@@ -345,7 +353,7 @@ static void test_sweep(void **state) {
 
 static void test_mistakes(void **state) {
     (void)state;
-    static const char *const named[] = {"alibi", "none", "rotary", "sinusoidal", "t5"};
+    static const char *const named[] = {"alibi", "learned", "none", "rotary", "sinusoidal", "t5"};
     for (int i = 0; i < COUNT_OF(named); i++) need_method(named[i]);
     static const char *const cases[][2] = {
         {"'mehtod':1", "unknown key 'mehtod'; did you mean 'method'?"},
@@ -356,6 +364,23 @@ static void test_mistakes(void **state) {
         {"'train':{'optimizer':'adamw'}", "'train.optimizer' must be an object, got \"adamw\""},
         {"'train':[]", "'train' must be an object, got a list"},
         {"'train':{'length':100}", "'train.tokens_per_step' must be a multiple of 'train.length'"},
+        {"'train':{'stages':{}}", "'train.stages' must be a list, got an object"},
+        {"'train':{'stages':[64]}",
+         "'train.stages[0]' must be an object with a \"length\" and a \"share\", got 64"},
+        {"'train':{'stages':[{'length':64,'share':0.1},{'length':32}]}",
+         "'train.stages[1]' must be an object with a \"length\" and a \"share\", got an object"},
+        {"'train':{'stages':[{'length':64,'share':1.5}]}",
+         "'train.stages[0].share' must be in [0, 1], got 1.5"},
+        {"'train':{'stages':[{'length':0,'share':0.5}]}",
+         "'train.stages[0].length' must be in [1, 1048576], got 0"},
+        {"'train':{'stages':[{'length':64,'share':0.5,'lr':1}]}", "unknown key 'train.stages[0].lr'"},
+        {"'train':{'stages':[{'length':64,'share':0},{'length':96,'share':0.5}]}",
+         "'train.tokens_per_step' must be a multiple of 'train.stages[1].length' (96), got 4096; use for "
+         "example 4224"},
+        {"'train':{'stages':[{'length':64,'share':1}]}",
+         "'train.stages' take all 244 updates and leave none to 'train.length' (128)"},
+        {"'train':{'stages':[{'length':256,'share':0.5}]},'sweep':{'method':['learned']}",
+         "'train.stages[0].length' exceeds the limit of 'learned', got 256; lower it, or raise the limit"},
         {"'model':{'heads':7}", "'model.width' (128) must be a multiple of 'model.heads' (7)"},
         {"'model':{'vocabulary':100}", "'model.vocabulary' must be 256 for bytes (or left out), got 100"},
         {"'model':{'layers':0}", "'model.layers' must be in [1, "},

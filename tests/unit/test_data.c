@@ -583,13 +583,17 @@ static void test_plain_streams_pass(void **state) {
 
 static uint16_t numbers[20000];
 
-static Batches *make_batches(int64_t count, int length, uint64_t seed) {
+static Batches *make_stage(int64_t count, int length, uint64_t seed, int stage) {
     Error err = {0};
     for (int i = 0; i < COUNT_OF(numbers); i++) numbers[i] = (uint16_t)i;
     CorpusStream source = {.tokens = numbers, .count = count, .documents = 1};
-    Batches *batches = batches_new(&source, length, seed, "config 'x.json'", arena, &err);
+    Batches *batches = batches_new(&source, length, seed, stage, "config 'x.json'", arena, &err);
     if (!batches) fail_msg("%s", err.text);
     return batches;
+}
+
+static Batches *make_batches(int64_t count, int length, uint64_t seed) {
+    return make_stage(count, length, seed, 0);
 }
 
 /* For streams of all lengths around a few windows: windows are inside the stream, those of an epoch do not
@@ -598,7 +602,7 @@ static void test_batches_cover(void **state) {
     (void)state;
     for (int length = 1; length <= 7; length++)
         for (int64_t count = length + 1; count <= 6 * length + 1; count++) {
-            Batches *batches = make_batches(count, length, 3);
+            Batches *batches = make_stage(count, length, 3, length % 3);
             int64_t windows = count / length - 1 > 1 ? count / length - 1 : 1;
             uint8_t phases[8] = {0};
             for (int64_t epoch = 0; epoch < 100; epoch++) {
@@ -661,13 +665,19 @@ static void test_batches_golden(void **state) {
     static const int golden[] = {10470, 10854, 18150, 3430, 10037, 18760};
     for (int i = 0; i < COUNT_OF(indices); i++)
         assert_int_equal(batches_sequence(batches, indices[i]).tokens - numbers, golden[i]);
+    /* of later stages of training */
+    static const int later[][3] = {{4652, 7212, 11180}, {7064, 9112, 7192}};
+    for (int stage = 1; stage <= COUNT_OF(later); stage++)
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(batches_sequence(make_stage(20000, 128, 1, stage), i).tokens - numbers,
+                             later[stage - 1][i]);
 }
 
 static void test_batches_too_short(void **state) {
     (void)state;
     Error err = {0};
     CorpusStream source = {.tokens = numbers, .count = 128, .documents = 1};
-    assert_null(batches_new(&source, 128, 1, "config 'x.json'", arena, &err));
+    assert_null(batches_new(&source, 128, 1, 0, "config 'x.json'", arena, &err));
     assert_int_equal(err.code, EXIT_USAGE);
     const char **words = LIST("config 'x.json'", "train.length", "128", "129", "data.files");
     for (; *words; words++) assert_non_null(strstr(err.text, *words));

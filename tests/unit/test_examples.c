@@ -165,7 +165,7 @@ static void scale_does_not_depend_on_the_cut(void **state) {
         Examples *examples = task_rows_make(tasks[k]);
         Model *model = model_with_positions(examples);
         int length = (int)examples_train_length(examples_options(examples));
-        Batches *batches = batches_new_examples(examples, length, CUT_ROWS, 1, arena);
+        Batches *batches = batches_new_examples(examples, length, CUT_ROWS, 1, 0, arena);
         BatchesSequence sequences[CUT_ROWS];
         double losses[CUTS], sum = 0;
         float *gradients[CUTS];
@@ -195,7 +195,7 @@ static void scale_has_the_same_bits(void **state) {
     Examples *examples = task_rows_make("{\"name\": \"copy\", \"size\": 11}");
     Model *model = model_with_positions(examples);
     int length = (int)examples_train_length(examples_options(examples));
-    Batches *batches = batches_new_examples(examples, length, CUT_ROWS, 1, arena);
+    Batches *batches = batches_new_examples(examples, length, CUT_ROWS, 1, 0, arena);
     uint16_t *none = NEW(arena, length, uint16_t);
     memset(none, 0xff, (size_t)length * sizeof *none);
     for (int only = 0; only < CUT_ROWS; only++) {

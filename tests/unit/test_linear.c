@@ -284,7 +284,7 @@ static TrainResult train(int precision, Model **model) {
     ModelOptions options = tiny_options();
     options.width = 32, options.ffn = 64;
     Encoding position = tiny_position("none", arena);
-    TrainOptions train;
+    TrainOptions train = {0};
     OptimizerOptions optimizer;
     OptimizerScheduleOptions schedule;
     TrainResult result;

@@ -244,7 +244,7 @@ static void test_labels(void **state) {
 static void test_refusals(void **state) {
     (void)state;
     static const char *const cases[][2] = {
-        {"'sweep':{'train.length':[16,1024],'train.tokens_per_step':[1024]}",
+        {"'sweep':{'train.length':[16,1024],'train.tokens_per_step':[1024],'train.tokens':[9000]}",
          "'train.length' 1024 needs at least 1025"},
         {"'sweep':{'train.length':[700],'train.tokens_per_step':[700]}",
          "'train.length' 700 needs at least 701"},
@@ -350,6 +350,56 @@ static void test_ranks(void **state) {
     assert_true(five.sent == four.sent && five.exchange == four.exchange);
     assert_true(five.seconds < four.seconds); /* evaluations are divided further */
     assert_true(four.bytes < two.bytes);
+}
+
+/* Costs are sums over stages, memory is that of the largest. An update at 64 costs 0.79 of one at 512 with
+   the model of the reproduction, at 128 0.82. */
+static void test_stages(void **state) {
+    (void)state;
+    static const int lengths[] = {4, 32, 16}, updates[] = {4, 8, 4}, active[] = {3, 2, 3}, most[] = {6, 1, 2};
+    Plan copy = *good("'sweep':{'train.stages':[[{'length':4,'share':0.25},{'length':32,'share':0.5}]]}");
+    const PlanPoint *point = copy.points;
+    Model *model = model_new(&point->config->model, &point->config->position, 16, arena);
+    double flops = 0, seconds = 0;
+    size_t bytes = 0;
+    assert_int_equal(point->stage_count, 3);
+    for (int i = 0; i < 3; i++) {
+        const PlanStage *stage = &point->stages[i];
+        TrainOptions alone = point->config->train;
+        alone.length = lengths[i];
+        alone.stage_count = 0;
+        size_t own = train_bytes(model, &alone, &point->config->optimizer);
+        if (own > bytes) bytes = own;
+        assert_int_equal(stage->train.length, lengths[i]);
+        assert_int_equal(stage->train.updates, updates[i]);
+        assert_true(stage->flops == updates[i] * 64 * model_flops(&point->config->model, lengths[i], true));
+        flops += stage->flops;
+        seconds += 1e-9 * stage->flops * most[i] / stage->train.sequences;
+        assert_true(most[i] == ceil((double)stage->train.sequences / active[i]));
+    }
+    assert_true(point->train_flops == flops);
+    assert_int_equal(point->train_bytes, bytes);
+    copy.gigabits = 8;
+    MpiEstimate three = mpi_estimate_make(&copy, 3, 1e-9);
+    assert_true(fabs(three.seconds - three.exchange - seconds - 1e-9 * point->evaluate_flops / 3) < 1e-12);
+    const char *text = printed(&copy, false);
+    assert_non_null(strstr(text, "Stages of training"));
+    assert_null(strstr(printed(good(""), false), "Stages of training"));
+    assert_non_null(strstr(printed(&copy, true), "\"stages\": ["));
+    assert_null(strstr(printed(good(""), true), "\"stages\": ["));
+
+    Error err;
+    assert_null(make("'sweep':{'train.stages':[[{'length':1024,'share':0.5}]],'train.tokens_per_step':[1024],"
+                     "'train.tokens':[9000]}",
+                     &err));
+    assert_non_null(strstr(err.text,
+                           "'train.stages[0].length' 1024 needs at least 1025 training tokens, the "
+                           "corpus has 700; add files to 'data.files' or lower 'train.stages[0].length'"));
+    ModelOptions r1;
+    model_default(&r1);
+    r1.layers = 4, r1.heads = 8, r1.width = 128, r1.ffn = 512, r1.vocabulary = 256;
+    assert_true(fabs(model_flops(&r1, 64, true) / model_flops(&r1, 512, true) - 0.79) < 0.005);
+    assert_true(fabs(model_flops(&r1, 128, true) / model_flops(&r1, 512, true) - 0.82) < 0.005);
 }
 
 /* Baevski and Auli's model for WikiText-103, with 247 M parameters according to the paper and fairseq. */
@@ -474,6 +524,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_refusals, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_absent, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_ranks, setup, fixture_folder_remove),
+        cmocka_unit_test_setup_teardown(test_stages, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_adaptive, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_just_enough, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_threads, setup, fixture_folder_remove),

@@ -298,9 +298,7 @@ static void test_order(void **state) {
     const char *page = report(store), *last = page;
     static const char *const order[] = {
         "<ol class=\"answer\">",
-        "2 position methods (Rotary, T5 bias), trained on sequences of 16 tokens, evaluated on up to 64, "
-        "with 2 "
-        "seeds each.",
+        "trained on sequences of 16 tokens, evaluated on up to 64, with 2 seeds each.",
         "up to: Rotary 1 L; T5 bias 4 L (the longest evaluated).",
         "Trained at 16: Rotary, 4.05",
         "At 64, trained at 16: T5 bias, 4.65",

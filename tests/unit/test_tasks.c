@@ -18,8 +18,7 @@
 static const char *const variations[] = {
     "{\"name\": \"addition\", \"size\": [1, 7]}",
     "{\"name\": \"addition\", \"size\": [1, 7], \"order\": \"all\", \"scratchpad\": true}",
-    "{\"name\": \"addition\", \"size\": [1, 7], \"order\": \"all\", \"spaces\": 0.5, \"spaces_answer\": "
-    "true}",
+    "{\"name\": \"addition\", \"size\": [1, 7], \"order\": \"all\", \"spaces\": 1, \"spaces_answer\": true}",
     "{\"name\": \"addition\", \"size\": [2, 5], \"pad\": true, \"hints\": true, \"order\": \"reversed\"}",
     "{\"name\": \"addition\", \"size\": [2, 5], \"positions\": \"coupled\", \"equal\": true}",
     "{\"name\": \"multiplication\", \"size\": [1, 6], \"positions\": \"abacus\", \"max_start\": 3}",
@@ -207,7 +206,7 @@ static void batches_of_examples(void **state) {
     enum { COUNT = 50, KEPT = 4 };
     Examples *examples = task_rows_make("{\"name\": \"copy\", \"size\": 8, \"examples\": 50}");
     TaskRow row = task_rows_row(examples);
-    Batches *batches = batches_new_examples(examples, row.room, KEPT, 5, task_rows_arena);
+    Batches *batches = batches_new_examples(examples, row.room, KEPT, 5, 0, task_rows_arena);
     uint64_t all[COUNT], epochs[2][COUNT], sorted[COUNT];
     for (int i = 0; i < COUNT; i++) examples_train(examples, i, &row), all[i] = number_of(&row);
     qsort(all, COUNT, sizeof *all, by_value);
@@ -223,12 +222,12 @@ static void batches_of_examples(void **state) {
     }
     assert_memory_not_equal(epochs[0], epochs[1], sizeof all);
     examples = task_rows_make("{\"name\": \"copy\", \"size\": 8}");
-    Batches *a = batches_new_examples(examples, row.room, KEPT, 5, task_rows_arena);
-    Batches *b = batches_new_examples(examples, row.room, KEPT, 6, task_rows_arena);
+    Batches *a = batches_new_examples(examples, row.room, KEPT, 5, 0, task_rows_arena);
+    Batches *b = batches_new_examples(examples, row.room, KEPT, 6, 0, task_rows_arena);
     const uint16_t *first = batches_sequence(a, 0).tokens;
     assert_memory_not_equal(first, batches_sequence(a, 1).tokens, 9 * sizeof *first);
     assert_memory_not_equal(first, batches_sequence(b, 0).tokens, 9 * sizeof *first);
-    Batches *late = batches_new_examples(examples, row.room, KEPT, 5, task_rows_arena);
+    Batches *late = batches_new_examples(examples, row.room, KEPT, 5, 0, task_rows_arena);
     assert_memory_equal(batches_sequence(late, 1000).tokens, batches_sequence(a, 1000).tokens,
                         18 * sizeof *first);
 }

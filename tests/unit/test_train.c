@@ -134,7 +134,6 @@ static void rules(void **state) {
     Run run = run_new("none");
     Error err = {0};
     assert_int_equal(train_steps(&run.train), STEPS);
-    assert_int_equal(train_sequences(&run.train), 6);
     run.train.tokens = 48 * 3 + 24;
     assert_int_equal(train_steps(&run.train), 4); /* rounded to nearest */
     run.train.tokens = 1;

@@ -1,0 +1,208 @@
+#include "train/train_options.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "math/precision.h"
+
+enum { MAX_LENGTH = 1 << 20, MAX_STAGES = 100 };
+static const double most_tokens_per_step = 1e9;
+
+const OptionField train_fields[] = {
+    {"length", OPTION_INT, offsetof(TrainOptions, length), .default_value = 128, .low = 1, .high = MAX_LENGTH,
+     .help = "tokens of a training sequence"},
+    {"tokens", OPTION_INT, offsetof(TrainOptions, tokens), .default_value = 1e6, .low = 1, .high = 1e15,
+     .help = "tokens to train on in total"},
+    {"tokens_per_step", OPTION_INT, offsetof(TrainOptions, tokens_per_step), .default_value = 4096, .low = 1,
+     .high = most_tokens_per_step, .help = "tokens of one update; a multiple of the length"},
+    {"precision", OPTION_CHOICE, offsetof(TrainOptions, precision), .choices = precision_names,
+     .help =
+         "precision of the inputs of matrix products in linear layers; bf16 needs a CPU with AVX-512 BF16 "
+         "or AMX"},
+    {"seed", OPTION_INT, offsetof(TrainOptions, seed), .default_value = 1, .low = 0,
+     .high = 9007199254740992.0, .help = "seed of initial weights, batches and dropout"},
+    {"checkpoint", OPTION_REAL, offsetof(TrainOptions, checkpoint), .default_value = 60, .low = 0,
+     .high = 1e9, .help = "seconds between saved states; 0: only when stopped and at the end"},
+};
+const int train_field_count = COUNT_OF(train_fields);
+
+static const OptionField until_fields[] = {
+    {"exact", OPTION_REAL, offsetof(TrainOptions, until_exact), .default_value = 0.99, .low = 1e-3, .high = 1,
+     .help = "training ends when this share of the examples of the trained sizes is answered"},
+    {"updates", OPTION_INT, offsetof(TrainOptions, until_updates), .default_value = 500, .low = 1,
+     .high = 1e9, .help = "updates between two measurements of that share"},
+};
+const OptionSection train_until_section = {"train.until",
+                                           "When training on a task ends early; without this section, never",
+                                           until_fields, COUNT_OF(until_fields), NULL};
+
+static const OptionField stage_fields[] = {
+    {"length", OPTION_INT, offsetof(TrainStageOptions, length), .default_value = 0, .low = 1,
+     .high = MAX_LENGTH, .help = "tokens of a training sequence in this stage (required)"},
+    {"share", OPTION_REAL, offsetof(TrainStageOptions, share), .low = 0, .high = 1,
+     .help = "share of all updates that are in this stage (required); 0: the stage is left out"},
+};
+const OptionSection train_stage_section = {"train.stages[]",
+                                           "A stage of training before the last one, which has train.length",
+                                           stage_fields, COUNT_OF(stage_fields), NULL};
+
+static const OptionPart train_parts[] = {
+    {.key = "optimizer"},
+    {.key = "schedule"},
+    {.key = "until"},
+    {"stages", "list of stages", NULL,
+     "earlier stages of training, at other lengths; optimizer and schedule run on from stage to stage",
+     .definition = "train.stages", .most = MAX_STAGES, .or_empty = true},
+    {0},
+};
+const OptionSection train_section = {"train", "The length, the amount and the randomness of training",
+                                     train_fields, COUNT_OF(train_fields), train_parts};
+
+/* --- reading and writing --- */
+
+static bool read_stage(TrainStageOptions *stage, const Json *json, const char *path, const char *source,
+                       Arena *arena, Error *err) {
+    OptionSection section = train_stage_section;
+    section.path = path;
+    options_default(stage, stage_fields, COUNT_OF(stage_fields));
+    if (!json_is_object(json) || !json_get(json, "length") || !json_get(json, "share"))
+        return json_value_error(json, source, path, "an object with a \"length\" and a \"share\"", err);
+    return options_read(stage, &section, json, source, arena, err);
+}
+
+static bool read_stages(TrainOptions *options, const Json *list, const char *source, Arena *arena,
+                        Error *err) {
+    if (!list || (json_is_array(list) && !json_count(list))) return true;
+    if (!json_check_list(list, source, "train.stages", MAX_STAGES, err)) return false;
+    TrainStageOptions *stages = NEW(arena, json_count(list), TrainStageOptions);
+    for (int i = 0; i < json_count(list); i++) {
+        TrainStageOptions stage = {.item = i};
+        const char *path = arena_format(arena, "train.stages[%d]", i);
+        if (!read_stage(&stage, json_at(list, i), path, source, arena, err)) return false;
+        if (stage.share > 0) stages[options->stage_count++] = stage;
+    }
+    options->stages = stages;
+    return true;
+}
+
+bool train_options_read(TrainOptions *options, const Json *json, const char *source, Arena *arena,
+                        Error *err) {
+    const Json *until = json_get(json, "until");
+    Error one;
+    *options = (TrainOptions){0};
+    options_default(options, train_fields, train_field_count);
+    bool fine = options_read(options, &train_section, json, source, arena, err);
+    if (until) options_default(options, until_fields, COUNT_OF(until_fields));
+    if (until && !options_read(options, &train_until_section, until, source, arena, &one))
+        fine = error_add(err, &one, fine);
+    if (!read_stages(options, json_get(json, "stages"), source, arena, &one))
+        fine = error_add(err, &one, fine);
+    return fine;
+}
+
+Json *train_options_json(const TrainOptions *options, Arena *arena) {
+    Json *json = json_new_object(arena), *until = json_new_object(arena), *stages = json_new_array(arena);
+    options_write(json, options, train_fields, train_field_count);
+    options_write(until, options, until_fields, COUNT_OF(until_fields));
+    if (options->until_updates) json_set(json, "until", until);
+    for (int i = 0; i < options->stage_count; i++) {
+        Json *stage = json_new_object(arena);
+        options_write(stage, &options->stages[i], stage_fields, COUNT_OF(stage_fields));
+        json_append(stages, stage);
+    }
+    if (options->stage_count) json_set(json, "stages", stages);
+    return json;
+}
+
+/* --- checks --- */
+
+/* The smallest number that is a multiple of all lengths and at least `from`; 0: there is none that
+   tokens_per_step can have. */
+static int64_t next_multiple(const TrainOptions *options, int64_t from) {
+    int64_t multiple = 1;
+    for (int i = 0; i < train_stage_count(options); i++) {
+        int64_t length = train_stage(options, i).length, a = multiple, b = length;
+        while (b) {
+            int64_t rest = a % b;
+            a = b;
+            b = rest;
+        }
+        multiple = multiple / a * length; /* at most 1e9 times 2^20 */
+        if ((double)multiple > most_tokens_per_step) return 0;
+    }
+    multiple *= (from + multiple - 1) / multiple;
+    return (double)multiple > most_tokens_per_step ? 0 : multiple;
+}
+
+bool train_check(const TrainOptions *options, const char *source, Error *err) {
+    Arena *scratch = arena_new(0);
+    bool fine = true;
+    for (int i = train_stage_count(options) - 1; i >= 0 && fine; i--) {
+        int length = train_stage(options, i).length;
+        int64_t next = next_multiple(options, options->tokens_per_step);
+        const char *remedy = next ? arena_format(scratch, "use for example %lld", (long long)next)
+                                  : "choose lengths that divide one number";
+        fine = options->tokens_per_step % length == 0 ||
+               error_set(err, EXIT_USAGE,
+                         "%s: 'train.tokens_per_step' must be a multiple of '%s' (%d), got %lld; %s", source,
+                         train_stage_path(options, i, scratch), length, (long long)options->tokens_per_step,
+                         remedy);
+    }
+    arena_free(scratch);
+    long long steps = train_steps(options);
+    return fine && (train_stage(options, options->stage_count).updates > 0 ||
+                    error_set(err, EXIT_USAGE,
+                              "%s: 'train.stages' take all %lld updates and leave none to 'train.length' "
+                              "(%lld); lower a share, or raise 'train.tokens'",
+                              source, steps, (long long)options->length));
+}
+
+/* --- stages --- */
+
+int64_t train_steps(const TrainOptions *options) {
+    int64_t steps = llround((double)options->tokens / (double)options->tokens_per_step);
+    return steps > 0 ? steps : 1;
+}
+
+int train_stage_count(const TrainOptions *options) {
+    return options->stage_count + 1;
+}
+
+TrainStage train_stage(const TrainOptions *options, int index) {
+    TrainStage stage = {.index = index, .length = (int)options->length};
+    int64_t steps = train_steps(options);
+    for (int i = 0; i <= index && i < options->stage_count; i++) {
+        int64_t updates = llround(options->stages[i].share * (double)steps);
+        stage.first += stage.updates;
+        stage.updates = updates > 0 ? updates : 1;
+        if (i == index) stage.length = (int)options->stages[i].length;
+    }
+    if (index == options->stage_count) {
+        stage.first += stage.updates;
+        stage.updates = steps - stage.first;
+    }
+    stage.sequences = (int)(options->tokens_per_step / stage.length);
+    return stage;
+}
+
+TrainStage train_stage_at(const TrainOptions *options, int64_t step) {
+    TrainStage stage = train_stage(options, 0);
+    while (stage.index < options->stage_count && step > stage.first + stage.updates)
+        stage = train_stage(options, stage.index + 1);
+    return stage;
+}
+
+const char *train_stage_path(const TrainOptions *options, int index, Arena *arena) {
+    if (index == options->stage_count) return "train.length";
+    return arena_format(arena, "train.stages[%d].length", options->stages[index].item);
+}
+
+const char *train_stages_text(const TrainOptions *options, Arena *arena) {
+    const char *text = "";
+    for (int i = 0; i < train_stage_count(options); i++) {
+        TrainStage stage = train_stage(options, i);
+        text = arena_format(arena, "%s%s%d to %s%lld", text, i ? ", " : "length ", stage.length,
+                            i ? "" : "update ", (long long)(stage.first + stage.updates));
+    }
+    return text;
+}

@@ -1,0 +1,63 @@
+/* train_options: the options of training, and the stages into which they divide a run.
+ *
+ * A run makes tokens / tokens_per_step (rounded to nearest, at least 1) updates. Each item of `stages` makes
+ * its share of them (rounded to nearest, at least 1) at its length; the last stage makes the rest at
+ * `length`. A run without items has one stage. An update has tokens_per_step tokens in every stage, so
+ * tokens, optimizer and learning rate do not depend on stages. Everything that depends on the length of an
+ * update asks train_stage or train_stage_at.
+ */
+#ifndef POSLAB_TRAIN_TRAIN_OPTIONS_H
+#define POSLAB_TRAIN_TRAIN_OPTIONS_H
+
+#include "base/options.h"
+
+typedef struct TrainStageOptions { /* an item of `train.stages` */
+    int64_t length;
+    double share; /* of the updates */
+    int item;     /* its index in the config: items of share 0 are left out of the options */
+} TrainStageOptions;
+
+typedef struct TrainOptions {
+    int64_t length, tokens, tokens_per_step, seed;
+    int precision;         /* Precision */
+    double checkpoint;     /* seconds between saved states; 0: none */
+    double until_exact;    /* of a task, section `until`: training ends at this share of answered examples, */
+    int64_t until_updates; /* computed each time after this number of updates; 0: never */
+    const TrainStageOptions *stages; /* [stage_count]: all stages but the last */
+    int stage_count;
+} TrainOptions;
+
+extern const OptionField train_fields[];
+extern const int train_field_count;
+extern const OptionSection train_section, train_until_section, train_stage_section;
+
+/* Reads the section `train` without optimizer and schedule, and writes it; json may be NULL: the defaults. */
+bool train_options_read(TrainOptions *options, const Json *json, const char *source, Arena *arena,
+                        Error *err);
+Json *train_options_json(const TrainOptions *options, Arena *arena);
+
+/* Checks the rules between options: tokens_per_step is a multiple of all lengths, and the shares leave
+   updates to the last stage. */
+bool train_check(const TrainOptions *options, const char *source, Error *err);
+
+int64_t train_steps(const TrainOptions *options);
+
+typedef struct TrainStage {
+    int index;              /* from 0 */
+    int length, sequences;  /* of an update */
+    int64_t first, updates; /* the stage makes the updates first + 1 .. first + updates */
+} TrainStage;
+
+int train_stage_count(const TrainOptions *options); /* at least 1 */
+TrainStage train_stage(const TrainOptions *options, int index);
+
+/* The stage that makes update `step`, from 1; after the last update, the last stage. */
+TrainStage train_stage_at(const TrainOptions *options, int64_t step);
+
+/* The path of the stage's length in a config: "train.stages[0].length", or "train.length". */
+const char *train_stage_path(const TrainOptions *options, int index, Arena *arena);
+
+/* "length 64 to update 250, 512 to 1000" */
+const char *train_stages_text(const TrainOptions *options, Arena *arena);
+
+#endif
