@@ -38,8 +38,10 @@ static const ClaimList *judge(const Analysis *analysis, Error *err) {
     const ClaimList *list = claims_judge(analysis->set, analysis->options->claims, analysis->arena, err);
     if (list && !list->count)
         table_note(analysis->table,
-                   "no results/paper/claims.json in the current folder, next to the program or in the "
-                   "installation; name a file with --claims");
+                   analysis->set->task
+                       ? "claims on tasks: name a file with --claims"
+                       : "no results/paper/claims.json in the current folder, next to the program or in the "
+                         "installation; name a file with --claims");
     return list;
 }
 
@@ -60,10 +62,14 @@ static bool run_claims(const Analysis *analysis, Error *err) {
         *row = table_text(claim->finding);
     }
     if (list && list->count)
-        table_note(analysis->table,
-                   "points: ratios, each at one length, training length and other method; hold, fail: those "
-                   "whose whole "
-                   "interval is on the bound's side, or beyond it; least, greatest: of the points");
+        table_note(
+            analysis->table,
+            analysis->set->task
+                ? "points: gains in exact match, each at one size, with a bootstrap interval; hold, fail: "
+                  "those whose whole interval is on the bound's side, or beyond it"
+                : "points: ratios, each at one length, training length and other method; hold, fail: those "
+                  "whose whole "
+                  "interval is on the bound's side, or beyond it; least, greatest: of the points");
     return list != NULL;
 }
 
@@ -72,6 +78,7 @@ const AnalysisKind analysis_claims = {
     ANALYSIS_COLUMNS(claim_columns),
     .of_claims = true,
     .run = run_claims,
+    .of_task = &analysis_claims,
 };
 
 static const TableColumn point_columns[] = {
@@ -114,6 +121,7 @@ const AnalysisKind analysis_claim_points = {
     ANALYSIS_COLUMNS(point_columns),
     .compared = "against_",
     .run = run_points,
+    .of_task = &analysis_claim_points,
 };
 
 /* --- the list --- */
@@ -173,7 +181,7 @@ static bool choose_sets(const Results **sets, int *count, const AnalysisKind *ki
         return error_set(
             err, EXIT_USAGE,
             "analysis '%s' is for experiments on text, '%s' is on the task '%s'; its analyses are "
-            "accuracy and compare",
+            "accuracy, compare and claims",
             options->what, last->experiment, last->task);
     return error_set(err, EXIT_USAGE, "analysis '%s' is for experiments on tasks, '%s' is on text",
                      options->what, last->experiment);

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "sys/atomic_file.h"
 #include "position/encoding.h"
+#include "tasks/task.h"
 #include "train/evaluate.h"
 #include "store/bench_results.h"
 
@@ -44,21 +45,6 @@ static bool in_range(const Claim *claim, int64_t length, int64_t train_length) {
     return multiple >= claim->from - 1e-9 && (claim->to <= 0 || multiple <= claim->to + 1e-9);
 }
 
-/* ln P(l) / P(L) of each seed of `cell`, less the same of `other` (if not NULL); returns how many have all.
- */
-static int growth_logs(double *logs, const SeriesCell *cell, const SeriesCell *base, const SeriesCell *other,
-                       const SeriesCell *other_base) {
-    int count = 0;
-    for (int i = 0; i < cell->count; i++) {
-        const SeriesSeed *at = series_seed(base, cell->seeds[i].seed);
-        const SeriesSeed *theirs = series_seed(other, cell->seeds[i].seed);
-        const SeriesSeed *their_base = series_seed(other_base, cell->seeds[i].seed);
-        if (!at || (other && (!theirs || !their_base))) continue;
-        logs[count++] = cell->seeds[i].loss - at->loss - (other ? theirs->loss - their_base->loss : 0);
-    }
-    return count;
-}
-
 static bool add_growth(const Judge *judge, const Series *series, const Series *against, Error *err) {
     (void)err;
     const SeriesCell *base = series->base;
@@ -69,7 +55,7 @@ static bool add_growth(const Judge *judge, const Series *series, const Series *a
         if (cell == base || !in_range(judge->claim, cell->length, series->train_length)) continue;
         if (against && (!other || !other_base)) continue;
         double *logs = NEW(judge->arena, cell->count, double);
-        int count = growth_logs(logs, cell, base, other, other_base);
+        int count = series_growth_logs(logs, cell, base, other, other_base);
         add_point(judge, series, against, cell->length, logs, count);
     }
     return true;
@@ -187,6 +173,7 @@ static const struct {
     {"train_memory", "peak memory in training over that of %s", SAME_LENGTH, true, add_memory},
     {"short_long_speed", "training speed over that of %s trained longer", LONGER, true, add_speed},
     {"short_long_memory", "peak memory in training over that of %s trained longer", LONGER, true, add_memory},
+    {"exact_gain", "gain in exact match", ALONE, true, NULL}, /* add_gains */
 };
 
 /* --- reading --- */
@@ -196,8 +183,10 @@ static const OptionField claim_fields[] = {
     {"section", OPTION_TEXT, offsetof(Claim, section), .help = "where the paper makes it"},
     {"paper", OPTION_TEXT, offsetof(Claim, paper), .help = "its figures there"},
     {"quantity", OPTION_TEXT, offsetof(Claim, quantity_name), .help = "what would show it"},
-    {"method", OPTION_TEXT, offsetof(Claim, method), .help = "key of the method"},
+    {"method", OPTION_TEXT, offsetof(Claim, method), .help = "key of the method; exact_gain: keys"},
     {"against", OPTION_TEXT, offsetof(Claim, against), .help = "keys of others, separated by commas"},
+    {"where", OPTION_TEXT, offsetof(Claim, where), .help = "exact_gain: path=value, separated by commas"},
+    {"against_where", OPTION_TEXT, offsetof(Claim, against_where), .help = "those of what is compared"},
     {"protocol", OPTION_CHOICE, offsetof(Claim, protocol), .choices = evaluate_protocol_names,
      .help = "of evaluation"},
     {"from", OPTION_REAL, offsetof(Claim, from), .low = 0, .high = 1e6,
@@ -266,6 +255,44 @@ static bool comparable(const Series *series, const Series *other, int against) {
            series_same_protocol(other, series);
 }
 
+/* Whether it is of the task itself, as trained, with these values of the config. */
+static bool has_answers(const Judge *judge, const Series *series, const char *values) {
+    return *series->task && !*series->variant && !strcmp(series_hint(series), task_no_hints[0]) &&
+           series_has_values(series, values, judge->arena);
+}
+
+static const Series *gain_counterpart(const Judge *judge, const Series *series) {
+    const Claim *claim = judge->claim;
+    for (int i = 0; i < judge->set->count; i++) {
+        const Series *other = &judge->set->items[i];
+        if (*claim->against ? !is_one_of(other->method, claim->against) : strcmp(other->label, series->label))
+            continue;
+        if (has_answers(judge, other, claim->against_where)) return other;
+    }
+    return NULL;
+}
+
+/* A point for each size. */
+static void add_gains(const Judge *judge) {
+    Claim *claim = judge->claim;
+    int count = 0, most = judge->set->count;
+    const Series **ours = NEW(judge->arena, 2 * most, const Series *), **theirs = ours + most;
+    for (int i = 0; i < most; i++) {
+        const Series *series = ours[count] = &judge->set->items[i];
+        if (!is_one_of(series->method, claim->method) || !has_answers(judge, series, claim->where)) continue;
+        count += (theirs[count] = gain_counterpart(judge, series)) != NULL;
+    }
+    for (int k = 0; count && k < ours[0]->count; k++) {
+        SeriesGain gain;
+        int64_t size = ours[0]->cells[k].length;
+        if (!in_range(claim, size, ours[0]->train_high)) continue;
+        if (!series_exact_gain(&gain, ours, theirs, count, size, judge->arena)) continue;
+        ClaimPoint *point = ARENA_PUSH(judge->arena, claim->points, claim->count);
+        *point = (ClaimPoint){ours[0], theirs[0], size, gain.mean, gain.low, gain.high, .seeds = gain.seeds};
+        point->methods = gain.series, point->unseen = gain.unseen;
+    }
+}
+
 static bool add_series(const Judge *judge, const Series *series, Error *err) {
     const Claim *claim = judge->claim;
     const Results *set = judge->set;
@@ -287,6 +314,9 @@ static const char *point_text(const Judge *judge, const ClaimPoint *point) {
     const char *other = point->against && strchr(judge->claim->against, ',')
                             ? arena_format(judge->arena, "%s, ", point->against->name)
                             : "";
+    if (point->methods)
+        return arena_format(judge->arena, "%+.3f (%+.3f to %+.3f) at size %lld", point->ratio, point->low,
+                            point->high, (long long)point->length);
     int64_t trained = whole ? point->length : point->series->train_length;
     const char *evaluated =
         whole ? "" : arena_format(judge->arena, ", evaluated at %lld", (long long)point->length);
@@ -314,29 +344,33 @@ static const char *quantity_words(const Judge *judge) {
 static const char *untested_text(const Judge *judge) {
     bool there = false, speed = quantities[judge->claim->quantity].add == add_speed;
     for (int i = 0; i < judge->set->count; i++)
-        there |= !strcmp(judge->set->items[i].method, judge->claim->method);
+        there |= is_one_of(judge->set->items[i].method, judge->claim->method);
     if (there && speed)
         return "There is no bench that tests it: `poslab bench CONFIG --db DB` measures speeds. Speeds of "
-               "runs "
-               "depend on the other load of the machine.";
+               "runs depend on the other load of the machine.";
     return there ? "There is no evaluation that tests it: other methods, training lengths, evaluation "
-                   "lengths or a "
-                   "protocol are missing."
+                   "lengths or a protocol are missing."
                  : "The method is not part of this experiment.";
 }
 
 static void judge_all(const Judge *judge) {
     Claim *claim = judge->claim;
     int holds = 0, fails = 0, few = 0, most = 0;
-    const ClaimPoint *low = claim->points, *high = claim->points;
+    const char *unseen = "";
+    const ClaimPoint *first = claim->points, *low = first, *high = first;
     claim->verdict = CLAIM_UNTESTED;
     claim->finding = untested_text(judge);
     if (!claim->count) return;
-    few = most = claim->points[0].seeds;
+    few = most = first->seeds;
     for (int i = 0; i < claim->count; i++) {
         ClaimPoint *point = &claim->points[i];
         point->holds = claim->at_least > 0 ? point->low >= claim->at_least : point->high <= claim->at_most;
         point->fails = claim->at_least > 0 ? point->high < claim->at_least : point->low > claim->at_most;
+        if (point->unseen) {
+            unseen =
+                arena_format(judge->arena, "%s%s%lld", unseen, *unseen ? ", " : "", (long long)point->length);
+            point->holds = point->fails = false;
+        }
         holds += point->holds;
         fails += point->fails;
         if (point->ratio < low->ratio) low = point;
@@ -363,15 +397,25 @@ static void judge_all(const Judge *judge) {
         : holds          ? "The bound clearly holds"
         : fails          ? "The bound clearly fails"
                          : "The point is open";
-    claim->finding = arena_format(judge->arena, "%s: the %s is %s; the claim requires at %s %g. %s (%s).",
-                                  claim->points[0].series->label, quantity_words(judge), range,
-                                  claim->at_least > 0 ? "least" : "most",
-                                  claim->at_least > 0 ? claim->at_least : claim->at_most, counts, seeds);
+    if (*unseen)
+        counts =
+            arena_format(judge->arena,
+                         "Nothing can be seen at size %s, where both answer less than 5 %% of the examples "
+                         "or both more than 95 %%. %s",
+                         unseen, counts);
+    claim->finding =
+        arena_format(judge->arena, "%s: the %s is %s; the claim requires at %s %g. %s (%s).",
+                     first->methods > 1 ? arena_format(judge->arena, "Mean of %d methods", first->methods)
+                                        : first->series->label,
+                     quantity_words(judge), range, claim->at_least > 0 ? "least" : "most",
+                     claim->at_least > 0 ? claim->at_least : claim->at_most, counts, seeds);
 }
 
 static bool judge_claim(const Judge *judge, Error *err) {
     const Claim *claim = judge->claim;
-    for (int i = 0; i < judge->set->count; i++) {
+    bool gains = !quantities[claim->quantity].add;
+    if (gains) add_gains(judge);
+    for (int i = 0; !gains && i < judge->set->count; i++) {
         const Series *series = &judge->set->items[i];
         if (strcmp(series->method, claim->method) || !is_meant(judge->set, series)) continue;
         if (quantities[claim->quantity].whole_run
@@ -387,7 +431,7 @@ static bool judge_claim(const Judge *judge, Error *err) {
 const ClaimList *claims_judge(const Results *set, const char *file, Arena *arena, Error *err) {
     ClaimList *list = NEW(arena, 1, ClaimList);
     list->source = "";
-    if (!file) file = file_find("results/paper/claims.json", arena);
+    if (!file && !set->task) file = file_find("results/paper/claims.json", arena);
     if (!file) return list;
     const char *source = arena_format(arena, "claims '%s'", file);
     Json *json = file_read_json(file, source, arena, err);

@@ -12,6 +12,9 @@
  *     train_memory        peak bytes in training of the method / of the other, from runs trained at L
  *     short_long_speed    train_speed, with the other trained at a longer length
  *     short_long_memory   train_memory, with the other trained at a longer length
+ *     exact_gain          tasks: exact match of the method - that of the other, means over all methods named.
+ *                         `from` and `to` are multiples of the largest size in training. `where` and
+ *                         `against_where` select runs by values of the config, also without `against`
  *
  * A point is one such ratio, with an interval: the range of the seeds, for perplexities on the same windows
  * widened to the bootstrap interval (math/stats.h); with one seed 5 % on both sides; for speeds from the
@@ -20,6 +23,9 @@
  * supported if it holds at every point, contradicted if it fails at half of them or more, untested without
  * points, and otherwise undecided. Speeds are never taken from runs: they depend on the other load of the
  * machine.
+ *
+ * A gain has a bootstrap interval over seeds and methods. It shows nothing where both answer less than 5 % of
+ * the examples or both more than 95 %: there the bound neither holds nor fails.
  */
 #ifndef POSLAB_ANALYSIS_CLAIMS_H
 #define POSLAB_ANALYSIS_CLAIMS_H
@@ -42,11 +48,14 @@ typedef struct ClaimPoint {
     double ratio, low, high;        /* geometric mean over seeds, and the interval */
     int seeds;                      /* 0: a bench */
     bool holds, fails;              /* clearly */
+    int methods;                    /* of exact_gain, whose ratio is a difference; else 0 */
+    bool unseen;                    /* of exact_gain: both answer too few or too many examples */
 } ClaimPoint;
 
 typedef struct Claim {
     const char *text, *section, *paper; /* paper: its figures, "" if it gives none */
     const char *method, *against;       /* keys of methods; against: separated by commas, or "" */
+    const char *where, *against_where;  /* of exact_gain: values of the configs */
     const char *quantity_name;
     int quantity, protocol;             /* indices */
     double from, to, at_least, at_most; /* 0: no such end or bound */
@@ -63,8 +72,8 @@ typedef struct ClaimList {
 } ClaimList;
 
 /* file: NULL for results/paper/claims.json in the current folder, next to the program, or in the
-   installation; if there is none, the list is empty. Returns NULL with err set if a file or the database
-   cannot be read, or a file is not a list of claims. */
+   installation; if there is none, or the experiment is on a task, the list is empty. Returns NULL with err
+   set if a file or the database cannot be read, or a file is not a list of claims. */
 const ClaimList *claims_judge(const Results *set, const char *file, Arena *arena, Error *err);
 
 #endif

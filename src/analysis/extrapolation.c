@@ -153,6 +153,7 @@ static const TableColumn accuracy_columns[] = {
     {"method", NULL, TABLE_TEXT},
     {"name", "method", TABLE_TEXT},
     {NULL, "evaluated on", TABLE_TEXT, .if_varying = true},
+    {"train_length", "trained at", TABLE_INT, .if_varying = true},
     {"task", NULL, TABLE_TEXT},
     {"hint", NULL, TABLE_TEXT},
     {"longest_90_percent", NULL, TABLE_INT},
@@ -216,7 +217,9 @@ static void add_accuracy(const Analysis *analysis, const Series *series) {
         if (cell->count && cell->count < cell->seeds_requested)
             shown = arena_format(arena, "%s (%d/%d)", shown, cell->count, cell->seeds_requested);
         TableCell *row = TABLE_TEXTS(table_row(analysis->table), analysis->set->experiment, series->method,
-                                     series->name, series->evaluated, series->task, series_hint(series));
+                                     series->name, series->evaluated);
+        row = TABLE_NUMBERS(row, series->train_length);
+        row = TABLE_TEXTS(row, series->task, series_hint(series));
         row = TABLE_NUMBERS(row, reach ? (double)reach : NAN);
         *row++ = reach ? at_least(reach, reach == largest, arena) : table_text("-");
         row = TABLE_NUMBERS(row, beyond.median, beyond.low, beyond.high);

@@ -7,6 +7,7 @@
 #include "base/options.h"
 #include "base/text.h"
 #include "position/encoding.h"
+#include "tasks/task.h"
 #include "experiment/config_keys.h"
 
 /* --- fields --- */
@@ -110,6 +111,13 @@ static const char **add_config_keys(const char **names, int count, Arena *arena)
         for (int k = 0; k < encoding_methods[i]->field_count; k++)
             *ARENA_PUSH(arena, names, count) =
                 arena_format(arena, "method.%s", encoding_methods[i]->fields[k].key);
+    static const char *const of_tasks[] = {"size", "examples", "seed", "hint.name", "hint.share"};
+    for (int i = 0; i < COUNT_OF(of_tasks); i++)
+        *ARENA_PUSH(arena, names, count) = arena_format(arena, "data.task.%s", of_tasks[i]);
+    for (int i = 0; i < task_count; i++)
+        for (int k = 0; k < task_list[i]->field_count; k++)
+            *ARENA_PUSH(arena, names, count) =
+                arena_format(arena, "data.task.%s", task_list[i]->fields[k].key);
     *ARENA_PUSH(arena, names, count) = NULL;
     return names;
 }

@@ -225,6 +225,16 @@ const char *series_config_value(const Series *series, const char *path, Arena *a
     return value ? run_label_value(value, arena) : "";
 }
 
+bool series_has_values(const Series *series, const char *list, Arena *arena) {
+    for (size_t size; *list; list += size + (list[size] == ',')) {
+        size = strcspn(list, ",");
+        char *path = arena_format(arena, "%.*s", (int)size, list), *value = path + strcspn(path, "=");
+        if (*value) *value++ = '\0';
+        if (strcmp(series_config_value(series, path, arena), value)) return false;
+    }
+    return true;
+}
+
 TableCell series_key_cell(const Series *series, const char *path, TableFormat format, Arena *arena) {
     const Json *value = json_at_path(series->config, path);
     if (format == TABLE_AS_JSON && json_is_number(value)) return table_number(json_number(value, NAN));

@@ -117,6 +117,9 @@ bool series_nonoverlapping(const Series *series);
 /* The value of a key of the config ("train.optimizer.lr"); "": the key is missing. */
 const char *series_config_value(const Series *series, const char *path, Arena *arena);
 
+/* Whether its config has these values: "path=value,path=value". */
+bool series_has_values(const Series *series, const char *list, Arena *arena);
+
 /* The same for a table for programs: a number in JSON, in CSV the shortest text that is that number. */
 TableCell series_key_cell(const Series *series, const char *path, TableFormat format, Arena *arena);
 
@@ -169,6 +172,11 @@ int series_outcomes(const SeriesCell *cell, const char *outcome);
    number. */
 int series_log_ratios(double *logs, const SeriesCell *cell, const SeriesCell *base);
 
+/* ln P(l) / P(L) of each seed of `cell`, less the same of `other` (if not NULL); returns how many have all.
+ */
+int series_growth_logs(double *logs, const SeriesCell *cell, const SeriesCell *base, const SeriesCell *other,
+                       const SeriesCell *other_base);
+
 /* Mean loss over the seeds of a cell (may be NULL), nats per token; NAN without seeds. */
 double series_mean_loss(const SeriesCell *cell);
 
@@ -200,6 +208,19 @@ const char *series_score_text(const SeriesCell *cell, SeriesMetric metric, Arena
 bool series_compare(StatsDifference *differences, const SeriesCell *const *cells, int count,
                     const SeriesCell *base, SeriesMetric metric, int64_t block, int resamples, Arena *arena,
                     Error *err);
+
+/* The gain in exact match of several series over as many others at one size: the mean over pairs and seeds,
+   with a bootstrap interval over both (math/stats.h; NAN with one seed). */
+typedef struct SeriesGain {
+    double mean, low, high;
+    int series, seeds;
+    bool unseen; /* both answer less than 5 % of the examples, or both more than 95 %: means over the series
+                    of their medians over seeds */
+} SeriesGain;
+
+/* Pairs that lack a seed of the first are left out. Returns false if there is nothing to compare. */
+bool series_exact_gain(SeriesGain *gain, const Series *const *ours, const Series *const *theirs, int count,
+                       int64_t size, Arena *arena);
 
 /* --- losses by position in the window --- */
 

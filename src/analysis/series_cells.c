@@ -29,6 +29,19 @@ int series_outcomes(const SeriesCell *cell, const char *outcome) {
     return count;
 }
 
+int series_growth_logs(double *logs, const SeriesCell *cell, const SeriesCell *base, const SeriesCell *other,
+                       const SeriesCell *other_base) {
+    int count = 0;
+    for (int i = 0; i < cell->count; i++) {
+        const SeriesSeed *at = series_seed(base, cell->seeds[i].seed);
+        const SeriesSeed *theirs = series_seed(other, cell->seeds[i].seed);
+        const SeriesSeed *their_base = series_seed(other_base, cell->seeds[i].seed);
+        if (!at || (other && (!theirs || !their_base))) continue;
+        logs[count++] = cell->seeds[i].loss - at->loss - (other ? theirs->loss - their_base->loss : 0);
+    }
+    return count;
+}
+
 int series_log_ratios(double *logs, const SeriesCell *cell, const SeriesCell *base) {
     int count = 0;
     for (int i = 0; i < cell->count; i++) {
@@ -288,4 +301,43 @@ int series_bins(SeriesBin *bins, const SeriesSeed *seed, Error *err) {
                                   .nats = query_real(query, 2),
                                   .tokens = query_int(query, 3)};
     return query_end(query, err) ? count : -1;
+}
+
+/* --- gains --- */
+
+static const double unseen_share = 0.05;
+
+bool series_exact_gain(SeriesGain *gain, const Series *const *ours, const Series *const *theirs, int count,
+                       int64_t size, Arena *arena) {
+    const SeriesCell *first = series_cell(ours[0], size);
+    int seeds = first ? first->count : 0;
+    double *gains = NEW(arena, count * seeds + 1, double), *weights = NEW(arena, count, double);
+    double our_share = 0, their_share = 0;
+    *gain = (SeriesGain){0};
+    for (int p = 0; p < count; p++) {
+        const SeriesCell *cell = series_cell(ours[p], size), *other = series_cell(theirs[p], size);
+        int s = 0;
+        for (; s < seeds; s++) {
+            const SeriesSeed *a = series_seed(cell, first->seeds[s].seed);
+            const SeriesSeed *b = series_seed(other, first->seeds[s].seed);
+            if (!a || !b) break;
+            gains[gain->series * seeds + s] = series_score(a, SERIES_EXACT) - series_score(b, SERIES_EXACT);
+        }
+        if (s < seeds || !seeds) continue;
+        weights[gain->series++] = 1;
+        our_share += series_spread(cell, SERIES_EXACT, arena).median;
+        their_share += series_spread(other, SERIES_EXACT, arena).median;
+    }
+    if (!gain->series) return false;
+    gain->unseen = fmax(our_share, their_share) < unseen_share * gain->series ||
+                   fmin(our_share, their_share) > (1 - unseen_share) * gain->series;
+    StatsPanel panel = {
+        .seeds = seeds, .units = gain->series, .methods = 1, .tokens = weights, .nats = gains};
+    StatsDifference difference;
+    stats_compare(&difference, &panel, STATS_RESAMPLES, arena);
+    gain->mean = difference.nats;
+    gain->low = difference.low;
+    gain->high = difference.high;
+    gain->seeds = seeds;
+    return true;
 }

@@ -295,25 +295,13 @@ static const PeopleFormat people[] = {
                         "|\\par\n", "signature: \\texttt{|}\n", "", put_latex_grid},
 };
 
-/* Breaks lines at spaces so that they fit the screen. */
-static void put_words(const char *text, int column, int width, FILE *out, Arena *arena) {
-    char *rest = arena_copy(arena, text), *word = strsep(&rest, " ");
-    for (int space = 0; word; space = 1, word = strsep(&rest, " ")) {
-        int size = escape_width(word);
-        bool breaks = column && column + space + size > width;
-        if (breaks || space) putc(breaks ? '\n' : ' ', out);
-        escape_put(ESCAPE_LINE, word, out);
-        column = (breaks ? 0 : column + space) + size;
-    }
-}
-
 /* width: of the screen, for plain text; 0: lines are not broken. */
 static void put_text(Escape escape, const char *around, const char *text, int width, FILE *out,
                      Arena *arena) {
     const char *bar = strchr(around, '|');
     fwrite(around, 1, (size_t)(bar - around), out);
     if (width)
-        put_words(text, (int)(bar - around), width, out, arena);
+        table_grid_put_words(text, (int)(bar - around), width, out, arena);
     else
         escape_put(escape, text, out);
     fputs(bar + 1, out);

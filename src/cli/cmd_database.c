@@ -191,8 +191,9 @@ const Command cmd_database_analyse = {
         "against trained long), cost (speed and memory), early (the early-token curse), positions (loss\n"
         "by position), claims (the verdict on each claim of the paper), claim-points (the numbers behind\n"
         "the verdicts). For experiments on tasks: accuracy (exact match by size: median, lowest and\n"
-        "highest seed, and the largest size with 90 %), compare (paired differences of exact match). A\n"
-        "ROW is a method, or the name of a row in tables.",
+        "highest seed, and the largest size with 90 %), compare (paired differences of exact match), claims\n"
+        "and claim-points (of the file that `--claims` names). A ROW is a method, or the name of a row in\n"
+        "tables.",
     .example = "poslab analyse results/quickstart.db compare alibi rotary --where eval_length=1024",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(analyse_options, AnalyseArguments),

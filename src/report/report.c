@@ -321,10 +321,8 @@ static void put_contents(const Report *report) {
 
 static bool put_experiment(Report *report, const char *name, Error *err) {
     report->set = results_read(report->store, name, report->options->best, report->arena, err);
-    static const ClaimList none; /* claims are on perplexities */
-    report->claims = report->set && report->set->task ? &none
-                     : report->set ? claims_judge(report->set, report->options->claims, report->arena, err)
-                                   : NULL;
+    report->claims =
+        report->set ? claims_judge(report->set, report->options->claims, report->arena, err) : NULL;
     if (!report->claims) return false;
     html_put(
         report->out,

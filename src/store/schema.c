@@ -1,6 +1,8 @@
 /* schema: the rows of the tables (store/schema.h), and the SQL that is generated from them. */
 #include "store/schema.h"
 
+#include "store/schema_views.h"
+
 #include <string.h>
 
 /* 1e15: a double holds it exactly, and sums of thousands of such numbers do not overflow 64 bits */
@@ -258,81 +260,6 @@ const SchemaTable schema_tables[] = {
 };
 const int schema_table_count = COUNT_OF(schema_tables);
 
-/* --- views --- */
-
-/* Whether at least one window of an evaluation had its full length. */
-#define REACHED "(e.protocol IN ('last_n', 'exact') OR e.tokens / e.stride * e.stride >= e.length)"
-
-#define PERPLEXITY    "CASE WHEN e.nll_sum / e.tokens < 709.78 THEN exp(e.nll_sum / e.tokens) END"
-#define BITS_PER_BYTE "e.nll_sum / e.tokens / 0.69314718055994531 / c.bytes_per_token"
-
-static const char views[] =
-    "CREATE VIEW curve ( -- every perplexity of the points of every experiment\n"
-    "    experiment, run_key, method, train_length, seed, split, protocol, stride, eval_length, nll,\n"
-    "    tokens, perplexity, bits_per_byte, variant, precision,\n"
-    "    label, settings -- two runs of one method may differ in these: group by them, too\n"
-    "    ) AS\n"
-    "SELECT x.name, r.key, r.method, r.train_length, r.seed, e.split, e.protocol, e.stride, e.length,\n"
-    "    e.nll_sum, e.tokens, " PERPLEXITY ",\n    " BITS_PER_BYTE
-    ", e.variant, e.precision, r.label, p.variant\n"
-    "FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run\n"
-    "    JOIN corpus c ON c.id = r.corpus_id JOIN evaluation e ON e.run = r.key\n"
-    "WHERE e.status = 'done' AND " REACHED ";\n"
-
-    "CREATE VIEW outcome AS -- every evaluation that an experiment requests, with its outcome\n"
-    "SELECT x.name AS experiment, p.ordinal, r.key AS run_key, r.method, r.method_options, r.label,\n"
-    "    p.variant, r.train_length, r.seed, q.split, q.protocol, q.stride_rule, q.stride,\n"
-    "    q.length AS eval_length, q.requested, CASE\n"
-    "        WHEN e.status = 'beyond_limit' THEN 'beyond_limit'\n"
-    "        WHEN e.status = 'done' AND NOT " REACHED " THEN 'beyond_text'\n"
-    "        WHEN e.nll_sum / e.tokens < 709.78 THEN 'done'\n"
-    "        WHEN e.status = 'done' OR r.status = 'diverged' THEN 'diverged'\n"
-    "        WHEN r.status = 'failed' THEN 'failed'\n"
-    "        ELSE 'missing' END AS outcome,\n"
-    "    e.nll_sum AS nll, e.tokens, e.windows,\n"
-    "    CASE WHEN " REACHED " THEN " PERPLEXITY " END AS perplexity,\n"
-    "    CASE WHEN " REACHED " THEN " BITS_PER_BYTE " END AS bits_per_byte, e.seconds,\n"
-    "    r.parameters, r.position_parameters, c.tokenizer, c.hash AS corpus, e.revision,\n"
-    "    q.variant AS eval_variant, q.variant_options AS eval_variant_options,\n"
-    "    q.precision AS eval_precision, e.id AS evaluation, e.peak_bytes\n"
-    "FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run\n"
-    "    JOIN corpus c ON c.id = r.corpus_id JOIN request q ON q.experiment = x.id AND q.run = r.key\n"
-    "    LEFT JOIN evaluation e ON e.run = q.run AND e.split = q.split AND e.protocol = q.protocol\n"
-    "        AND e.length = q.length AND e.stride = q.stride AND e.requested = q.requested\n"
-    "        AND e.precision = q.precision AND e.variant = q.variant\n"
-    "        AND e.variant_options = q.variant_options;\n"
-
-    "CREATE VIEW accuracy AS -- of tasks: how many examples were answered as a whole, and how many targets\n"
-    "SELECT x.name AS experiment, r.key AS run_key, r.method, r.seed,\n"
-    "    (SELECT atom FROM json_each(r.config, '$.data.task') WHERE key = 'name') AS task,\n"
-    "    e.length AS size, s.exact, e.windows AS examples, s.tokens_right, e.tokens, e.nll_sum AS nll,\n"
-    "    r.label, p.variant, e.variant AS eval_variant, e.precision, e.id AS evaluation,\n"
-    "    iif(e.split = 'test', 'none', e.split) AS hint -- whose rows were evaluated; 'none': the task's\n"
-    "FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run\n"
-    "    JOIN evaluation e ON e.run = r.key AND e.protocol = 'exact' AND e.status = 'done'\n"
-    "    JOIN (SELECT k.evaluation, sum(k.tokens_right) AS tokens_right,\n"
-    "            sum(k.tokens_right = w.tokens) AS exact FROM task_example k\n"
-    "        JOIN evaluation_window w ON (w.evaluation, w.window) = (k.evaluation, k.example)\n"
-    "        GROUP BY k.evaluation) s ON s.evaluation = e.id;\n"
-
-    "CREATE VIEW setting ( -- keys of the config whose values differ between the points of an experiment,\n"
-    "    -- but for the method, the training length and the seed; no row where a point lacks the key\n"
-    "    experiment, run_key, path, value) AS\n"
-    "WITH leaf AS MATERIALIZED (\n"
-    "    SELECT p.experiment, r.key AS run_key, replace(substr(t.fullkey, 3), '\"', '') AS path,\n"
-    "        coalesce(t.atom, t.value) AS value,\n"
-    "        iif(t.fullkey LIKE '$.method.%',\n"
-    "            (SELECT atom FROM json_each(r.config, '$.method') WHERE key = 'name'), '') AS method\n"
-    "    FROM point p JOIN run r ON r.key = p.run, json_tree(r.config) t\n"
-    "    WHERE t.type <> 'object' AND t.fullkey NOT LIKE '%[%' AND t.fullkey NOT LIKE '$.evaluate.%'\n"
-    "        AND t.fullkey NOT IN ('$.name', '$.method.name', '$.train.length', '$.train.seed')),\n"
-    "varying AS (\n"
-    "    SELECT experiment, path, method FROM leaf GROUP BY 1, 2, 3 HAVING count(DISTINCT value) > 1\n"
-    "        OR (method = '' AND count(*) < (SELECT count(*) FROM point p\n"
-    "            WHERE p.experiment = leaf.experiment)))\n"
-    "SELECT x.name, l.run_key, l.path, l.value FROM leaf l JOIN experiment x ON x.id = l.experiment\n"
-    "WHERE (l.experiment, l.path) IN (SELECT experiment, path FROM varying);\n";
-
 /* --- SQL --- */
 
 static const SchemaTable *find(const char *name) {
@@ -392,7 +319,7 @@ const char *schema_sql(Arena *arena) {
     const char *text = "";
     for (int i = 0; i < schema_table_count; i++)
         text = arena_format(arena, "%s%s", text, create(schema_tables[i].name, arena));
-    return arena_format(arena, "%s%s", text, views);
+    return arena_format(arena, "%s%s", text, schema_views);
 }
 
 /* The last migration that changes a table creates it again from the rows above, because ALTER TABLE would
@@ -430,13 +357,13 @@ const char *schema_migration(int64_t version, Arena *arena) {
                             "ALTER TABLE main.run ADD COLUMN until_step INTEGER;"
                             "CREATE TEMP TABLE old_run AS SELECT * FROM main.run; DROP TABLE main.run; %s"
                             "INSERT INTO main.run (%s) SELECT %s FROM old_run; DROP TABLE old_run; %s%s",
-                            create("run", arena), names, names, create("task_example", arena), views);
+                            create("run", arena), names, names, create("task_example", arena), schema_views);
     }
     if (version == 4)
         return arena_format(arena,
                             "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
                             "DROP VIEW IF EXISTS accuracy; DROP VIEW IF EXISTS setting; %s",
-                            views);
+                            schema_views);
     return NULL;
 }
 

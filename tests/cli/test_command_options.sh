@@ -17,8 +17,8 @@ refused() { # refused TEXT ARGUMENT...: an invalid value is refused with TEXT
 }
 
 paged() { # paged ARGUMENT...: a pager shows the output on a small terminal, but not with --no-pager
-    POSLAB_PAGER='echo pager' on_terminal 2 300 "$@" && says shown pager &&
-        POSLAB_PAGER='echo pager' on_terminal 2 300 "$@" --no-pager && lacks shown pager
+    POSLAB_PAGER='echo pager' on_terminal 1 300 "$@" && says shown pager &&
+        POSLAB_PAGER='echo pager' on_terminal 1 300 "$@" --no-pager && lacks shown pager
 }
 
 # --- init, help ---

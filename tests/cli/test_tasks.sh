@@ -108,6 +108,12 @@ check "other metrics" other_metrics
 refused_table() { try 2 table whole/x.db --ratio && says err "is on a task" && try 2 table whole/x.db --columns multiple && says err "'size'"; }
 check "perplexity ratios are refused" refused_table
 
+task_fields() { # keys of the task and of its hint
+    try 0 table whole/x.db --rows method,data.task.order,data.task.hint.name --where data.task.order=reversed --where data.task.hint.share=0 &&
+        grep -qE '^Rotary +reversed +none ' out && try 2 table whole/x.db --where data.task.ordr=reversed && says err "did you mean 'data.task.order'"
+}
+check "keys of a task are fields" task_fields
+
 # --- analyses ---
 
 accuracy() { # of the known database, at its trained size 2: 80 % and 20 %; nothing beyond is known to be right
@@ -125,6 +131,11 @@ assert "longest_90_percent" not in rotary and (rotary["exact"], rotary["exact_lo
 PY
 }
 check "analyse accuracy: median, lowest and highest seed, the largest size with 90 %" accuracy
+two_lengths() { # rows that differ in the training length alone
+    try 0 run task.json --db two_lengths.db --set 'sweep={"method": ["none"], "train.length": [16, 32]}' --set train.tokens=1024 &&
+        try 0 analyse two_lengths.db accuracy && [ "$(grep -cE '^None +(16|32) ' out)" = 2 ]
+}
+check "analyse accuracy: two training lengths are two rows" two_lengths
 paired() { # rotary minus none at size 2: 50 % - 100 %; two seeds of 50 examples
     try 0 analyse known.db compare --baseline none --json && python3 - <<'PY'
 import json
@@ -135,6 +146,27 @@ assert row["p"] <= row["p_holm"]
 PY
 }
 check "analyse compare: paired differences of exact match" paired
+claim() { # claim VERDICT FINDING MEMBERS: of exact match in the known database
+    printf '{"claims": [{"text": "t", "quantity": "exact_gain", %s}]}' "$3" >claims.json &&
+        try 0 analyse known.db claims --claims claims.json --format csv && grep -qF ",t,,$1," out && says out "$2"
+}
+# At size 2 (trained) none answers 100 % of both seeds, rotary 80 % and 20 %; at size 4 neither answers any.
+none='"method": "none", "against": "rotary"'
+check "claims: a gain at every point supports it" claim supported "None: the gain in exact match is +0.500 (+0.200 to +0.800) at size 2; the claim requires at least 0.05. The bound clearly holds (n = 2)." \
+    "$none, \"to\": 1, \"at_least\": 0.05"
+check "an interval on both sides of the bound leaves it open" claim undecided "at least 0.3" "$none, \"to\": 1, \"at_least\": 0.3"
+check "a loss contradicts it" claim contradicted "Rotary: the gain in exact match is -0.500 (-0.800 to -0.200) at size 2" \
+    '"method": "rotary", "against": "none", "to": 1, "at_least": 0.05'
+check "what neither answers shows nothing" claim undecided "Nothing can be seen at size 4, where both answer less than 5 % of the examples or both more than 95 %. The point is open (n = 2)." \
+    "$none, \"from\": 2, \"at_least\": 0.05"
+check "several methods are the units of one point" claim undecided "Mean of 2 methods: the gain in exact match is +0.250" \
+    '"method": "none,rotary", "against": "rotary", "to": 1, "at_least": 0.05'
+check "values of the config choose the runs" claim "not tested" "There is no evaluation" \
+    "$none, \"where\": \"data.task.order=reversed,data.task.pad=true\", \"at_least\": 0.05"
+check "and those that are compared" claim supported "at size 2" \
+    "$none, \"where\": \"data.task.order=reversed\", \"against_where\": \"data.task.pad=false\", \"to\": 1, \"at_least\": 0.05"
+no_claims() { try 0 analyse known.db claims && says out "name a file with --claims"; }
+check "the claims on text are not judged by a task" no_claims
 text_only() { try 2 analyse whole/x.db curves && says err "is on the task 'addition'"; }
 check "analyses of perplexity are refused" text_only
 
@@ -175,7 +207,7 @@ hints_shown() {
         [ "$(grep -c '"hint": "fill"' out)" = 2 ] && try 0 analyse hints/x.db accuracy && says out "20 examples of sort, hint fill"
 }
 check "tables name the hint; signatures have sizes, examples and hint" hints_shown
-damaged() { sqlite3 hints/x.db "UPDATE evaluation SET split = 'cout' WHERE split = 'count'" && try 4 check hints/x.db && says out "there is no such split"; }
+damaged() { sqlite3 hints/x.db "UPDATE evaluation SET split = 'cout' WHERE split = 'count'" && try 4 check hints/x.db && says out "unknown split"; }
 check "a hint that the task does not have is found by check" damaged
 
 # A variant, more sizes: the trained runs are evaluated again.
