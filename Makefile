@@ -414,20 +414,20 @@ method: ## start a method: make method NAME=foo writes methods/foo.c and configs
 	    [ -z "$$found" ] || { echo "'$(NAME)' is a string in src/, which names no method ($$found): take another" >&2; exit 2; }
 	@sed 's/@NAME@/$(NAME)/g' src/position/skeleton.c.in >$(METHOD_FILE)
 	@$(experiment) >$(METHOD_CONFIG)
-	@echo '$(METHOD_FILE)      write it; the hooks are in src/position/position.h'
-	@echo 'make try NAME=$(NAME)$(WITH)     the laws in short, and a small training'
-	@echo 'make laws NAME=$(NAME)$(WITH)    what is wrong with it'
-	@echo '$(METHOD_CONFIG)   $(RUN_AS) run $(METHOD_CONFIG) -j $(JOBS)'
-	@echo '                       $(RUN_AS) analyse results/$(NAME).db compare --baseline $(NAME)'
+	@printf '%-32s%s\n' '$(METHOD_FILE)' 'write it; the hooks are in src/position/position.h' \
+	    'make try NAME=$(NAME)$(WITH)' 'the laws in short, and a small training' \
+	    'make laws NAME=$(NAME)$(WITH)' 'all laws; prints what is wrong' \
+	    '$(METHOD_CONFIG)' '$(RUN_AS) run $(METHOD_CONFIG) -j $(JOBS)' \
+	    '' '$(RUN_AS) analyse results/$(NAME).db compare --baseline $(NAME)'
 
 task: ## start a synthetic task: make task NAME=foo writes src/tasks/foo.c
 	@printf '%s' '$(NAME)' | grep -qxE '[a-z][a-z0-9_]{1,30}' || \
 	    { echo "make task NAME=foo: a name has small letters, digits and _, and begins with a letter; got '$(NAME)'" >&2; exit 2; }
 	@[ ! -e src/tasks/$(NAME).c ] || { echo "src/tasks/$(NAME).c already exists" >&2; exit 2; }
 	@sed 's/@NAME@/$(NAME)/g' src/tasks/skeleton.c.in >src/tasks/$(NAME).c
-	@echo 'src/tasks/$(NAME).c          write it: src/tasks/task.h explains every member'
-	@echo './poslab tasks $(NAME)       its options and three examples'
-	@echo 'make -s check T=test_tasks   what is wrong with it'
+	@printf '%-28s%s\n' 'src/tasks/$(NAME).c' 'write it; every member is explained in src/tasks/task.h' \
+	    'make' 'builds poslab with it' './poslab tasks $(NAME)' 'its options and three examples' \
+	    'make -s check T=test_tasks' 'prints what is wrong with it'
 .PHONY: task
 
 laws: $(if $(NAME),$(PROGRAM)) ## run the laws on one method: make laws NAME=foo

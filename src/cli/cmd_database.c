@@ -270,7 +270,8 @@ static const TableColumn prune_columns[] = {
     {"bytes", "size", TABLE_INT}, {"kept", "kept because", TABLE_TEXT, .if_varying = true},
 };
 
-static Table *prune_table(const PruneList *list, const char *database, bool dry_run, Arena *arena) {
+static Table *prune_table(const PruneList *list, const char *database, bool dry_run, TableFormat format,
+                          Arena *arena) {
     Table *table = table_new(NULL, prune_columns, COUNT_OF(prune_columns), arena);
     int count = 0;
     double sum = 0;
@@ -290,6 +291,9 @@ static Table *prune_table(const PruneList *list, const char *database, bool dry_
     }
     table->title = arena_format(arena, "%s: %d of %d %s, %s", database, count, list->count,
                                 dry_run ? "would be deleted" : "deleted", text_bytes(sum, arena));
+    if (list->count || format != TABLE_AS_TEXT) return table;
+    table->title = arena_format(arena, "%s: nothing to delete", database);
+    table->column_count = 0; /* the title suffices */
     return table;
 }
 
@@ -307,8 +311,9 @@ static ExitCode prune(const Arguments *arguments, Error *err) {
                 (options->dry_run || prune_delete(&list, store, arena, err));
     database_close(store);
     if (lock >= 0) close(lock);
-    fine = fine && table_print_one(prune_table(&list, path, options->dry_run, arena),
-                                   ARGUMENT_FORMAT_GIVEN(options), stdout, err);
+    TableFormat format = ARGUMENT_FORMAT_GIVEN(options);
+    fine = fine &&
+           table_print_one(prune_table(&list, path, options->dry_run, format, arena), format, stdout, err);
     return fine ? EXIT_DONE : err->code;
 }
 

@@ -103,8 +103,8 @@ static bool read_train(TrainOptions *train, const char *text, Arena *arena) {
 }
 
 /* Adds the last line of the train.jsonl of a running run, for people as "step 120 of 400 (30 %), stage 1 of 2
-   (length 64), loss 2.345, 18230 tokens/s, 12 s left". The time left is that of the training, without
-   evaluations. */
+   (length 64), loss 2.345, 18230 tokens/s, 12 s left", or that its worker was killed. The time left is
+   that of the training, without evaluations. */
 static void add_progress(TableCell *row, Database *store, const char *experiment, const char *config,
                          Arena *arena) {
     const char *folder = run_folder_find(store, experiment, row[KEY].text, arena);
@@ -133,11 +133,14 @@ static void add_progress(TableCell *row, Database *store, const char *experiment
                                 train_stage_count(&train), stage.length);
     }
     text = arena_format(arena, "%s, loss %.3f", text, last.log.loss);
-    if (last.log.step == last.steps)
+    bool in_use = run_folder_in_use(folder);
+    if (!in_use)
+        text = arena_format(arena, "%s; interrupted, `poslab run` resumes it", text);
+    else if (last.log.step == last.steps)
         text = arena_format(arena, "%s, evaluating", text);
     else if (isfinite(speed))
         text = arena_format(arena, "%s, %.0f tokens/s, %s left", text, speed, text_seconds(left, arena));
-    if (idle >= IDLE_LONG && last.log.step < last.steps)
+    if (in_use && idle >= IDLE_LONG && last.log.step < last.steps)
         text = arena_format(arena, "%s; no update for %s", text, text_seconds(idle, arena));
     row[PROGRESS] = table_text(text);
 }

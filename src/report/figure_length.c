@@ -271,7 +271,7 @@ static bool make_accuracy(Figure *figure, Error *err) {
 
 const FigureKind figure_accuracy = {
     .name = "accuracy",
-    .title = "exact match by size, every seed, the median bold",
+    .title = "exact match by size, every seed, median in bold",
     .x = "size",
     .y = "exact match in percent",
     .xlabel = "size",

@@ -86,6 +86,8 @@ static bool take_line(void *user, const char *line) {
     else if (sscanf(line, "evaluate %d %d %lf", &number, &count, &share) == 3)
         progress_evaluate(jobs->progress, slot, number, count, share);
     else {
+        if (sscanf(line, "note resuming from step %lld of %lld", &step, &steps) == 2)
+            progress_resume(jobs->progress, slot, step, steps);
         if (strncmp(line, "note ", 5) == 0)
             progress_message(jobs->progress, false, "note    %s: %s", jobs->slots[slot]->label, line + 5);
         return false;

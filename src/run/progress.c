@@ -31,6 +31,7 @@ typedef struct Slot {
 struct Progress {
     int slots, runs, done, drawn; /* drawn: lines on the screen */
     double work, finished;        /* FLOPs */
+    double resumed;               /* those of `work` that earlier sweeps did */
     bool quiet, terminal, colour;
     double begin, last;
     Slot *slot;
@@ -83,7 +84,8 @@ static double completed_share(const Progress *progress, double *left) {
         if (slot->busy) finished += slot->share * (slot->run.train_work + slot->run.evaluate_work);
     }
     double share = progress->work > 0 ? fmin(1, finished / progress->work) : 1;
-    *left = share > 0.01 ? elapsed * (1 - share) / share : NAN;
+    double computed = share - progress->resumed / fmax(progress->work, 1); /* by this sweep, in `elapsed` */
+    *left = computed > 0.01 ? elapsed * (1 - share) / computed : NAN;
     return share;
 }
 
@@ -170,6 +172,10 @@ static void show_tenth(Progress *progress, Slot *slot) {
     format_all_left(progress, "  ", all);
     progress_message(progress, false, "%s%5d %% %s  %s%s%s", timestamp(progress, time), tenth * 100 / TENTHS,
                      slot->run.label, slot->state, left, all);
+}
+
+void progress_resume(Progress *progress, int slot, int64_t step, int64_t steps) {
+    progress->resumed += progress->slot[slot].run.train_work * (double)step / (double)steps;
 }
 
 void progress_step(Progress *progress, int slot, int64_t step, int64_t steps, double loss,

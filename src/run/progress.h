@@ -22,6 +22,8 @@ typedef struct ProgressRun {
 Progress *progress_new(int slots, int runs, int done, double work, bool quiet, Arena *arena);
 
 void progress_begin(Progress *progress, int slot, const ProgressRun *run);
+/* The run continues a training of which `step` of `steps` updates were done before this sweep. */
+void progress_resume(Progress *progress, int slot, int64_t step, int64_t steps);
 /* exact: the share of examples of a task that is answered; below 0: not known. */
 void progress_step(Progress *progress, int slot, int64_t step, int64_t steps, double loss,
                    double tokens_per_second, double exact);

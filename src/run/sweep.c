@@ -172,6 +172,7 @@ static ExitCode sweep_stored(Sweep *sweep, Error *err) {
     sweep->jobs.progress = progress_new(0, 0, 0, 0, sweep->options->quiet, sweep->arena);
     bool (*store_plan)(Database *, const Plan *, Error *) =
         sweep->options->jobs.evaluate_only ? runs_add_requests : runs_store_plan;
+    int dropped = sweep->options->jobs.evaluate_only ? 0 : runs_dropped(sweep->jobs.store, plan);
     if (!store_plan(sweep->jobs.store, plan, err)) return err->code;
     if (!import_results(sweep)) return conclude(sweep, err);
     plan_jobs(sweep);
@@ -186,6 +187,11 @@ static ExitCode sweep_stored(Sweep *sweep, Error *err) {
                      sweep->options->quiet, sweep->arena);
     note_corpora(sweep);
     if (sweep->stale) progress_message(sweep->jobs.progress, true, "note    %s", stale_text(sweep));
+    if (dropped)
+        progress_message(sweep->jobs.progress, false,
+                         "note    %d finished run%s no longer in '%s' (see `poslab runs`); `poslab prune` "
+                         "would delete them; --set name=NAME makes another experiment",
+                         dropped, dropped == 1 ? " is" : "s are", plan->experiment->name);
     jobs_run(&sweep->jobs);
     return conclude(sweep, err);
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,6 +49,13 @@ const char *run_folder_find(Database *store, const char *name, const char *key, 
     const char **candidates = run_folder_candidates(store, name, key, arena),
                *found = find_file(candidates, run_folder_files, arena);
     return found ? found : candidates[0];
+}
+
+bool run_folder_in_use(const char *folder) {
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool free = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) == 0; /* a worker that starts waits for this moment */
+    if (fd >= 0) close(fd);
+    return !free;
 }
 
 const char *run_folder_log(const char *folder, Arena *arena) {

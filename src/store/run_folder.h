@@ -32,6 +32,9 @@ const char *run_folder_find(Database *store, const char *name, const char *key, 
 /* Removes the files of the run: weights, state, log, and a result file that was not imported. */
 void run_folder_delete_files(Database *store, const char *key, Arena *arena);
 
+/* Whether a worker has locked the folder; true if that cannot be found out. */
+bool run_folder_in_use(const char *folder);
+
 /* The path of train.jsonl (train/train_log.h), which need not exist. */
 const char *run_folder_log(const char *folder, Arena *arena);
 

@@ -118,6 +118,23 @@ static const char restore_added[] =
     " (kept.experiment, kept.run, kept.variant) AND q.variant_options <> kept.variant_options)"
     " ON CONFLICT DO NOTHING";
 
+int runs_dropped(Database *store, const Plan *plan) {
+    Error ignored; /* storing the plan reports an error of the database */
+    const char *const name[] = {plan->experiment->name, NULL};
+    int dropped = 0;
+    Query *query = query_begin(store,
+                               "SELECT r.key FROM experiment x JOIN point p ON p.experiment = x.id"
+                               " JOIN run r ON r.key = p.run WHERE x.name = ? AND r.status = 'done'",
+                               name);
+    while (query_next(query)) {
+        int i = 0;
+        while (i < plan->count && strcmp(plan->points[i].key, query_text(query, 0)) != 0) i++;
+        dropped += i == plan->count;
+    }
+    query_end(query, &ignored);
+    return dropped;
+}
+
 bool runs_store_plan(Database *store, const Plan *plan, Error *err) {
     const Experiment *experiment = plan->experiment;
     Arena *arena = database_arena(store);

@@ -18,6 +18,9 @@
 typedef enum RunStatus { RUN_PENDING, RUN_RUNNING, RUN_DONE, RUN_DIVERGED, RUN_FAILED } RunStatus;
 extern const char *const runs_status_names[]; /* "pending", ..., NULL */
 
+/* The number of finished runs of the stored experiment that the plan does not have. */
+int runs_dropped(Database *store, const Plan *plan);
+
 /* Stores the experiment: its source, and the keys of its points in order. Runs that are no longer points
    stay in the database. New runs are inserted as pending with config, method, sizes and corpus. */
 bool runs_store_plan(Database *store, const Plan *plan, Error *err);

@@ -45,8 +45,9 @@ check "a key works as before" try 0 export $db "$key" w2.safetensors
 # --- prune ---
 
 check "nothing is to be pruned" try 0 prune $db -n
-check "of this" says out "0 of 0 would be deleted"
-check "another sweep of the same name" try 0 run e2e.json -q -j 2 --db x/x.db --set 'sweep.train.optimizer.lr=[0.005]'
+check "of this" test "$(<out)" = "$db: nothing to delete"
+check "another sweep of the same name" try 0 run e2e.json -j 2 --db x/x.db --set 'sweep.train.optimizer.lr=[0.005]'
+check "says which runs it leaves" says err "4 finished runs are no longer in 'e2e'"
 gone=$(sql $db "SELECT group_concat(key) FROM (SELECT key FROM run WHERE key NOT IN (SELECT run FROM point) ORDER BY 1)")
 IFS=, read -ra unused <<<"$gone"
 check "leaves four runs" test ${#unused[@]} = 4

@@ -102,6 +102,11 @@ check "is refused" says err "--watch"
 
 kill -KILL $runner "${workers[@]}"
 { wait $runner; } 2>/dev/null
+interrupted() { # the worker ends a moment after the signal
+    try 3 status results/long.db &&
+        grep -qE " running .*\($step %\), loss [0-9.]+; interrupted, .poslab run. resumes it" out
+}
+check "status says that no worker has the run" eventually 10 interrupted
 printf '{"step":' >>"$log" # a torn line
 check "resume" try 0 run long.json
 resumed() {
@@ -141,5 +146,5 @@ check "latex --bare" try 0 table results/e2e.db --format latex --bare
 check "is only the tabular" diff <(sed -n '1s/{.*//p; $p' out | tr -d '\n') <(printf '\\begin\\end{tabular}')
 check "without title and notes" lacks out caption signature minipage setbox usepackage
 check "--bare is for latex" try 2 table results/e2e.db --bare
-check "and says so" says err "--bare is for --format latex"
+check "and says so" says err "--bare needs --format latex"
 done_testing

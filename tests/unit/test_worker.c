@@ -1,4 +1,4 @@
-/* test_worker: a worker in its folder: its input, its files, and a stop between evaluations. */
+/* test_worker: a worker in its folder: its input, its files, and a stop between evaluations; time left. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "run/progress.h"
 #include "run/run_task.h"
 #include "run/worker.h"
 
@@ -164,10 +165,33 @@ static void one_in_a_folder(void **state) {
     close(folder);
 }
 
+/* Two equal runs; an earlier sweep did 90 % of the first. After 100 ms and another 8 %, the other 102 % take
+   more than a second; if the 90 % counted as the work of these 100 ms, they would take a tenth of one. */
+static void time_left_of_a_resumed_run(void **state) {
+    (void)state;
+    char text[1024] = "";
+    int error = dup(STDERR_FILENO), file = open("progress", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(error >= 0 && file >= 0 && dup2(file, STDERR_FILENO) == STDERR_FILENO);
+    Progress *progress = progress_new(1, 2, 0, 200, false, sample_arena);
+    progress_begin(progress, 0, &(ProgressRun){.label = "first", .train_work = 100, .tokens_per_step = 1});
+    progress_resume(progress, 0, 90, 100);
+    usleep(100000);
+    progress_step(progress, 0, 98, 100, 2.5, 80, -1);
+    fflush(stderr);
+    assert_true(dup2(error, STDERR_FILENO) == STDERR_FILENO);
+    close(error);
+    ssize_t got = pread(file, text, sizeof text - 1, 0);
+    close(file);
+    assert_true(got > 0);
+    assert_non_null(strstr(text, "  all: "));
+    assert_null(strstr(text, "  all: 0s left"));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)
 
 int main(void) {
-    const struct CMUnitTest tests[] = {TEST(does_its_task), TEST(stopped_among_evaluations),
-                                       TEST(senseless_tasks), TEST(lost_weights), TEST(one_in_a_folder)};
+    const struct CMUnitTest tests[] = {TEST(does_its_task),   TEST(stopped_among_evaluations),
+                                       TEST(senseless_tasks), TEST(lost_weights),
+                                       TEST(one_in_a_folder), TEST(time_left_of_a_resumed_run)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
