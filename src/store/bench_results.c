@@ -29,7 +29,8 @@ static const struct {
 };
 
 static double *number_of(const BenchResult *result, int i) {
-    return (double *)((char *)result + numbers[i].offset);
+    void *member = (char *)result + numbers[i].offset;
+    return member;
 }
 
 /* --- writing --- */

@@ -120,12 +120,11 @@ static const char restore_added[] =
 
 int runs_dropped(Database *store, const Plan *plan) {
     Error ignored; /* storing the plan reports an error of the database */
-    const char *const name[] = {plan->experiment->name, NULL};
     int dropped = 0;
     Query *query = query_begin(store,
                                "SELECT r.key FROM experiment x JOIN point p ON p.experiment = x.id"
                                " JOIN run r ON r.key = p.run WHERE x.name = ? AND r.status = 'done'",
-                               name);
+                               (const char *const[]){plan->experiment->name, NULL});
     while (query_next(query)) {
         int i = 0;
         while (i < plan->count && strcmp(plan->points[i].key, query_text(query, 0)) != 0) i++;
@@ -444,7 +443,7 @@ const char *runs_choose(Database *store, const RunsChoice *choice, Arena *arena,
         error_set(err, EXIT_USAGE, "database '%s': %d runs match; choose one of them:", path, count);
     else
         error_set(err, EXIT_USAGE, "database '%s': no run matches; its runs are:", path);
-    Error lines;
+    Error lines = {.code = EXIT_USAGE};
     snprintf(lines.text, sizeof lines.text, "%s", list);
     error_add(err, &lines, false);
     return NULL;

@@ -24,7 +24,7 @@
 static Encoding position_of(const char *name, const char *json, Arena *arena) {
     const PositionMethod *m = need_method(name);
     Error err;
-    Encoding position;
+    Encoding position = {0};
     Json *object = json_parse(json, strlen(json), "golden", arena, &err);
     if (!object || !encoding_read(&position, m, object, NULL, "golden", "", arena, &err))
         fail_msg("%s", err.text);

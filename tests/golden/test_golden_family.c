@@ -28,7 +28,7 @@ static bool has(const char *method) {
 static Encoding position_of(const char *method, const char *json) {
     const PositionMethod *m = need_method(method);
     Error err;
-    Encoding position;
+    Encoding position = {0};
     Json *object = json_parse(json, strlen(json), "golden", arena, &err);
     if (!object || !encoding_read(&position, m, object, NULL, "golden", "", arena, &err))
         fail_msg("%s", err.text);
