@@ -53,9 +53,9 @@ const char *run_folder_find(Database *store, const char *name, const char *key, 
 
 bool run_folder_in_use(const char *folder) {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool free = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) == 0; /* a worker that starts waits for this moment */
+    bool idle = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) == 0; /* a worker that starts waits for this moment */
     if (fd >= 0) close(fd);
-    return !free;
+    return !idle;
 }
 
 const char *run_folder_log(const char *folder, Arena *arena) {

@@ -23,8 +23,8 @@ static const char *const variations[] = {
     "{\"name\": \"addition\", \"size\": [2, 5], \"positions\": \"coupled\", \"equal\": true}",
     "{\"name\": \"multiplication\", \"size\": [1, 6], \"positions\": \"abacus\", \"max_start\": 3}",
     "{\"name\": \"multiplication\", \"size\": [1, 6], \"pad\": true, \"spaces\": 1, \"max_spaces\": 3}",
-    "{\"name\": \"sort\", \"size\": [1, 9], \"distinct\": true, \"hint\": {\"name\": \"successor\", "
-    "\"share\": 0.5}}",
+    ("{\"name\": \"sort\", \"size\": [1, 9], \"distinct\": true, \"hint\": {\"name\": \"successor\", "
+     "\"share\": 0.5}}"),
     "{\"name\": \"sort\", \"size\": [1, 9], \"numbers\": 3, \"hint\": {\"name\": \"count\", \"share\": 0.5}}",
     "{\"name\": \"sort\", \"size\": [1, 9], \"hint\": {\"name\": \"fill\", \"share\": 1}}",
     "{\"name\": \"copy\", \"size\": [1, 9], \"letters\": 40}",
