@@ -87,7 +87,8 @@ static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err)
 #define CONTRAST_COLUMNS(base_length_head)                                                                   \
     {"baseline", "baseline", TABLE_TEXT}, {"baseline_train_length", base_length_head, TABLE_INT},            \
         {"eval_length", "length", TABLE_INT}, {"seeds", NULL, TABLE_INT}, {NULL, "seeds", TABLE_TEXT},       \
-        {"units", NULL, TABLE_INT}, {"baseline_perplexity", "its perplexity", TABLE_REAL, .decimals = -1},   \
+        {"units", NULL, TABLE_INT},                                                                          \
+        {"baseline_perplexity", "baseline perplexity", TABLE_REAL, .decimals = -1},                          \
         {"perplexity", "perplexity", TABLE_REAL, .decimals = -1},                                            \
         INTERVAL_COLUMNS("nats", "nats per token"), INTERVAL_COLUMNS("ratio", "ratio"),                      \
         INTERVAL_COLUMNS("difference", "difference"), {"p", NULL, TABLE_REAL}, {                             \
@@ -232,9 +233,10 @@ static bool add_pair(Contrasts *contrasts, const Analysis *analysis, const char 
         if (row && !results_is_called(series, row)) continue;
         const Series *base = results_counterpart(analysis->set, base_row, series, series->train_length);
         if (!base || base == series) continue;
+        const int64_t trained = *series->task ? series->train_high : series->train_length;
         for (int k = 0; k < series->count; k++) {
             int64_t length = series->cells[k].length;
-            if (analysis->options->ends && length != series->train_length && k != last_cell(series)) continue;
+            if (analysis->options->ends && length != trained && k != last_cell(series)) continue;
             add_contrast(contrasts, series, base, length, analysis->arena);
         }
     }
@@ -290,7 +292,7 @@ static const TableColumn accuracy_columns[] = {
     {"examples", NULL, TABLE_INT},
     {"baseline_exact", NULL, TABLE_REAL},
     {"exact", NULL, TABLE_REAL},
-    {NULL, "its exact %", TABLE_REAL, .decimals = 1},
+    {NULL, "baseline exact %", TABLE_REAL, .decimals = 1},
     {NULL, "exact %", TABLE_REAL, .decimals = 1},
     INTERVAL_COLUMNS("difference", "difference, points"),
     {"p", NULL, TABLE_REAL},

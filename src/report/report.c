@@ -182,7 +182,8 @@ static bool put_tables(Report *report, Error *err) {
     return true;
 }
 
-/* Every method against the baseline, by default the first, at the training length and at the longest. */
+/* Every method against the baseline, by default the first, at the training length, or the largest size in
+   training, and at the longest. */
 static bool put_differences(Report *report, Error *err) {
     const char *baseline = report->options->baseline;
     const AnalysisOptions options = {.what = "compare",
@@ -192,12 +193,12 @@ static bool put_differences(Report *report, Error *err) {
                                      .block = STATS_BLOCK};
     const Table *table = analysis_table(report->set, &options, report->arena, err);
     if (!table) return false;
-    put_table(
-        report, table,
-        arena_format(
-            report->arena,
-            "Difference from %s on the same seeds and windows, at the training length and at the longest",
-            baseline ? baseline : report->set->items[0].name));
+    put_table(report, table,
+              arena_format(report->arena, "Difference from %s on the same seeds and %s",
+                           baseline ? baseline : report->set->items[0].name,
+                           report->set->task
+                               ? "examples, at the largest size in training and at the largest size"
+                               : "windows, at the training length and at the longest"));
     return true;
 }
 

@@ -92,30 +92,31 @@ static const char *answers(const Results *set, const Series *first, Arena *arena
         const Series *series = &set->items[i];
         if (!series_comparable(first, series)) continue;
         int64_t to = series_answers_to(series, arena);
-        list = arena_format(arena, "%s%s%s %s", list, *list ? "; " : "", series->label,
-                            to ? arena_format(arena, "%lld", (long long)to) : "no size");
+        list = text_join(list, "; ",
+                         to ? arena_format(arena, "%s %lld", series->label, (long long)to)
+                            : arena_format(arena, "%s no size", series->label),
+                         arena);
     }
     return list;
 }
 
 static const char *task_sentence(const Results *set, const Series *first, Arena *arena) {
-    const Series *best = NULL;
+    const char *best = NULL; /* all that have the highest median */
     double highest = 0;
     int64_t largest = longest_length(set, first);
     for (int i = 0; i < set->count; i++) {
         const SeriesCell *cell = series_cell(&set->items[i], largest);
         if (!series_comparable(first, &set->items[i]) || !cell) continue;
         double median = series_spread(cell, SERIES_EXACT, arena).median;
-        if (!(median > highest)) continue;
+        if (!(median > 0 && median >= highest)) continue;
+        best = text_join(median > highest ? "" : best, ", ", set->items[i].label, arena);
         highest = median;
-        best = &set->items[i];
     }
-    const char *trained = arena_format(arena, "%s%strained on sizes %lld to %lld of %s", first->setting,
-                                       *first->setting ? ": " : "", (long long)first->train_low,
-                                       (long long)first->train_high, first->task);
-    const char *far =
-        best ? arena_format(arena, "%s has the highest median, %.1f %%", best->label, 100 * highest)
-             : "no method has a median above 0";
+    const char *trained =
+        arena_format(arena, "Trained on sizes %lld to %lld of %s%s%s", (long long)first->train_low,
+                     (long long)first->train_high, first->task, *first->setting ? ", " : "", first->setting);
+    const char *far = best ? arena_format(arena, "the highest median is %.1f %% (%s)", 100 * highest, best)
+                           : "no method has a median above 0";
     return arena_format(
         arena,
         "%s. At least 90 %% of the examples are answered (median over seeds) up to size: %s. The "
