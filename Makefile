@@ -254,6 +254,8 @@ build-tests: $(PROGRAM) $(TESTS:%=$(BUILD)/tests/%)
 # end. KERNELS depend on the optimised code of the compiler, so they also run in the plain build.
 LONG      = test_methods test_laws test_attention
 KERNELS   = $(filter test_gemm test_linear test_golden% test_equal test_dropout test_optimizer,$(TESTS))
+# SLOW programs are several times slower with sanitizers, so `make test` runs them in the plain build only.
+SLOW      = test_examples test_escape test_golden_tasks
 SCRIPTS   = $(wildcard tests/*/test_*.sh)
 run_tests = tests/tools/run.sh
 programs  = $(patsubst %,$1/tests/%,$2)
@@ -269,11 +271,11 @@ check: test-setup ## unit programs and a smoke test, in a plain build; T=NAME: o
 	    $(call with,$(BUILD),smoke) $(call programs,$(BUILD),$(filter-out $(LONG),$(TESTS))))
 
 test: test-setup ## lint, laws, unit programs with sanitizers, end-to-end tests, short torture (about 8 minutes)
-	@$(MAKE) $(PARALLEL) $(PROGRAM) $(call programs,$(BUILD),$(LONG) $(KERNELS))
-	@$(MAKE) $(PARALLEL) $(ASAN) $(BUILD)/asan/poslab $(call programs,$(BUILD)/asan,$(filter-out test_laws test_attention,$(TESTS)))
+	@$(MAKE) $(PARALLEL) $(PROGRAM) $(call programs,$(BUILD),$(LONG) $(sort $(KERNELS) $(SLOW)))
+	@$(MAKE) $(PARALLEL) $(ASAN) $(BUILD)/asan/poslab $(call programs,$(BUILD)/asan,$(filter-out test_laws test_attention $(SLOW),$(TESTS)))
 	@$(run_tests) $(call programs,$(BUILD),$(LONG)) "$(BUILD)/asan/tests/test_methods --short" "$(TORTURE)" $(call with,$(BUILD)/asan,e2e) $(SCRIPTS:%="bash %") \
 	    "$(call script,lint) $(QUICK)" "$(call script,lint) clang" "$(call script,lint) cppcheck" \
-	    $(call with,$(BUILD)/asan,smoke) $(call programs,$(BUILD)/asan,$(filter-out $(LONG),$(TESTS))) $(call programs,$(BUILD),$(KERNELS))
+	    $(call with,$(BUILD)/asan,smoke) $(call programs,$(BUILD)/asan,$(filter-out $(LONG) $(SLOW),$(TESTS))) $(call programs,$(BUILD),$(sort $(KERNELS) $(SLOW)))
 
 test-all: test-setup ## all tests, also with sanitizers and valgrind; mutants of the core, clang-tidy, torture (an hour)
 	@$(MAKE) $(PARALLEL) build-tests

@@ -35,7 +35,7 @@
 #include "cli/cmd_table.h"
 #include "store/runs.h"
 
-static int every = 61; /* one in `every` cases is tested, each with a third of the commands */
+static int every = 127; /* one in `every` cases is tested, each with a third of the commands */
 static char papers[4096];
 
 /* --- the commands that read --- */
