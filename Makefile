@@ -274,7 +274,7 @@ test: test-setup ## lint, laws, unit programs with sanitizers, end-to-end tests,
 	@$(MAKE) $(PARALLEL) $(PROGRAM) $(call programs,$(BUILD),$(LONG) $(sort $(KERNELS) $(SLOW)))
 	@$(MAKE) $(PARALLEL) $(ASAN) $(BUILD)/asan/poslab $(call programs,$(BUILD)/asan,$(filter-out test_laws test_attention $(SLOW),$(TESTS)))
 	@$(run_tests) $(call programs,$(BUILD),$(LONG)) "$(BUILD)/asan/tests/test_methods --short" "$(TORTURE)" $(call with,$(BUILD)/asan,e2e) $(SCRIPTS:%="bash %") \
-	    "$(call script,lint) $(QUICK)" "$(call script,lint) clang" "$(call script,lint) cppcheck" \
+	    "$(call script,lint) $(QUICK)" "$(call script,lint) clang" \
 	    $(call with,$(BUILD)/asan,smoke) $(call programs,$(BUILD)/asan,$(filter-out $(LONG) $(SLOW),$(TESTS))) $(call programs,$(BUILD),$(sort $(KERNELS) $(SLOW)))
 
 test-all: test-setup ## all tests, also with sanitizers and valgrind; mutants of the core, clang-tidy, torture (an hour)
