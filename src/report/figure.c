@@ -203,6 +203,7 @@ const char *figure_legend_text(const Figure *figure, int entry, int most) {
         if (!name) name = line->name, first = line->note;
         same &= !strcmp(line->note, first);
     }
+    if (!name) return "";
     for (int i = 0; i < figure->line_count; i++) {
         const FigureLine *line = &figure->lines[i];
         int64_t trained = figure->panels[line->panel].trained;

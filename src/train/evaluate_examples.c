@@ -34,8 +34,9 @@ typedef struct Scoring {
 static void scoring_allocate(Scoring *s, Arena *arena) {
     int64_t sequences = s->model->options.max_tokens_in_flight / s->inputs;
     if (sequences > s->count) sequences = s->count;
-    s->sequences = sequences > 0 ? (int)sequences : 1;
-    int64_t passes = (s->count + s->sequences - 1) / s->sequences;
+    if (sequences < 1) sequences = 1;
+    s->sequences = (int)sequences;
+    int64_t passes = (s->count + sequences - 1) / sequences;
     s->lanes = s->model->threads < passes ? s->model->threads : (int)passes;
     size_t values = (size_t)s->sequences * (size_t)s->inputs;
     s->nll = NEW(arena, 3 * s->count, double);
@@ -196,6 +197,7 @@ EvaluateAccuracy evaluate_examples_trained(const Model *model, const Examples *e
                        .examples = examples,
                        .low = options->low,
                        .sizes = options->high - options->low + 1,
+                       .inputs = 1,
                        .count = count};
     for (int64_t size = options->low; size <= options->high; size++) {
         int inputs = (int)examples_test_length(options, size, 0);

@@ -121,13 +121,8 @@ Json *train_options_json(const TrainOptions *options, Arena *arena) {
 static int64_t next_multiple(const TrainOptions *options, int64_t from) {
     int64_t multiple = 1;
     for (int i = 0; i < train_stage_count(options); i++) {
-        int64_t length = train_stage(options, i).length, a = multiple, b = length;
-        while (b) {
-            int64_t rest = a % b;
-            a = b;
-            b = rest;
-        }
-        multiple = multiple / a * length; /* at most 1e9 times 2^20 */
+        int64_t length = train_stage(options, i).length, step = multiple;
+        while (multiple % length && (double)multiple <= most_tokens_per_step) multiple += step;
         if ((double)multiple > most_tokens_per_step) return 0;
     }
     multiple *= (from + multiple - 1) / multiple;
