@@ -75,7 +75,7 @@ if (xbase) { set logscale x xbase }
 if (ylog) { set logscale y }
 set xtics @xtics_list nomirror out
 set ytics @ytics_list nomirror out
-if (!xbase) { set xtics autofreq format '%.6g' }
+if (!xbase) { set xtics format '%.6g' }
 set mytics default
 set grid xtics ytics lc rgb '#D0D0D0' lw 1 dt 1
 set border 3 lc rgb '#444444'

@@ -418,18 +418,23 @@ const char *results_beyond_text(const Results *set) {
 
 /* --- stale runs --- */
 
+enum { STALE_NAMES = 3 };
+
 const char *results_stale(const Results *set, Arena *arena) {
-    const char *list = NULL;
+    const char *list = "";
+    int count = 0;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
         bool stale = false;
         for (int k = 0; k < series->count; k++) stale |= series_stale(&series->cells[k]);
-        if (stale && results_is_first(set, i, series_same_runs))
-            list = arena_format(arena, "%s%s%s trained at %lld", list ? list : "", list ? "; " : "",
-                                run_label_name(series->run_label, series->setting, arena),
-                                (long long)series->train_length);
+        if (!stale || !results_is_first(set, i, series_same_runs) || count++ >= STALE_NAMES) continue;
+        const char *name = arena_format(arena, "%s trained at %lld",
+                                        run_label_name(series->run_label, series->setting, arena),
+                                        (long long)series->train_length);
+        list = text_join(list, "; ", name, arena);
     }
-    return list;
+    if (count > STALE_NAMES) list = arena_format(arena, "%s and %d more", list, count - STALE_NAMES);
+    return count ? list : NULL;
 }
 
 const char *results_stale_note(const Results *set, Arena *arena) {

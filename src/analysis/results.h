@@ -58,8 +58,8 @@ Series *results_counterpart(const Results *set, const char *wanted, const Series
    the names. */
 bool results_check_name(const Results *set, const char *wanted, Arena *arena, Error *err);
 
-/* The methods with stale runs (run/run_task.h), "ALiBi trained at 64; ...", and the note on "†" in tables;
-   NULL: there are none. */
+/* The methods with stale runs (run/run_task.h), "ALiBi trained at 64; ... and 2 more", and the note on "†"
+   in tables; NULL: there are none. */
 const char *results_stale(const Results *set, Arena *arena);
 const char *results_stale_note(const Results *set, Arena *arena);
 

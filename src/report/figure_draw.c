@@ -158,10 +158,10 @@ static bool find_axes(const FigureKind *kind, const Figure *figure, const Layout
     axes->xmin = axes->xlog ? axes->xlow / 1.1 : axes->xlow - side;
     axes->xmax = axes->xlog ? axes->xhigh * 1.1 : axes->xhigh + side;
     if (axes->xmin >= axes->xmax) axes->xmin -= 1, axes->xmax += 1;
-    if (axes->ymin >= axes->ymax)
-        return error_set(err, EXIT_USAGE, "--ylim %s: nothing of the figure is in this range",
-                         figure->look.limits ? figure->look.limits : "");
-    return true;
+    if (axes->ymin >= axes->ymax && !figure->look.limits) axes->ymin -= 1, axes->ymax += 1;
+    return axes->ymin < axes->ymax ||
+           error_set(err, EXIT_USAGE, "--ylim %s: nothing of the figure is in this range",
+                     figure->look.limits);
 }
 
 /* The figure's own, or the powers of two within the axis. */
@@ -335,7 +335,9 @@ static Json *describe(const FigureKind *kind, const Figure *figure, const Layout
     json_set_number(json, "ylog", axes->ylog);
     json_set_number(json, "values", figure->look.values);
     json_set_text(json, "xtics_list",
-                  axes->xlog && kind->base == 2 ? x_tics(figure, layout, axes) : "autofreq");
+                  axes->xlog && kind->base == 2                   ? x_tics(figure, layout, axes)
+                  : !axes->xlog && axes->xhigh - axes->xlow <= 10 ? "1" /* no labels between sizes */
+                                                                  : "autofreq");
     json_set_text(json, "ytics_list", axes->ylog ? y_tics(axes->ymin, axes->ymax, arena) : "autofreq");
     json_set_number(json, "columns", layout->columns);
     json_set(json, "panels", describe_panels(figure, layout, axes));

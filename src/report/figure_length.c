@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/text.h"
+
 /* --- curves: one panel for each training length and protocol --- */
 
 /* In the legend a method that has lost seeds says so, "Label (1 of 3 diverged)", and one whose curve ends
@@ -212,8 +214,23 @@ const FigureKind figure_early = {
 /* A panel's mark is the largest size of training, and its `trained` the smallest: between them it is shaded.
    Each method has a line of medians, named, and without a name a line for each seed: between seeds the
    accuracy of tasks beyond training differs too much for a band to show it. */
-static bool same_setting(const Series *a, const Series *b) {
-    return !strcmp(a->setting, b->setting);
+static bool same_sizes(const Series *a, const Series *b) {
+    return a->train_length == b->train_length && !strcmp(a->setting, b->setting) &&
+           !strcmp(a->evaluated, b->evaluated);
+}
+
+/* "order=plain, trained at 14, 500 examples of addition": the parts that differ between panels. */
+static const char *accuracy_title(const Results *set, const Series *series, Arena *arena) {
+    const char *title = series->setting;
+    bool lengths = false, evaluations = false;
+    for (int i = 0; i < set->count; i++) {
+        lengths |= set->items[i].train_length != series->train_length;
+        evaluations |= strcmp(set->items[i].evaluated, series->evaluated) != 0;
+    }
+    if (lengths)
+        title = text_join(title, ", ",
+                          arena_format(arena, "trained at %lld", (long long)series->train_length), arena);
+    return evaluations ? text_join(title, ", ", series->evaluated, arena) : title;
 }
 
 /* "Label (2 of 3 seeds)" where some have no result at any size. */
@@ -258,7 +275,7 @@ static bool make_accuracy(Figure *figure, Error *err) {
     const Results *set = figure->set;
     for (int i = 0; set->task && i < set->count; i++) {
         const Series *series = &set->items[i];
-        int panel = figure_panel_of(figure, series, same_setting, series->setting);
+        int panel = figure_panel_of(figure, series, same_sizes, accuracy_title(set, series, figure->arena));
         figure->panels[panel].mark = (double)series->train_high;
         figure->panels[panel].trained = series->train_low;
         add_medians(figure, panel, series);

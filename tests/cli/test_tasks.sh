@@ -208,6 +208,10 @@ hints_shown() {
         [ "$(grep -c '"hint": "fill"' out)" = 2 ] && try 0 analyse hints/x.db accuracy && says out "20 examples of sort, hint fill"
 }
 check "tables name the hint; signatures have sizes, examples and hint" hints_shown
+apart() { # each evaluation has a panel of its own, and sizes are whole numbers
+    try 0 plot hints/x.db --figure accuracy -o hints.svg && says hints.svg "20 examples of sort, hint" fill count && lacks hints.svg ">2.5<"
+}
+command -v gnuplot >figure.log && check "figures do not mix rows of a hint with those of the task" apart
 damaged() { sqlite3 hints/x.db "UPDATE evaluation SET split = 'cout' WHERE split = 'count'" && try 4 check hints/x.db && says out "unknown split"; }
 check "a hint that the task does not have is found by check" damaged
 
