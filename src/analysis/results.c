@@ -7,7 +7,6 @@
 #include "base/table.h"
 #include "base/text.h"
 #include "math/linear.h"
-#include "position/encoding.h"
 #include "train/evaluate.h"
 
 /* --- reading --- */
@@ -26,6 +25,8 @@
 #define OF_EXAMPLES(expression)                                                                              \
     "(SELECT sum(" expression ") FROM task_example k JOIN evaluation_window w"                               \
     " ON (w.evaluation, w.window) = (k.evaluation, k.example) WHERE k.evaluation = outcome.evaluation)"
+
+#define STALE_RUN "(SELECT edited(method_files) FROM run WHERE key = run_key)"
 
 typedef struct Column {
     const char *sql;
@@ -75,7 +76,10 @@ static const Column seed_columns[] = {
     {"run_key", TEXT, offsetof(SeriesSeed, run_key)},
     {"method_options", TEXT, offsetof(SeriesSeed, method_options)},
     {"tokenizer", TEXT, offsetof(SeriesSeed, tokenizer)},
-    {"(SELECT method_files FROM run WHERE key = run_key)", TEXT, offsetof(SeriesSeed, method_files)},
+    {STALE_RUN, WHOLE, offsetof(SeriesSeed, stale_run)},
+    {STALE_RUN
+     " OR coalesce((SELECT edited(method_files) FROM evaluation e WHERE e.id = outcome.evaluation), 0)",
+     WHOLE, offsetof(SeriesSeed, stale)},
 };
 
 static const struct {
@@ -131,7 +135,6 @@ static void take_row(Results *set, Query *query, int64_t row, Arena *arena) {
     SeriesCell at = {0};
     SeriesSeed seed = {.row = row, .store = set->store};
     read_row(query, (void *const[]){&wanted, &at, &seed}, arena);
-    seed.stale = encoding_files_edited(seed.method_files);
     wanted.settings = run_label_read(wanted.setting, &wanted.setting_count, arena);
     wanted.name = series_name(&wanted, NULL, 0, arena);
     series_add(find_series(set, &wanted, arena), at.length, at.stride, seed, arena);
@@ -421,18 +424,13 @@ const char *results_beyond_text(const Results *set) {
 enum { STALE_NAMES = 3 };
 
 const char *results_stale(const Results *set, Arena *arena) {
-    const char *list = "";
+    const char **names = NULL, *list = "";
     int count = 0;
     for (int i = 0; i < set->count; i++) {
-        const Series *series = &set->items[i];
-        bool stale = false;
-        for (int k = 0; k < series->count; k++) stale |= series_stale(&series->cells[k]);
-        if (!stale || !results_is_first(set, i, series_same_runs) || count++ >= STALE_NAMES) continue;
-        const char *name = arena_format(arena, "%s trained at %lld",
-                                        run_label_name(series->run_label, series->setting, arena),
-                                        (long long)series->train_length);
-        list = text_join(list, "; ", name, arena);
+        const char *name = series_stale_name(&set->items[i], arena);
+        if (name && !text_among(name, names, count)) *ARENA_PUSH(arena, names, count) = name;
     }
+    for (int i = 0; i < count && i < STALE_NAMES; i++) list = text_join(list, "; ", names[i], arena);
     if (count > STALE_NAMES) list = arena_format(arena, "%s and %d more", list, count - STALE_NAMES);
     return count ? list : NULL;
 }
@@ -441,7 +439,7 @@ const char *results_stale_note(const Results *set, Arena *arena) {
     const char *list = results_stale(set, arena);
     if (!list) return NULL;
     return arena_format(arena,
-                        "†: stale (%s): the file of the method was edited after the training; `poslab run` "
-                        "retrains these runs.",
+                        "†: stale (%s): the file of the method was edited after the training or the "
+                        "evaluation; `poslab run` repeats it.",
                         list);
 }

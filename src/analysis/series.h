@@ -26,9 +26,10 @@ typedef struct SeriesSeed { /* a requested evaluation of one run */
     int64_t tokens, windows, peak_bytes;
     int64_t exact, tokens_right; /* of tasks, whose windows are examples: examples answered, targets right */
     const char *revision;
-    const char *run_key, *method_options, *tokenizer, *method_files;
-    bool stale;  /* the method's file was edited after the training */
-    int64_t row; /* position in the order of the config, over all series */
+    const char *run_key, *method_options, *tokenizer;
+    int64_t stale_run; /* 1: the method's file was edited after the training */
+    int64_t stale;     /* 1: after the training or the evaluation */
+    int64_t row;       /* position in the order of the config, over all series */
     Database *store;
 } SeriesSeed;
 
@@ -164,6 +165,10 @@ const SeriesSeed *series_seed(const SeriesCell *cell, int64_t seed);
 
 /* Whether any seed is stale. */
 bool series_stale(const SeriesCell *cell);
+
+/* What is stale: "Rotary trained at 64" for the runs, "Rotary [yarn] trained at 64" for evaluations by a
+   variant; NULL: nothing. */
+const char *series_stale_name(const Series *series, Arena *arena);
 
 /* The number of seeds with this outcome. */
 int series_outcomes(const SeriesCell *cell, const char *outcome);

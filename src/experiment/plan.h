@@ -41,9 +41,9 @@ typedef struct Plan {
     int count;
     const char **notices; /* set by plan_make_outline: why the experiment cannot be run, without duplicates */
     int notice_count;
-    int stale; /* number of points whose stored run is stale (run/run_task.h); set by callers that read a
-                  database */
-    const int *ranks; /* [rank_count] numbers of ranks for which plan_print adds estimates */
+    int stale,
+        stale_evaluations; /* of its stored runs (run/run_task.h); set by callers that read a database */
+    const int *ranks;      /* [rank_count] numbers of ranks for which plan_print adds estimates */
     int rank_count;
     double gigabits; /* per second, between ranks */
 } Plan;

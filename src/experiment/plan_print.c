@@ -173,6 +173,11 @@ static void add_notes(Table *table, const Plan *plan, Arena *arena) {
                        "%d of %d runs in the database are stale because the file of their method was edited: "
                        "`run` retrains them.",
                        plan->stale, plan->count));
+    if (plan->stale_evaluations)
+        table_note(table, arena_format(arena,
+                                       "%d evaluations in the database are stale because the file of their "
+                                       "method was edited: `run` repeats them.",
+                                       plan->stale_evaluations));
     for (int i = 0; i < plan->notice_count; i++)
         table_note(table, arena_format(arena, "This config can only be planned; `run` refuses it: %s",
                                        plan->notices[i]));
@@ -190,6 +195,7 @@ static bool print_json(const Plan *plan, const Table *table, const Table *stages
     json_set(json, "total", json_copy(json_at(table_rows(total_of(table, arena), arena), 0), arena));
     json_set(json, "notices", notices);
     json_set_number(json, "stale", plan->stale);
+    json_set_number(json, "stale_evaluations", plan->stale_evaluations);
     if (stages->rows) json_set(json, "stages", table_rows(stages, arena));
     if (plan->rank_count) json_set(json, "ranks", table_rows(ranks, arena));
     json_set_number(json, "fitting_at_once",

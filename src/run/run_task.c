@@ -18,10 +18,16 @@ bool run_task_missing(RunTask *task, Database *store, const PlanPoint *point, Ru
     task->retrain = retrain;
     task->trained = state.trained && !retrain;
     task->requests = NEW(arena, point->request_count, EvaluateRequest);
-    task->request_count = 0;
-    for (int i = 0; i < point->request_count; i++)
-        if (!store || retrain || !runs_has_evaluation(store, point->key, &point->requests[i]))
-            task->requests[task->request_count++] = point->requests[i];
+    task->request_count = task->stale = 0;
+    for (int i = 0; i < point->request_count; i++) {
+        const EvaluateRequest *request = &point->requests[i];
+        RunsEvaluation stored =
+            store && !retrain ? runs_evaluation(store, point->key, request) : RUNS_EVALUATION_MISSING;
+        bool stale = stored == RUNS_EVALUATION_STALE && !state.stale;
+        task->stale += stale;
+        if (stored == RUNS_EVALUATION_MISSING || (stale && which != RUN_TASK_NONE))
+            task->requests[task->request_count++] = *request;
+    }
     return retrain || (state.status != RUN_DIVERGED &&
                        (task->request_count || !task->trained || state.status != RUN_DONE));
 }
@@ -34,16 +40,24 @@ bool run_task_forget(RunTask *task, Database *store, Arena *arena, Error *err) {
     return true;
 }
 
-int run_task_stale(Database *store, const Plan *plan) {
-    int stale = 0;
-    for (int i = 0; i < plan->count; i++) stale += runs_state(store, plan->points[i].key).stale;
-    return stale;
+void run_task_count_stale(Plan *plan, Database *store, Arena *arena) {
+    for (int i = 0; i < plan->count; i++) {
+        RunTask task;
+        run_task_missing(&task, store, &plan->points[i], RUN_TASK_NONE, arena);
+        plan->stale += runs_state(store, plan->points[i].key).stale;
+        plan->stale_evaluations += task.stale;
+    }
 }
 
 const char *run_task_stale_text(int stale, int runs, Arena *arena) {
     return arena_format(arena, "%d of %d run%s %s stale: the file of %s method was edited after the training",
                         stale, runs, runs == 1 ? "" : "s", stale == 1 ? "is" : "are",
                         stale == 1 ? "its" : "their");
+}
+
+const char *run_task_stale_evaluations_text(int stale, Arena *arena) {
+    return arena_format(arena, "%d evaluation%s %s stale: the file of %s method was edited", stale,
+                        stale == 1 ? "" : "s", stale == 1 ? "is" : "are", stale == 1 ? "its" : "their");
 }
 
 /* --- as JSON --- */

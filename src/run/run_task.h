@@ -2,7 +2,8 @@
  *
  * A run is skipped if its training and all requested evaluations are stored under its key, or if it diverged.
  * A trained run that lacks evaluations is only evaluated. A stale run, whose method's file was edited since
- * its training, is trained again; so are, if requested, runs of other shared sources.
+ * its training, is trained again; so are, if requested, runs of other shared sources. A stale evaluation, by
+ * a variant whose method's file was edited, is repeated; its result replaces the old one (store/merge.h).
  */
 #ifndef POSLAB_RUN_TASK_H
 #define POSLAB_RUN_TASK_H
@@ -18,9 +19,10 @@ typedef struct RunTask {
     bool retrain;       /* what is stored of it must be deleted before it starts: run_task_forget */
     EvaluateRequest *requests;
     int request_count;
+    int stale; /* number of stale evaluations of a run that is not stale */
 } RunTask;
 
-/* Which trained runs are trained again. */
+/* Which trained runs are trained again; RUN_TASK_NONE also keeps stale evaluations. */
 typedef enum RunTaskRetrain { RUN_TASK_NONE, RUN_TASK_STALE, RUN_TASK_STALE_AND_CHANGED } RunTaskRetrain;
 bool run_task_retrains(const RunState *state, RunTaskRetrain which);
 
@@ -34,11 +36,12 @@ bool run_task_missing(RunTask *task, Database *store, const PlanPoint *point, Ru
  */
 bool run_task_forget(RunTask *task, Database *store, Arena *arena, Error *err);
 
-/* How many runs of a plan are stale. */
-int run_task_stale(Database *store, const Plan *plan);
+/* Counts the stale runs of a plan, and the stale evaluations of the other runs. */
+void run_task_count_stale(Plan *plan, Database *store, Arena *arena);
 
-/* "2 of 8 runs are stale: the file of their method was edited after they were trained" */
+/* "2 of 8 runs are stale: the file of their method was edited after the training", and of evaluations. */
 const char *run_task_stale_text(int stale, int runs, Arena *arena);
+const char *run_task_stale_evaluations_text(int stale, Arena *arena);
 
 /* The task as JSON (requests.json), and back; errors (usage) begin with `source`. */
 Json *run_task_json(const RunTask *task, Arena *arena);

@@ -20,9 +20,10 @@ typedef struct Sweep {
     const Plan *plan;
     const SweepOptions *options;
     const char *database;
-    Jobs jobs;     /* one per incomplete point; `diverged` also counts earlier runs */
-    int others;    /* with only_failed: missing runs that have not failed */
-    int stale;     /* of an edited method */
+    Jobs jobs;  /* one per incomplete point; `diverged` also counts earlier runs */
+    int others; /* with only_failed: missing runs that have not failed */
+    int stale;  /* runs of an edited method */
+    int stale_evaluations;
     int changed;   /* trained by other shared sources and not retrained */
     int untrained; /* with evaluate_only: runs without weights */
     Arena *arena;
@@ -58,6 +59,7 @@ static void plan_job(Sweep *sweep, const PlanPoint *point, const char *setting) 
     job->task.evaluate_only = sweep->options->jobs.evaluate_only;
     if (run_task_missing(&job->task, sweep->jobs.store, point, sweep->options->retrain, arena))
         sweep->jobs.count++;
+    sweep->stale_evaluations += job->task.stale;
 }
 
 static void plan_jobs(Sweep *sweep) {
@@ -84,6 +86,12 @@ static const char *stale_text(const Sweep *sweep) {
     return arena_format(sweep->arena, "%s; %s", text, next);
 }
 
+static const char *stale_evaluations_text(const Sweep *sweep) {
+    const char *text = run_task_stale_evaluations_text(sweep->stale_evaluations, sweep->arena);
+    bool kept = sweep->options->retrain == RUN_TASK_NONE;
+    return arena_format(sweep->arena, "%s; %s", text, kept ? "kept (--retry missing)" : "repeated");
+}
+
 static void print_jobs(const Sweep *sweep) {
     for (int i = 0; i < sweep->jobs.count; i++) {
         const Job *job = &sweep->jobs.items[i];
@@ -93,6 +101,7 @@ static void print_jobs(const Sweep *sweep) {
     }
     printf("%d of %d runs to do\n", sweep->jobs.count, sweep->plan->count);
     if (sweep->stale) printf("%s\n", stale_text(sweep));
+    if (sweep->stale_evaluations) printf("%s\n", stale_evaluations_text(sweep));
 }
 
 /* Imports results that a killed parent did not import. */
@@ -187,6 +196,8 @@ static ExitCode sweep_stored(Sweep *sweep, Error *err) {
                      sweep->options->quiet, sweep->arena);
     note_corpora(sweep);
     if (sweep->stale) progress_message(sweep->jobs.progress, true, "note    %s", stale_text(sweep));
+    if (sweep->stale_evaluations)
+        progress_message(sweep->jobs.progress, true, "note    %s", stale_evaluations_text(sweep));
     if (dropped)
         progress_message(sweep->jobs.progress, false,
                          "note    %d finished run%s no longer in '%s' (see `poslab runs`); `poslab prune` "

@@ -278,6 +278,7 @@ static bool evaluate(Worker *worker, Error *err) {
                                           : evaluate_run(model, corpus, request, on_share, worker, result,
                                                          worker->arena, scratch, err));
         if (!fine) break;
+        result->method_files = encoding_files(&model->position, worker->arena);
         worker->evaluation_count++;
         bool due = mpi_rank() == 0 && clock_now() - worker->last_result > SECONDS_BETWEEN_RESULTS;
         if (mpi_or(due)) fine = write_result(worker, err);

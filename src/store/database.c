@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "position/encoding.h"
 #include "store/internal.h"
 #include "store/schema.h"
 
@@ -141,10 +142,18 @@ static bool check_library(Database *store, Error *err) {
         sqlite3_libversion());
 }
 
+/* The SQL function edited(method_files): 1 or 0. */
+static void edited(sqlite3_context *context, int count, sqlite3_value **values) {
+    (void)count;
+    sqlite3_result_int(context, encoding_files_edited((const char *)sqlite3_value_text(*values)));
+}
+
 static bool configure(Database *store, Error *err) {
     sqlite3_extended_result_codes(store->db, 1);
     sqlite3_busy_handler(store->db, database_wait, store);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL); /* the schema has no triggers */
+    sqlite3_create_function(store->db, "edited", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
+                            NULL, edited, NULL, NULL);
     return check_library(store, err) &&
            database_execute(
                store, err,

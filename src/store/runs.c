@@ -226,25 +226,25 @@ RunState runs_state(Database *store, const char *key) {
     Query *query =
         query_begin(store,
                     "SELECT status, steps IS NOT NULL, iif(shared_sources IS NULL, revision IS NOT ?2,"
-                    " shared_sources IS NOT ?3), method_files FROM run WHERE key = ?1",
+                    " shared_sources IS NOT ?3), edited(method_files) FROM run WHERE key = ?1",
                     (const char *const[]){key, version_revision(), version_shared(), NULL});
     if (query_next(query)) {
         int status = text_index(query_text(query, 0), runs_status_names);
         if (status >= 0) state.status = (RunStatus)status;
         state.trained = query_int(query, 1);
         state.changed = state.trained && query_int(query, 2);
-        state.stale = state.trained && encoding_files_edited(query_text(query, 3));
+        state.stale = state.trained && query_int(query, 3);
     }
     query_end(query, &ignored);
     return state;
 }
 
-bool runs_has_evaluation(Database *store, const char *key, const EvaluateRequest *request) {
-    int64_t count = 0;
+RunsEvaluation runs_evaluation(Database *store, const char *key, const EvaluateRequest *request) {
+    int64_t state = RUNS_EVALUATION_MISSING;
     Error ignored;
-    database_row(store, &ignored, &count, "SELECT count(*) FROM evaluation WHERE", " = ", "",
+    database_row(store, &ignored, &state, "SELECT 1 + edited(method_files) FROM evaluation WHERE", " = ", "",
                  DATABASE_ROW(REQUEST_COLUMNS(key, request)));
-    return count > 0;
+    return (RunsEvaluation)state;
 }
 
 /* The second column of the first row for a key, for a message only; NAN if there is none. *first becomes the
@@ -271,9 +271,8 @@ double runs_perplexity(Database *store, const char *key, int64_t *length) {
 
 double runs_exact(Database *store, const char *key, int64_t *size) {
     static const char sql[] =
-        "SELECT e.length, avg(k.tokens_right = w.tokens) FROM run r"
-        " JOIN evaluation e ON e.run = r.key AND e.protocol = 'exact' AND e.status = 'done' AND e.variant = "
-        "''"
+        "SELECT e.length, avg(k.tokens_right = w.tokens) FROM run r JOIN evaluation e"
+        " ON e.run = r.key AND e.protocol = 'exact' AND e.status = 'done' AND e.variant = ''"
         " JOIN task_example k ON k.evaluation = e.id"
         " JOIN evaluation_window w ON (w.evaluation, w.window) = (k.evaluation, k.example) WHERE r.key = ?"
         " GROUP BY e.id ORDER BY e.length > json_extract(r.config, '$.data.task.size[1]'), e.length DESC"
@@ -332,6 +331,7 @@ static bool write_evaluation(Database *store, const RunRecord *record, int64_t i
                               {"seconds", database_real(evaluation->seconds)},
                               {"peak_bytes", database_int((int64_t)evaluation->peak_bytes)},
                               {"finished", database_text(database_now(arena))},
+                              {"method_files", database_text(evaluation->method_files)},
                               DATABASE_ORIGIN(arena, version_revision(), record->threads));
     bool examples = evaluation->request.protocol == EVALUATE_EXACT;
     for (int64_t i = 0; ok && computed && examples && i < evaluation->windows; i++)

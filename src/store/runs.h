@@ -70,7 +70,14 @@ double runs_perplexity(Database *store, const char *key, int64_t *length);
    evaluated, or else at the largest size, without a variant; NAN if there is none. */
 double runs_exact(Database *store, const char *key, int64_t *size);
 
-bool runs_has_evaluation(Database *store, const char *key, const EvaluateRequest *request);
+/* Whether a requested evaluation is stored, and made with the present file of its method (or an unknown one).
+ */
+typedef enum RunsEvaluation {
+    RUNS_EVALUATION_MISSING,
+    RUNS_EVALUATION_CURRENT,
+    RUNS_EVALUATION_STALE
+} RunsEvaluation;
+RunsEvaluation runs_evaluation(Database *store, const char *key, const EvaluateRequest *request);
 
 /* Selects one run: the beginning of its key, its method or label, seed, training length and settings
    ("train.optimizer.lr=0.001"); NULL and -1 match all. runs_choose returns its key, owned by the arena. If

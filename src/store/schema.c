@@ -160,6 +160,8 @@ static const SchemaColumn evaluation[] = {
     {"variant", .kind = &TEXT, SCHEMA_KEY, "name of what was changed after training; '': nothing",
      " DEFAULT ''"},
     {"variant_options", .kind = &OBJECT, SCHEMA_KEY, "JSON: the options that were changed", " DEFAULT '{}'"},
+    {"method_files", .kind = &TEXT, SCHEMA_OR_NULL,
+     "as in table run, of the method that was evaluated: a variant can have another; NULL: unknown"},
 };
 
 static const SchemaColumn evaluation_window[] = {
@@ -339,11 +341,10 @@ const char *schema_migration(int64_t version, Arena *arena) {
             " SELECT experiment, run, split, protocol, stride_rule, length, requested, stride, added"
             " FROM old_request; DROP TABLE old_request;"
 
-            "CREATE TEMP TABLE old_evaluation AS SELECT * FROM main.evaluation; DROP TABLE main.evaluation;"
-            "%s INSERT INTO main.evaluation SELECT *, 'fp32', '', '{}' FROM old_evaluation;"
-            "DROP TABLE old_evaluation; %s%s",
-            create("request", arena), create("evaluation", arena), create("bench", arena),
-            create("bench_result", arena));
+            "ALTER TABLE main.evaluation ADD COLUMN precision TEXT NOT NULL DEFAULT 'fp32';"
+            "ALTER TABLE main.evaluation ADD COLUMN variant TEXT NOT NULL DEFAULT '';"
+            "ALTER TABLE main.evaluation ADD COLUMN variant_options TEXT NOT NULL DEFAULT '{}'; %s%s",
+            create("request", arena), create("bench", arena), create("bench_result", arena));
     if (version == 2)
         return "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
                "ALTER TABLE main.run ADD COLUMN processor_seconds REAL;"
@@ -364,6 +365,17 @@ const char *schema_migration(int64_t version, Arena *arena) {
                             "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
                             "DROP VIEW IF EXISTS accuracy; DROP VIEW IF EXISTS setting; %s",
                             schema_views);
+    if (version == 5) {
+        const char *names = schema_columns("evaluation", SCHEMA_ALL | SCHEMA_ID, "", arena);
+        return arena_format(arena,
+                            "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
+                            "DROP VIEW IF EXISTS accuracy; DROP VIEW IF EXISTS setting;"
+                            "ALTER TABLE main.evaluation ADD COLUMN method_files TEXT;"
+                            "CREATE TEMP TABLE old_evaluation AS SELECT * FROM main.evaluation;"
+                            "DROP TABLE main.evaluation; %s INSERT INTO main.evaluation (%s) SELECT %s"
+                            " FROM old_evaluation; DROP TABLE old_evaluation; %s",
+                            create("evaluation", arena), names, names, schema_views);
+    }
     return NULL;
 }
 
