@@ -37,7 +37,7 @@ typedef struct Column {
 static const Column series_columns[] = {
     {"label || " CHANGED, TEXT, offsetof(Series, label)},
     {"label", TEXT, offsetof(Series, run_label)},
-    {"method", TEXT, offsetof(Series, method)},
+    {"method_name", TEXT, offsetof(Series, method)},
     {"variant", TEXT, offsetof(Series, setting)},
     {"eval_variant", TEXT, offsetof(Series, variant)},
     {"split", TEXT, offsetof(Series, split)},

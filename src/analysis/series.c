@@ -122,6 +122,11 @@ const char *series_name(const Series *series, const char *const *hidden, int cou
     return arena_format(arena, "%s%s", name, series->label + strlen(series->run_label));
 }
 
+const char *series_plain_name(const Series *series, Arena *arena) {
+    return arena_format(arena, "%s%s", run_label_plain_name(series->run_label, series->setting, arena),
+                        series->label + strlen(series->run_label));
+}
+
 static void hide_settings(Series *series, const char *const *hidden, int count, Arena *arena) {
     RunLabelSetting *kept = NEW(arena, series->setting_count, RunLabelSetting);
     int left = 0;

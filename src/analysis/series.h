@@ -94,6 +94,9 @@ void series_finish(Series *series, Arena *arena);
 /* The name without the settings of these paths. */
 const char *series_name(const Series *series, const char *const *hidden, int count, Arena *arena);
 
+/* The name with the names of methods in place of their labels, as in the views: "rotary lr=0.001 [yarn]". */
+const char *series_plain_name(const Series *series, Arena *arena);
+
 /* A note on the stages of those series whose training has several; NULL: none has. */
 const char *series_stages_note(const Series *const *series, int count, Arena *arena);
 

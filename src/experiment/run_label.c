@@ -184,6 +184,30 @@ const char *run_label_name(const char *label, const char *text, Arena *arena) {
     return label;
 }
 
+/* The method whose label `text` begins with, before its options or the end; NULL: there is none. */
+static const PositionMethod *labelled(const char *text) {
+    for (int i = 0; i < encoding_method_count; i++) {
+        size_t size = strlen(encoding_methods[i]->label);
+        const char *end = text + size;
+        if (!strncmp(text, encoding_methods[i]->label, size) &&
+            (!*end || !strncmp(end, " (", 2) || !strncmp(end, " + ", 3)))
+            return encoding_methods[i];
+    }
+    return NULL;
+}
+
+const char *run_label_plain_name(const char *label, const char *text, Arena *arena) {
+    const char *name = "";
+    while (*label) {
+        const PositionMethod *method = labelled(label);
+        const char *rest = label + (method ? strlen(method->label) : 0), *next = strstr(rest, " + ");
+        size_t size = next ? (size_t)(next - rest) + 3 : strlen(rest);
+        name = arena_format(arena, "%s%s%.*s", name, method ? method->name : "", (int)size, rest);
+        label = rest + size;
+    }
+    return run_label_name(name, text, arena);
+}
+
 /* --- strides --- */
 
 const char *run_label_stride_rule(const EvaluateRequest *request, const EvaluationConfigProtocol *protocol,

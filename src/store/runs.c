@@ -149,10 +149,12 @@ bool runs_store_plan(Database *store, const Plan *plan, Error *err) {
     for (int i = 0; ok && i < plan->count; i++) {
         const PlanPoint *point = &plan->points[i];
         ArenaMark mark = arena_mark(arena);
+        const char *label = run_label_method(&point->config->position, arena);
+        const char *name = run_label_plain_name(label, settings[i], arena);
         ok = write_run(store, point, err) &&
              DATABASE_INSERT(store, err, "point", "", {"experiment", database_int(id)},
                              {"ordinal", database_int(i)}, {"run", database_text(point->key)},
-                             {"variant", database_text(settings[i])}) &&
+                             {"variant", database_text(settings[i])}, {"name", database_text(name)}) &&
              write_requests(store, id, point, false, err);
         arena_release(arena, mark);
     }
@@ -247,8 +249,7 @@ RunsEvaluation runs_evaluation(Database *store, const char *key, const EvaluateR
     return (RunsEvaluation)state;
 }
 
-/* The second column of the first row for a key, for a message only; NAN if there is none. *first becomes the
-   first column. */
+/* For a message: the second column of the first row for a key, NAN without a row; *first is the first. */
 static double value_for(Database *store, const char *sql, const char *key, int64_t *first) {
     Error ignored;
     double value = NAN;
@@ -378,8 +379,7 @@ bool runs_write_result(const char *path, const RunRecord *record, Error *err) {
 }
 
 const char **runs_experiments(Database *store, const char *wanted, int *count, Arena *arena, Error *err) {
-    const char *sql =
-        wanted ? "SELECT name FROM experiment WHERE name = ?" : "SELECT name FROM experiment ORDER BY id";
+    static const char sql[] = "SELECT name FROM experiment WHERE ?1 IS NULL OR name = ?1 ORDER BY id";
     const char **names = query_texts(store, sql, (const char *const[]){wanted, NULL}, arena, err);
     if (!names) return NULL;
     for (*count = 0; names[*count];) ++*count;
@@ -423,10 +423,10 @@ static int list_runs(Database *store, const char *condition, const char *const *
 
 const char *runs_choose(Database *store, const RunsChoice *choice, Arena *arena, Error *err) {
     static const char condition[] =
-        "(?1 = '' OR substr(key, 1, length(?1)) = ?1) AND (?2 = '' OR ?2 IN (method, label))"
-        " AND (?3 = '' OR key IN (SELECT run FROM point WHERE variant = ?3))"
-        " AND (?4 = '-1' OR seed = CAST(?4 AS INTEGER)) AND (?5 = '-1' OR train_length = CAST(?5 AS "
-        "INTEGER))";
+        "(?1 = '' OR substr(key, 1, length(?1)) = ?1) AND (?2 = '' OR ?2 IN (method, label)"
+        " OR key IN (SELECT run FROM point WHERE name = ?2)) AND (?3 = '' OR key IN (SELECT run FROM point"
+        " WHERE variant = ?3)) AND CAST(?4 AS INTEGER) IN (-1, seed)"
+        " AND CAST(?5 AS INTEGER) IN (-1, train_length)";
     const char *const parameters[] = {choice->key ? choice->key : "",
                                       choice->method ? choice->method : "",
                                       choice->setting ? choice->setting : "",

@@ -111,6 +111,7 @@ static const SchemaColumn point[] = {
     {"ordinal", .kind = &INDEX},
     {"run", .kind = &TEXT, .more = " REFERENCES run (key)"},
     {"variant", .kind = &TEXT, 0, "what else sets it apart, 'train.optimizer.lr=0.001'"},
+    {"name", .kind = &TEXT, 0, "method with options and what else sets it apart, 'rotary lr=0.001'"},
 };
 
 static const SchemaColumn request[] = {
@@ -370,11 +371,14 @@ const char *schema_migration(int64_t version, Arena *arena) {
         return arena_format(arena,
                             "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
                             "DROP VIEW IF EXISTS accuracy; DROP VIEW IF EXISTS setting;"
+                            "CREATE TEMP TABLE old_point AS SELECT p.*, point_name(r.label, p.variant) FROM"
+                            " main.point p JOIN main.run r ON r.key = p.run; DROP TABLE main.point; %s"
+                            "INSERT INTO main.point SELECT * FROM old_point; DROP TABLE old_point;"
                             "ALTER TABLE main.evaluation ADD COLUMN method_files TEXT;"
                             "CREATE TEMP TABLE old_evaluation AS SELECT * FROM main.evaluation;"
                             "DROP TABLE main.evaluation; %s INSERT INTO main.evaluation (%s) SELECT %s"
                             " FROM old_evaluation; DROP TABLE old_evaluation; %s",
-                            create("evaluation", arena), names, names, schema_views);
+                            create("point", arena), create("evaluation", arena), names, names, schema_views);
     }
     return NULL;
 }

@@ -34,7 +34,9 @@ static void test_plan(void **state) {
     sample_expect(
         store, "SELECT group_concat(name) FROM pragma_table_info('curve')",
         "experiment,run_key,method,train_length,seed,split,protocol,stride,eval_length,nll,tokens,perplexity,"
-        "bits_per_byte,variant,precision,label,settings");
+        "bits_per_byte,variant,precision,label,settings,method_name");
+    sample_expect(store, "SELECT group_concat(name, '|') FROM (SELECT name FROM point ORDER BY ordinal)",
+                  "rotary|alibi (trainable=true)");
     sample_expect(store,
                   "SELECT group_concat(label, '|') FROM (SELECT label FROM run JOIN point ON run = key"
                   " ORDER BY ordinal)",
@@ -209,7 +211,7 @@ static void test_views(void **state) {
                     "SELECT experiment, run_key, eval_length, nll, tokens, perplexity, bits_per_byte,"
                     " stride, split, protocol, (SELECT sum(w.nll_sum) FROM evaluation_window w JOIN"
                     " evaluation e ON e.id = w.evaluation WHERE e.run = run_key AND e.length ="
-                    " eval_length), method, train_length, seed FROM curve ORDER BY method, eval_length",
+                    " eval_length), method_name, train_length, seed FROM curve ORDER BY method, eval_length",
                     NULL);
     for (; query_next(query); rows++) {
         assert_string_equal(query_text(query, 0), "x");
