@@ -10,6 +10,7 @@
 #include "sys/memory.h"
 #include "sys/mpi.h"
 #include "sys/threads.h"
+#include "math/gemm.h"
 #include "math/hardware.h"
 #include "math/nn_ops.h"
 #include "math/timers.h"
@@ -33,7 +34,7 @@ typedef struct Subject { /* a method at one length and precision, in one phase *
     double *seconds, *share[TIMERS_COUNT]; /* [rounds] */
     struct Subject *reference;             /* the reference method at the same length and precision */
     double *reference_seconds;             /* [rounds] its time in the adjacent measurement */
-    double *product;                       /* [rounds] the rate of matrix products; of the reference only */
+    double *product, *peak;                /* [rounds] rates of the BLAS and of FMA; of the reference only */
 } Subject;
 
 typedef struct Spread { /* median and quartiles */
@@ -43,7 +44,8 @@ typedef struct Spread { /* median and quartiles */
 typedef struct Measurement { /* a row of the result */
     const char *phase, *method, *precision;
     int length;
-    double tokens_rate, tokens_low, tokens_high, flops_rate, product_rate, share, matrix, attention, rest;
+    double tokens_rate, tokens_low, tokens_high, flops_rate, product_rate, peak_rate;
+    double share, share_of_peak, matrix, attention, rest;
     Spread ratio;   /* time per token over the reference's, in the same precision */
     Spread speedup; /* tokens/s over those in the first precision */
     size_t bytes;
@@ -130,6 +132,7 @@ static void subject_make(Subject *subject, const CmdBenchOptions *options, bool 
     subject->seconds = NEW(arena, options->rounds, double);
     subject->reference_seconds = NEW(arena, options->rounds, double);
     subject->product = NEW(arena, options->rounds, double);
+    subject->peak = NEW(arena, options->rounds, double);
     for (int part = 0; part < TIMERS_COUNT; part++)
         subject->share[part] = NEW(arena, options->rounds, double);
 }
@@ -171,6 +174,7 @@ static Measurement figure(const Subject *subject, const Subject *first, const Cm
                      .precision = precision_names[subject->model->precision],
                      .length = subject->length,
                      .product_rate = spread(subject->reference->product, NULL, rounds, arena).median,
+                     .peak_rate = spread(subject->reference->peak, NULL, rounds, arena).median,
                      .bytes = subject->bytes};
     f.ratio = spread(subject->seconds, subject->reference_seconds, rounds, arena);
     f.speedup = spread(first->seconds, subject->seconds, rounds, arena);
@@ -180,6 +184,7 @@ static Measurement figure(const Subject *subject, const Subject *first, const Cm
     f.tokens_high = tokens / seconds.low;
     f.flops_rate = f.tokens_rate * model_flops(&options->model, subject->length, subject->step);
     f.share = f.flops_rate / (f.product_rate * options->threads * mpi_ranks());
+    f.share_of_peak = f.flops_rate / (f.peak_rate * options->threads * mpi_ranks());
     f.matrix = spread(subject->share[TIMERS_MATRIX], NULL, rounds, arena).median;
     f.attention = spread(subject->share[TIMERS_ATTENTION], NULL, rounds, arena).median;
     f.rest = 1 - f.matrix - f.attention;
@@ -206,7 +211,8 @@ static double product_rate(const ModelOptions *model, int precision) {
 static void measure_turn(Subject *subject, int r) {
     double parts[TIMERS_COUNT], ignored[TIMERS_COUNT], adjacent = 0;
     bool alone = subject->reference == subject, before = r % 2 != 0;
-    double product = alone ? product_rate(&subject->model->options, subject->model->precision) : 0;
+    double product = alone ? product_rate(&subject->model->options, subject->model->precision) : 0,
+           peak = alone ? gemm_peak(0.005) : 0;
     if (!alone && before) adjacent = take_turn(subject->reference, ignored);
     double seconds = take_turn(subject, parts);
     if (!alone && !before) adjacent = take_turn(subject->reference, ignored);
@@ -214,6 +220,7 @@ static void measure_turn(Subject *subject, int r) {
     subject->seconds[r] = seconds;
     subject->reference_seconds[r] = alone ? seconds : adjacent;
     subject->product[r] = product;
+    subject->peak[r] = peak;
     for (int part = 0; part < TIMERS_COUNT; part++) subject->share[part][r] = parts[part] / seconds;
 }
 
@@ -271,7 +278,7 @@ static const char *machine_text(Arena *arena) {
 /* --- the table --- */
 
 /* cli/cmd_methods.c reads the first four. The heads of SHOWN and SPEEDUP are set for the reference. */
-enum { SHOWN = 15, SPEEDUP, COLUMNS = 24 };
+enum { SHOWN = 17, SPEEDUP, COLUMNS = 26 };
 static const TableColumn columns[COLUMNS] = {
     {"phase", NULL, TABLE_TEXT, .role = TABLE_GROUP},
     {"method", "method", TABLE_TEXT},
@@ -282,12 +289,14 @@ static const TableColumn columns[COLUMNS] = {
     {"precision", NULL, TABLE_TEXT, .role = TABLE_GROUP},
     {"tokens_per_second", "tokens/s", TABLE_REAL},
     {"flops", "GFLOP/s", TABLE_REAL},
-    {"share_of_matrix_flops", "of that", TABLE_REAL},
+    {"share_of_matrix_flops", "of BLAS", TABLE_REAL},
+    {"share_of_fma_flops", "of peak", TABLE_REAL},
     {"matrix_share", "matrix", TABLE_REAL},
     {"attention_share", "attention", TABLE_REAL},
     {"rest_share", "rest", TABLE_REAL},
     {"bytes", "MiB", TABLE_REAL},
     {"matrix_flops", NULL, TABLE_REAL},
+    {"fma_flops", NULL, TABLE_REAL},
     [SHOWN] = {NULL, "", TABLE_REAL},
     [SPEEDUP] = {"speed_ratio.median", NULL, TABLE_REAL},
     {"speed_ratio.low", NULL, TABLE_REAL},
@@ -316,19 +325,21 @@ static void put_measurement(TableCell *row, const Measurement *f, const CmdBench
     *row++ = table_number(f->tokens_rate);
     *row++ = table_shown(f->flops_rate, arena_format(arena, "%.1f", f->flops_rate / 1e9));
     *row++ = percent_cell(f->share, arena);
+    *row++ = percent_cell(f->share_of_peak, arena);
     *row++ = percent_cell(f->matrix, arena);
     *row++ = percent_cell(f->attention, arena);
     *row++ = percent_cell(f->rest, arena);
     *row++ = table_shown((double)f->bytes, arena_format(arena, "%.1f", (double)f->bytes / (1 << 20)));
-    *row++ = table_number(f->product_rate);
+    row = TABLE_NUMBERS(row, f->product_rate, f->peak_rate);
     *row++ = table_text(spread_text(&f->ratio, arena));
     row = TABLE_NUMBERS(row, f->speedup.median, f->speedup.low, f->speedup.high);
     speedup->text = spread_text(&f->speedup, arena);
     *row++ = table_text(options->reference);
     row = TABLE_NUMBERS(row, mpi_ranks(), options->threads, options->rounds);
     *row = table_text(arena_format(
-        arena, "%s, T = %d, %s, ranks %d, threads %d; matrix products %.1f GFLOP/s per thread", f->phase,
-        f->length, f->precision, mpi_ranks(), options->threads, f->product_rate / 1e9));
+        arena, "%s, T = %d, %s, ranks %d, threads %d; GFLOP/s per thread: BLAS %.1f, peak of FMA %.1f",
+        f->phase, f->length, f->precision, mpi_ranks(), options->threads, f->product_rate / 1e9,
+        f->peak_rate / 1e9));
 }
 
 static bool print(const Measurement *f, int count, const CmdBenchOptions *options, FILE *out, Arena *arena,
