@@ -82,6 +82,35 @@ void options_write(Json *object, const void *options, const OptionField *fields,
     }
 }
 
+Json *options_json(const void *options, const OptionField *fields, int count, Arena *arena) {
+    Json *object = json_new_object(arena);
+    options_write(object, options, fields, count);
+    return object;
+}
+
+Json *options_default_json(const OptionField *field, Arena *arena) {
+    union {
+        int64_t whole;
+        double real;
+        const char *text;
+    } member;
+    OptionField alone = *field;
+    alone.offset = 0;
+    options_default(&member, &alone, 1);
+    return member_json(field, &member, arena);
+}
+
+Json *options_changes(const void *options, const OptionField *fields, int count, Arena *arena) {
+    Json *object = json_new_object(arena);
+    for (int i = 0; i < count; i++) {
+        Json *value = member_json(&fields[i], (const char *)options + fields[i].offset, arena);
+        const Json *standard = options_default_json(&fields[i], arena);
+        if (strcmp(json_print(value, arena), json_print(standard, arena)) != 0)
+            json_set(object, fields[i].key, value);
+    }
+    return object;
+}
+
 /* ---- reading ---- */
 
 /* The object that is read, for errors: "SOURCE: 'PATH.KEY' must be ..., got VALUE". */

@@ -116,6 +116,12 @@ const char *options_choices_text(const OptionField *field, const char *quote, Ar
    default. */
 void options_write(Json *object, const void *options, const OptionField *fields, int count);
 
+/* options_json: these fields as a new object. options_changes: those that do not have their default. */
+Json *options_json(const void *options, const OptionField *fields, int count, Arena *arena);
+Json *options_changes(const void *options, const OptionField *fields, int count, Arena *arena);
+
+Json *options_default_json(const OptionField *field, Arena *arena); /* the default of a field */
+
 /* The path of the config key that is usually meant by a word ("lr": "train.optimizer.lr"), or NULL. */
 const char *options_synonym(const char *word);
 

@@ -15,8 +15,14 @@ const char *text_seconds(double seconds, Arena *arena); /* "9.5 s", "12 min", "1
 
 int text_characters(const char *text); /* of UTF-8 */
 
+/* The length of a path without the suffix of its file name: 3 of "a/b.svg". */
+size_t text_stem(const char *path);
+
 /* A list with one more item: "a", "a, b", ... An empty list is "". */
 const char *text_join(const char *list, const char *separator, const char *item, Arena *arena);
+
+/* Whether a list in a text, or NULL, has this item. */
+bool text_has(const char *list, char separator, const char *item);
 
 /* Whether the list has this item. */
 bool text_among(const char *item, const char *const *list, int count);

@@ -2,7 +2,6 @@
 #include "cli/cmd_bench.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -12,6 +11,7 @@
 #include "sys/threads.h"
 #include "math/hardware.h"
 #include "math/nn_ops.h"
+#include "math/stats.h"
 #include "math/timers.h"
 #include "position/encoding.h"
 #include "model/activations.h"
@@ -48,19 +48,6 @@ typedef struct Measurement { /* a row of the result */
     Spread speedup; /* tokens/s over those in the first precision */
     size_t bytes;
 } Measurement;
-
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* The quantile of the numbers at `share`, with linear interpolation. Sorts them. */
-static double quantile(double *values, int count, double share) {
-    qsort(values, (size_t)count, sizeof *values, compare);
-    double source = share * (count - 1);
-    int low = (int)source;
-    return low + 1 < count ? values[low] + (source - low) * (values[low + 1] - values[low]) : values[low];
-}
 
 static bool find_method(const CmdBenchOptions *options, const char *name, int length, Encoding *position,
                         Arena *arena, Error *err) {
@@ -158,8 +145,9 @@ static void subject_run(Subject *subject) {
 static Spread spread(const double *over, const double *under, int rounds, Arena *arena) {
     double *ratios = NEW(arena, rounds, double);
     for (int r = 0; r < rounds; r++) ratios[r] = over[r] / (under ? under[r] : 1);
-    double median = quantile(ratios, rounds, 0.5);
-    return (Spread){median, quantile(ratios, rounds, 0.25), quantile(ratios, rounds, 0.75)};
+    stats_sort(ratios, rounds);
+    return (Spread){stats_quantile(ratios, rounds, 0.5), stats_quantile(ratios, rounds, 0.25),
+                    stats_quantile(ratios, rounds, 0.75)};
 }
 
 static Measurement figure(const Subject *subject, const Subject *first, const CmdBenchOptions *options,
@@ -381,7 +369,7 @@ static bool store_precision(const Measurement *f, int count, const char *precisi
                                                      .ratio_high = f->ratio.high,
                                                      .bytes = (int64_t)f->bytes};
     }
-    bench.gemm_rate = quantile(rates, bench.count, 0.5);
+    bench.gemm_rate = stats_median(rates, bench.count, arena);
     return bench_results_write(store, &bench, err);
 }
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "sys/mpi.h"
 #include "sys/threads.h"
 #include "math/blas.h"
@@ -32,32 +33,13 @@ static Json *option_to_json(const OptionField *field, Arena *arena) {
     Json *option = json_new_object(arena);
     json_set_text(option, "key", field->key);
     json_set_text(option, "type", type_names[field->type]);
-    switch (field->type) {
-    case OPTION_INT:
-    case OPTION_REAL:
-        json_set_number(option, "default", field->default_value);
-        break;
-    case OPTION_BOOL:
-        json_set_bool(option, "default", field->default_value != 0);
-        break;
-    case OPTION_CHOICE:
-        json_set_text(option, "default", field->choices[(int)field->default_value]);
-        break;
-    case OPTION_TEXT:
-        json_set_text(option, "default", field->choices ? field->choices[0] : "");
-        break;
-    }
+    json_set(option, "default", options_default_json(field, arena));
     if (field->low != 0 || field->high != 0) {
         json_set_number(option, "low", field->low);
         json_set_number(option, "high", field->high);
         if (field->or_zero) json_set_bool(option, "or_zero", true);
     }
-    if (field->type == OPTION_CHOICE) {
-        Json *choices = json_new_array(arena);
-        for (const char *const *choice = field->choices; *choice; choice++)
-            json_append(choices, json_new_text(*choice, arena));
-        json_set(option, "choices", choices);
-    }
+    if (field->type == OPTION_CHOICE) json_set(option, "choices", json_new_texts(field->choices, arena));
     json_set_text(option, "help", field->help ? field->help : "");
     return option;
 }
@@ -90,7 +72,7 @@ static Json *method_to_json(const PositionMethod *method, Arena *arena) {
 static const char *joined(const Json *list, const char *otherwise, Arena *arena) {
     const char *text = "";
     for (int i = 0; i < json_count(list); i++)
-        text = arena_format(arena, "%s%s%s", text, *text ? ", " : "", json_text(json_at(list, i), ""));
+        text = text_join(text, ", ", json_text(json_at(list, i), ""), arena);
     return *text ? text : otherwise;
 }
 
@@ -136,9 +118,9 @@ static const char *costs_text(const Costs *costs, const char *phase, const char 
         if (strcmp(cost->phase, phase) != 0 ||
             strcmp(cost->method, method ? method : costs->rows[0].method) != 0)
             continue;
-        const char *comma = *text ? ", " : "";
-        text = method ? arena_format(arena, "%s%s%.2f", text, comma, cost->ratio)
-                      : arena_format(arena, "%s%s%d", text, comma, cost->length);
+        const char *item =
+            method ? arena_format(arena, "%.2f", cost->ratio) : arena_format(arena, "%d", cost->length);
+        text = text_join(text, ", ", item, arena);
     }
     return text;
 }

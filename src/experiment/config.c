@@ -172,12 +172,12 @@ Model *config_variant(const Config *config, const Model *model, const EvaluateVa
 /* ---- writing ---- */
 
 static Json *train_json(const Config *config, Arena *arena) {
-    Json *json = train_options_json(&config->train, arena), *optimizer = json_new_object(arena);
-    Json *schedule = json_new_object(arena);
-    options_write(optimizer, &config->optimizer, optimizer_fields, optimizer_field_count);
-    options_write(schedule, &config->schedule, optimizer_schedule_fields, optimizer_schedule_field_count);
-    json_set(json, "optimizer", optimizer);
-    json_set(json, "schedule", schedule);
+    Json *json = train_options_json(&config->train, arena);
+    json_set(json, "optimizer",
+             options_json(&config->optimizer, optimizer_fields, optimizer_field_count, arena));
+    json_set(
+        json, "schedule",
+        options_json(&config->schedule, optimizer_schedule_fields, optimizer_schedule_field_count, arena));
     return json;
 }
 
@@ -409,6 +409,20 @@ bool config_gives_positions(const Config *config) {
 
 EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena) {
     return evaluation_config_requests(&config->evaluate, count, arena);
+}
+
+const char *config_database(const Experiment *experiment, const char *given, Arena *arena) {
+    return given ? given : arena_format(arena, "%s.db", experiment->directory);
+}
+
+bool config_find_database(const char *word, const char **database, const char **experiment, Arena *arena,
+                          Error *err) {
+    bool config = !strcmp(word + text_stem(word), ".json");
+    const Experiment *read = config ? config_read(word, NULL, arena, err) : NULL;
+    if (config && !read) return false;
+    *database = read ? config_database(read, *database, arena) : word;
+    if (read) *experiment = read->name;
+    return true;
 }
 
 const char *config_method_options(const Encoding *position, Arena *arena) {

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 const char *const encoding_hook_names[] = {
 #define HOOK(name) [ENCODING_HOOK_##name] = #name,
     ENCODING_HOOKS(HOOK)
@@ -24,15 +26,6 @@ const PositionMethod *encoding_find(const char *name) {
     return NULL;
 }
 
-/* Whether a list, separated by spaces, contains a word. */
-static bool has_word(const char *list, const char *word) {
-    for (size_t size; list && *list; list += size + (list[size] == ' ')) {
-        size = strcspn(list, " ");
-        if (strlen(word) == size && strncmp(list, word, size) == 0) return true;
-    }
-    return false;
-}
-
 const char *const *encoding_names(Arena *arena) {
     const char **names = NEW(arena, encoding_method_count + 1, const char *);
     for (int i = 0; i < encoding_method_count; i++) names[i] = encoding_methods[i]->name;
@@ -47,7 +40,7 @@ const PositionMethod *encoding_find_or_nearest(const char *name, const char **ne
     *nearest = options_nearest_name(name, encoding_names(scratch));
     arena_free(scratch);
     for (int i = encoding_method_count - 1; i >= 0; i--)
-        if (has_word(encoding_methods[i]->also, name)) *nearest = encoding_methods[i]->name;
+        if (text_has(encoding_methods[i]->also, ' ', name)) *nearest = encoding_methods[i]->name;
     return NULL;
 }
 
@@ -87,17 +80,11 @@ bool encoding_default(Encoding *position, const PositionMethod *method, Arena *a
 const char *encoding_changed_options(const Encoding *position, const char *separator, Arena *arena) {
     const PositionMethod *method = position->method;
     Arena *scratch = arena_new(0);
-    void *standard = arena_alloc(scratch, 1, method->options_size);
-    Json *now = json_new_object(scratch), *then = json_new_object(scratch);
-    options_default(standard, method->fields, method->field_count);
-    options_write(then, standard, method->fields, method->field_count);
-    options_write(now, position->options, method->fields, method->field_count);
+    const Json *changes = options_changes(position->options, method->fields, method->field_count, scratch);
     const char *list = "";
-    for (int i = 0; i < method->field_count; i++) {
-        const char *key = method->fields[i].key, *value = json_print_bare(json_get(now, key), scratch);
-        if (strcmp(value, json_print_bare(json_get(then, key), scratch)) == 0) continue;
-        list = arena_format(arena, "%s%s%s=%s", list, *list ? separator : "", key, value);
-    }
+    for (const Json *value = json_first(changes); value; value = json_next(value))
+        list = arena_format(arena, "%s%s%s=%s", list, *list ? separator : "", json_name(value),
+                            json_print_bare(value, scratch));
     arena_free(scratch);
     return list;
 }

@@ -296,25 +296,16 @@ static Plan **make_plans(Reevaluation *evaluation, Error *err) {
     return plans;
 }
 
-/* "x.json": the database that `poslab run` uses for it. */
-static bool find_database(Reevaluation *evaluation, const char *what, Error *err) {
-    size_t size = strlen(what);
-    evaluation->database = what;
-    evaluation->experiment = evaluation->options->experiment;
-    if (size < 5 || strcmp(what + size - 5, ".json")) return true;
-    const Experiment *experiment = config_read(what, NULL, evaluation->arena, err);
-    if (!experiment) return false;
-    evaluation->experiment = experiment->name;
-    const char *given = evaluation->options->sweep.database;
-    evaluation->database = given ? given : arena_format(evaluation->arena, "%s.db", experiment->directory);
-    return true;
-}
-
 ExitCode reevaluate_run(const char *what, const ReevaluateOptions *options, Error *err) {
-    Reevaluation evaluation = {.options = options, .arena = arena_new(0)};
+    Reevaluation evaluation = {.options = options,
+                               .database = options->sweep.database,
+                               .experiment = options->experiment,
+                               .arena = arena_new(0)};
     evaluation.runs = choice(options->runs, evaluation.arena);
     evaluation.methods = choice(options->methods, evaluation.arena);
-    Plan **plans = find_database(&evaluation, what, err) ? make_plans(&evaluation, err) : NULL;
+    bool found =
+        config_find_database(what, &evaluation.database, &evaluation.experiment, evaluation.arena, err);
+    Plan **plans = found ? make_plans(&evaluation, err) : NULL;
     ExitCode code = plans ? EXIT_DONE : err->code;
     SweepOptions sweep = options->sweep;
     sweep.database = evaluation.database;
