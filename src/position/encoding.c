@@ -1,6 +1,7 @@
 #include "position/encoding.h"
 #include "position/rotary.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -178,25 +179,13 @@ bool encoding_check(const PositionMethod *method, const PositionShape *shape, co
     return error_set(err, wrong.code, "%s %s", method->name, wrong.text);
 }
 
-/* cosines[T,n/2], then sines[T,n/2] */
-static void *prepare_rotation(const PositionMethod *method, const PositionContext *context,
-                              const double *positions, Arena *arena) {
-    int n = rotary_size(context->shape, context->options);
-    float *table = NEW(arena, (size_t)context->length * n, float);
-    double amplitude = method->amplitude ? method->amplitude(context) : 1;
-    for (int pair = 0; table && pair < n / 2; pair++) {
-        double frequency = method->frequency(context, pair);
-        for (int t = 0; t < context->length; t++)
-            rotary_set_angle(table, context->length, n, t, pair, position_at(positions, t) * frequency,
-                             amplitude);
-    }
-    return table;
-}
-
 void *encoding_prepare(const PositionMethod *method, const PositionShape *shape, const void *options,
                        int length, const double *positions, Arena *arena) {
     if (method->prepare) return method->prepare(shape, options, length, positions, arena);
     if (!method->frequency) return NULL;
     PositionContext context = {.shape = shape, .options = options, .length = length};
-    return prepare_rotation(method, &context, positions, arena);
+    float *table = NEW(arena, (size_t)length * rotary_size(shape, options), float);
+    double amplitude = method->amplitude ? method->amplitude(&context) : 1;
+    if (table) rotary_fill(table, &context, positions, method->frequency, amplitude, -INFINITY, INFINITY);
+    return table;
 }
