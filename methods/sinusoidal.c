@@ -14,7 +14,6 @@
  */
 #include "position/position.h"
 
-
 typedef enum Layout { LAYOUT_FAIRSEQ, LAYOUT_ORIGINAL } Layout;
 static const char *const layouts[] = {"fairseq", "original", NULL};
 
