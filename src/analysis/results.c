@@ -158,8 +158,7 @@ static bool read_runs(Results *set, const char *const *experiment, Arena *arena,
         query_begin(set->store,
                     "SELECT r.label, p.variant, c.hash, r.train_length, r.seed, r.threads, r.train_tokens,"
                     " r.train_seconds, r.processor_seconds, r.load, coalesce(r.peak_bytes, 0), r.config,"
-                    " r.status = 'done' AND r.train_seconds > 0"
-                    " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+                    " r.status = 'done' AND r.train_seconds > 0" QUERY_RUNS
                     " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ? ORDER BY p.ordinal",
                     experiment);
     while (query_next(query)) {

@@ -134,9 +134,13 @@ static bool refuse_choice(const Site *site, const Json *json, const OptionField 
                                  near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : ""));
 }
 
+bool options_ranged(const OptionField *field) {
+    return field->low != 0 || field->high != 0;
+}
+
 static bool in_range(const OptionField *field, double number) {
-    bool ranged = field->low != 0 || field->high != 0;
-    return !ranged || (number >= field->low && number <= field->high) || (field->or_zero && number == 0);
+    return !options_ranged(field) || (number >= field->low && number <= field->high) ||
+           (field->or_zero && number == 0);
 }
 
 static bool read_member(void *member, const OptionField *field, const Json *json, const Site *site) {
@@ -346,10 +350,10 @@ static bool refuse_argument(const OptionField *field, const char *text, Arena *a
         near = options_nearest_name(text, field->choices);
     } else if (field->list != OPTION_SINGLE) {
         const char *limit = field->most ? arena_format(arena, "up to %d ", field->most) : "";
-        const char *range = field->low == 0 && field->high == 0
-                                ? ""
-                                : arena_format(arena, " from %s to %s", json_number_text(field->low, low),
-                                               json_number_text(field->high, high));
+        const char *range = options_ranged(field)
+                                ? arena_format(arena, " from %s to %s", json_number_text(field->low, low),
+                                               json_number_text(field->high, high))
+                                : "";
         wanted = arena_format(arena, "%s%ss%s separated by commas", limit, noun, range);
     } else
         wanted = arena_format(arena, "a %s from %s to %s", noun, json_number_text(field->low, low),

@@ -109,6 +109,9 @@ bool options_read_section(const OptionReader *reader, void *options, const Optio
 bool options_read_argument(void *options, const OptionField *field, const char *text, Arena *arena,
                            Error *err);
 
+/* Whether the field has a range. */
+bool options_ranged(const OptionField *field);
+
 /* The choices of a field as "a, b or c", each between `quote`s. */
 const char *options_choices_text(const OptionField *field, const char *quote, Arena *arena);
 

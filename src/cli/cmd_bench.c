@@ -40,13 +40,11 @@ typedef struct Spread { /* median and quartiles */
     double median, low, high;
 } Spread;
 
-typedef struct Measurement { /* a row of the result */
-    const char *phase, *method, *precision;
-    int length;
-    double tokens_rate, tokens_low, tokens_high, flops_rate, product_rate, share, matrix, attention, rest;
-    Spread ratio;   /* time per token over the reference's, in the same precision */
-    Spread speedup; /* tokens/s over those in the first precision */
-    size_t bytes;
+typedef struct Measurement { /* a row of the table */
+    BenchResult result;
+    const char *phase, *precision;
+    double product_rate, matrix, attention; /* the last two are shares of the time */
+    Spread speedup;                         /* tokens/s over those in the first precision */
 } Measurement;
 
 static bool find_method(const CmdBenchOptions *options, const char *name, int length, Encoding *position,
@@ -154,23 +152,28 @@ static Measurement figure(const Subject *subject, const Subject *first, const Cm
                           Arena *arena) {
     int rounds = options->rounds;
     double tokens = (double)subject->sequences * subject->length;
-    Measurement f = {.phase = subject->step ? "train" : "evaluate",
-                     .method = subject->model->position.method->name,
-                     .precision = precision_names[subject->model->precision],
-                     .length = subject->length,
-                     .product_rate = spread(subject->reference->product, NULL, rounds, arena).median,
-                     .bytes = subject->bytes};
-    f.ratio = spread(subject->seconds, subject->reference_seconds, rounds, arena);
-    f.speedup = spread(first->seconds, subject->seconds, rounds, arena);
+    const PositionMethod *method = subject->model->position.method;
     Spread seconds = spread(subject->seconds, NULL, rounds, arena);
-    f.tokens_rate = tokens / seconds.median;
-    f.tokens_low = tokens / seconds.high;
-    f.tokens_high = tokens / seconds.low;
-    f.flops_rate = f.tokens_rate * model_flops(&options->model, subject->length, subject->step);
-    f.share = f.flops_rate / (f.product_rate * options->threads * mpi_ranks());
-    f.matrix = spread(subject->share[TIMERS_MATRIX], NULL, rounds, arena).median;
-    f.attention = spread(subject->share[TIMERS_ATTENTION], NULL, rounds, arena).median;
-    f.rest = 1 - f.matrix - f.attention;
+    Spread ratio = spread(subject->seconds, subject->reference_seconds, rounds, arena);
+    Measurement f = {.phase = subject->step ? "train" : "evaluate",
+                     .precision = precision_names[subject->model->precision],
+                     .product_rate = spread(subject->reference->product, NULL, rounds, arena).median,
+                     .matrix = spread(subject->share[TIMERS_MATRIX], NULL, rounds, arena).median,
+                     .attention = spread(subject->share[TIMERS_ATTENTION], NULL, rounds, arena).median,
+                     .speedup = spread(first->seconds, subject->seconds, rounds, arena)};
+    f.result = (BenchResult){.method = method->name,
+                             .label = method->label,
+                             .length = subject->length,
+                             .train = subject->step != NULL,
+                             .rate = tokens / seconds.median,
+                             .rate_low = tokens / seconds.high,
+                             .rate_high = tokens / seconds.low,
+                             .ratio = ratio.median,
+                             .ratio_low = ratio.low,
+                             .ratio_high = ratio.high,
+                             .bytes = (int64_t)subject->bytes};
+    f.result.flops = f.result.rate * model_flops(&options->model, subject->length, subject->step);
+    f.result.share = f.result.flops / (f.product_rate * options->threads * mpi_ranks());
     return f;
 }
 
@@ -291,32 +294,34 @@ static TableCell percent_cell(double share, Arena *arena) {
     return table_shown(share, arena_format(arena, "%.1f%%", 100 * share));
 }
 
-static const char *spread_text(const Spread *spread, Arena *arena) {
-    return arena_format(arena, "%.3f [%.3f, %.3f]", spread->median, spread->low, spread->high);
+static const char *spread_text(double median, double low, double high, Arena *arena) {
+    return arena_format(arena, "%.3f [%.3f, %.3f]", median, low, high);
 }
 
 static void put_measurement(TableCell *row, const Measurement *f, const CmdBenchOptions *options,
                             Arena *arena) {
     TableCell *speedup = row + SPEEDUP;
-    row = TABLE_TEXTS(row, f->phase, f->method);
-    row = TABLE_NUMBERS(row, f->length, f->ratio.median, f->ratio.low, f->ratio.high);
+    const BenchResult *result = &f->result;
+    row = TABLE_TEXTS(row, f->phase, result->method);
+    row = TABLE_NUMBERS(row, result->length, result->ratio, result->ratio_low, result->ratio_high);
     *row++ = table_text(f->precision);
-    *row++ = table_number(f->tokens_rate);
-    *row++ = table_shown(f->flops_rate, arena_format(arena, "%.1f", f->flops_rate / 1e9));
-    *row++ = percent_cell(f->share, arena);
+    *row++ = table_number(result->rate);
+    *row++ = table_shown(result->flops, arena_format(arena, "%.1f", result->flops / 1e9));
+    *row++ = percent_cell(result->share, arena);
     *row++ = percent_cell(f->matrix, arena);
     *row++ = percent_cell(f->attention, arena);
-    *row++ = percent_cell(f->rest, arena);
-    *row++ = table_shown((double)f->bytes, arena_format(arena, "%.1f", (double)f->bytes / (1 << 20)));
+    *row++ = percent_cell(1 - f->matrix - f->attention, arena);
+    *row++ =
+        table_shown((double)result->bytes, arena_format(arena, "%.1f", (double)result->bytes / (1 << 20)));
     *row++ = table_number(f->product_rate);
-    *row++ = table_text(spread_text(&f->ratio, arena));
+    *row++ = table_text(spread_text(result->ratio, result->ratio_low, result->ratio_high, arena));
     row = TABLE_NUMBERS(row, f->speedup.median, f->speedup.low, f->speedup.high);
-    speedup->text = spread_text(&f->speedup, arena);
+    speedup->text = spread_text(f->speedup.median, f->speedup.low, f->speedup.high, arena);
     *row++ = table_text(options->reference);
     row = TABLE_NUMBERS(row, mpi_ranks(), options->threads, options->rounds);
     *row = table_text(arena_format(
         arena, "%s, T = %d, %s, ranks %d, threads %d; matrix products %.1f GFLOP/s per thread", f->phase,
-        f->length, f->precision, mpi_ranks(), options->threads, f->product_rate / 1e9));
+        (int)result->length, f->precision, mpi_ranks(), options->threads, f->product_rate / 1e9));
 }
 
 static bool print(const Measurement *f, int count, const CmdBenchOptions *options, FILE *out, Arena *arena,
@@ -355,19 +360,7 @@ static bool store_precision(const Measurement *f, int count, const char *precisi
     for (int i = 0; i < count; i++, f++) {
         if (strcmp(f->precision, precision)) continue;
         rates[bench.count] = f->product_rate;
-        bench.results[bench.count++] = (BenchResult){.method = f->method,
-                                                     .label = encoding_find(f->method)->label,
-                                                     .length = f->length,
-                                                     .train = strcmp(f->phase, "train") == 0,
-                                                     .rate = f->tokens_rate,
-                                                     .rate_low = f->tokens_low,
-                                                     .rate_high = f->tokens_high,
-                                                     .flops = f->flops_rate,
-                                                     .share = f->share,
-                                                     .ratio = f->ratio.median,
-                                                     .ratio_low = f->ratio.low,
-                                                     .ratio_high = f->ratio.high,
-                                                     .bytes = (int64_t)f->bytes};
+        bench.results[bench.count++] = f->result;
     }
     bench.gemm_rate = stats_median(rates, bench.count, arena);
     return bench_results_write(store, &bench, err);

@@ -103,16 +103,12 @@ static const char *number(double value, Arena *arena) {
     return arena_copy(arena, json_number_text(value, text));
 }
 
-static bool has_range(const OptionField *field) {
-    return field->low != 0 || field->high != 0;
-}
-
 static const char *type_text(const OptionField *field, Arena *arena) {
     if (field->type == OPTION_BOOL) return "true or false";
     if (field->type == OPTION_TEXT) return "text";
     if (field->type == OPTION_CHOICE) return options_choices_text(field, "", arena);
     const char *kind = field->type == OPTION_INT ? "whole number" : "number";
-    if (!has_range(field)) return kind;
+    if (!options_ranged(field)) return kind;
     return arena_format(arena, "%s%s from %s to %s", field->or_zero ? "0, or a " : "", kind,
                         number(field->low, arena), number(field->high, arena));
 }
@@ -193,7 +189,7 @@ static Json *field_schema(const OptionField *field, Arena *arena) {
     json_set_text(json, "description", field->help);
     if (field->type == OPTION_CHOICE) json_set(json, "enum", json_new_texts(field->choices, arena));
     if (field->type != OPTION_TEXT) json_set(json, "default", options_default_json(field, arena));
-    if (!has_range(field)) return json;
+    if (!options_ranged(field)) return json;
     if (field->or_zero) {
         Json *zero = json_new_object(arena);
         range = json_new_object(arena);

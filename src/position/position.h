@@ -245,7 +245,7 @@ void position_product(float *c, int ldc, const float *a, int lda, const float *b
 double position_slope(int h, int heads, double max_exponent);
 
 /* table[T,C] for `prepare`: the sines, then the cosines, of (position + first) base^(-i/scale) for i < C/2;
-   alternating: sine and cosine of each i side by side. */
+   alternating: the sine and the cosine of each i are neighbours. */
 typedef struct PositionSinusoids {
     double base, scale, first;
     bool alternating;

@@ -158,8 +158,7 @@ enum { WINDOWS = 60, MOST_SEEDS = 1000 };
 
 static const char sql[] =
     "WITH chosen AS (SELECT r.key, r.label, p.variant, r.train_length AS length, min(p.ordinal) AS ordinal,"
-    "  (SELECT max(step) FROM train_log t WHERE t.run = r.key) AS steps"
-    "  FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+    "  (SELECT max(step) FROM train_log t WHERE t.run = r.key) AS steps" QUERY_RUNS
     "  WHERE x.name = ?1 AND r.key IN (SELECT value FROM json_each(?3)) AND (r.status IN ('done', 'diverged')"
     "   OR r.key IN (SELECT json_extract(value, '$[0]') FROM json_each(?2))) GROUP BY r.key),"
     " windows AS (SELECT c.key, label, variant, length, ordinal, avg(t.step) AS step, avg(t.loss) AS loss"
@@ -173,9 +172,7 @@ static const char sql[] =
     " FROM windows w JOIN lines l USING (label, variant, length)"
     " ORDER BY l.place, w.step, w.ordinal";
 
-static const char unfinished[] =
-    "SELECT DISTINCT r.key FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
-    " WHERE x.name = ? AND r.steps IS NULL";
+static const char unfinished[] = "SELECT DISTINCT r.key" QUERY_RUNS " WHERE x.name = ? AND r.steps IS NULL";
 
 /* Appends [KEY, STEP, LOSS] for each window of the run that is complete. */
 static void append_windows(Json *list, const char *key, const TrainLogLine *lines, int count) {

@@ -71,8 +71,7 @@ static bool count_runs(Tally *tally, Database *store, const char *experiment, co
     Query *query =
         query_begin(store,
                     "SELECT r.key, r.status, (SELECT count(*) FROM outcome o WHERE o.experiment = x.name AND"
-                    " o.run_key = r.key AND o.outcome = 'missing') FROM experiment x"
-                    " JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run WHERE x.name = ?",
+                    " o.run_key = r.key AND o.outcome = 'missing')" QUERY_RUNS " WHERE x.name = ?",
                     (const char *const[]){experiment, NULL});
     while (query_next(query)) {
         const char *status = query_text(query, 1);
