@@ -11,8 +11,8 @@
 
 #define KIND(NAME, SYMBOL) &figure_##NAME,
 #define NAME(NAME, SYMBOL) #NAME,
-static const FigureKind *const kinds[] = {PLOT_FIGURES(KIND)};
-const char *const plot_figure_names[] = {PLOT_FIGURES(NAME) NULL};
+static const FigureKind *const kinds[] = {FIGURE_KINDS(KIND)};
+const char *const plot_figure_names[] = {FIGURE_KINDS(NAME) NULL};
 
 static const char *find_format(const PlotOptions *options, Error *err) {
     const char *suffix = options->figure + text_stem(options->figure);
