@@ -166,7 +166,7 @@ $(BUILD)/page.c: src/report/page.css src/report/page.js Makefile | $(BUILD)/src
 	$(call keep,echo '#include "report/page.h"'; \
 	    $(call embed,page_style,src/report/page.css,\\n); $(call embed,page_script,src/report/page.js,\\n))
 $(BUILD)/loader.c: src/cli/loader.py.in Makefile | $(BUILD)/src
-	$(call keep,echo '#include "cli/cmd_export.h"'; $(call embed,cmd_export_loader,src/cli/loader.py.in))
+	$(call keep,echo '#include "cli/arguments.h"'; $(call embed,cmd_export_loader,src/cli/loader.py.in))
 $(BUILD)/completions.c: $(addprefix src/cli/completion.,bash zsh fish) Makefile | $(BUILD)/src
 	$(call keep,echo '#include "cli/arguments.h"'; \
 	    $(call embed,completion_bash,src/cli/completion.bash); $(call embed,completion_zsh,src/cli/completion.zsh); \

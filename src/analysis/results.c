@@ -326,6 +326,16 @@ bool results_is_first(const Results *set, int index, bool (*same)(const Series *
     return true;
 }
 
+int64_t results_longest(const Results *set, const Series *series) {
+    int64_t longest = 0;
+    for (int i = 0; i < set->count; i++) {
+        const Series *other = &set->items[i];
+        for (int k = 0; series_comparable(series, other) && k < other->count; k++)
+            if (other->cells[k].count && other->cells[k].length > longest) longest = other->cells[k].length;
+    }
+    return longest;
+}
+
 /* By its method or its label; settings are not compared. */
 static bool is_called(const Series *series, const char *wanted) {
     return (!strcmp(series->method, wanted) && !*series->variant) || !strcmp(series->label, wanted);

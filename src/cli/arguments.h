@@ -53,7 +53,8 @@ typedef struct Command {
 ARGUMENTS_COMMANDS(ARGUMENTS_DECLARE)
 /* clang-format on */
 
-extern const char completion_bash[], completion_zsh[], completion_fish[]; /* made by the build */
+/* completion.bash, .zsh and .fish and loader.py.in, made by the build. */
+extern const char completion_bash[], completion_zsh[], completion_fish[], cmd_export_loader[];
 
 struct Arguments {
     const Command *command;

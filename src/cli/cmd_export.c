@@ -1,8 +1,16 @@
-/* cmd_export: --loader also writes a Python program for the run: the template loader.py.in with the run's
- * numbers and the method's formula (PositionMethod.pytorch). The formulas of the model are in
- * src/model/README.md.
+/* cmd_export: `poslab export`, which writes the inputs and results of a run as safetensors for other
+ * programs, and `poslab tasks`, which prints synthetic tasks and examples.
+ *
+ * `export` writes the trained weights, or one of: the weights before training (--initial); the batches of the
+ * first K updates (--batches K: tensor `batches`, int32 [K * sequences, length + 1]; inputs are [:, :-1],
+ * targets [:, 1:]); the tokens of a split (--tokens SPLIT: tensor `tokens`, int32 [n]). Batches of a task
+ * also have `targets` (65535: not scored) and, if the task gives positions, `positions`, both int32 [K *
+ * sequences, length]. `__metadata__` has the key, the resolved config and the corpus hash.
+ *
+ * --loader also writes a Python program for the run: the template loader.py.in with the run's numbers and the
+ * method's formula (PositionMethod.pytorch). The formulas of the model are in src/model/README.md.
  */
-#include "cli/cmd_export.h"
+#include "cli/arguments.h"
 
 #include <string.h>
 

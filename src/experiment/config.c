@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/escape.h"
 #include "base/text.h"
 #include "position/encoding.h"
 #include "data/tokenizers.h"
@@ -123,7 +124,7 @@ static bool read_variant(const OptionReader *reader, const Config *config, Evalu
     if (!options_read(variant, &keys, json, reader->source, reader->arena, reader->err) ||
         !read_changes(reader, &position, &attention, config, json, path))
         return false;
-    if (!*variant->name || text_characters(variant->name) > NAME_SIZE)
+    if (!*variant->name || escape_width(variant->name) > NAME_SIZE)
         return options_refuse(reader, json_get(json, "name"), arena_format(reader->arena, "%s.name", path),
                               "1 to 64 characters");
     const Model *model =

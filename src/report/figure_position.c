@@ -39,23 +39,12 @@ static bool add_bins(Figure *figure, FigureLine *line, const SeriesCell *cell, E
     return true;
 }
 
-/* The longest window with a loss among the series that can be compared with this one. */
-static int64_t longest_window(const Results *set, const Series *series) {
-    int64_t longest = 0;
-    for (int i = 0; i < set->count; i++) {
-        const SeriesCell *cell = longest_cell(&set->items[i]);
-        if (cell && series_comparable(&set->items[i], series) && cell->length > longest)
-            longest = cell->length;
-    }
-    return longest;
-}
-
 static bool make_position(Figure *figure, Error *err) {
     for (int i = 0; i < figure->set->count; i++) {
         const Series *series = &figure->set->items[i];
         const SeriesCell *cell = longest_cell(series);
         if (!series_nonoverlapping(series)) continue;
-        int64_t longest = longest_window(figure->set, series);
+        int64_t longest = results_longest(figure->set, series);
         const char *title =
             arena_format(figure->arena, "%s, windows of %lld", series->evaluated, (long long)longest);
         int panel = figure_panel_of(figure, series, series_comparable, title);

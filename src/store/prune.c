@@ -105,11 +105,9 @@ static bool is_neighbour(const char *path, const struct stat *own) {
 /* Keeps the folders whose runs are in the database at `path`: an experiment of the same name, run with
    another --db, uses the same folders. */
 static bool keep_runs_of(PruneList *list, Database *store, const char *path, Arena *arena, Error *err) {
-    Error why, ignored;
-    if (!DATABASE_RUN(store, &why, "ATTACH ? AS neighbour", database_text(database_file(path, arena))))
-        return error_set(err, EXIT_SYSTEM, "cannot read '%s', whose runs may be in the same folders: %.700s",
-                         path, why.text);
-    bool fine = true;
+    Error why;
+    bool fine = DATABASE_RUN(store, &why, "ATTACH ? AS neighbour", database_text(database_file(path, arena)));
+    bool attached = fine;
     for (int i = 0; fine && i < list->count; i++) {
         PruneItem *item = &list->items[i];
         int64_t known = 0;
@@ -118,9 +116,10 @@ static bool keep_runs_of(PruneList *list, Database *store, const char *path, Are
                              DATABASE_VALUES(database_text(item->key)));
         if (known) item->kept = arena_format(arena, "'%s' has its run", path);
     }
-    bool detached = database_execute(store, &ignored, "DETACH neighbour");
-    if (fine) return detached || (*err = ignored, false);
-    return error_set(err, EXIT_SYSTEM, "cannot read '%s', whose runs may be in the same folders: %.700s",
+    if (attached && !database_execute(store, fine ? err : &(Error){0}, "DETACH neighbour") && fine)
+        return false;
+    return fine ||
+           error_set(err, EXIT_SYSTEM, "cannot read '%s', whose runs may be in the same folders: %.700s",
                      path, why.text);
 }
 
