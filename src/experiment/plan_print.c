@@ -161,11 +161,12 @@ static void add_notes(Table *table, const Plan *plan, Arena *arena) {
     table_note(table,
                "Time assumes sequential runs on one thread. Resident: memory of one run, including corpus, "
                "program and BLAS.");
-    table_note(table, arena_format(arena,
-                                   "%d of %d runs fit into the machine's %s at once: \"run\" refuses more "
-                                   "--jobs.",
-                                   plan_memory_fitting(plan_sizes(plan, arena), plan->count, arena),
-                                   plan->count, text_bytes(memory_total(), arena)));
+    table_note(table,
+               arena_format(arena,
+                            "Of the %d runs, %d fit into the machine's memory of %s at the same time; `run` "
+                            "refuses a larger --jobs.",
+                            plan->count, plan_memory_fitting(plan_sizes(plan, arena), plan->count, arena),
+                            text_bytes(memory_total(), arena)));
     if (plan->stale)
         table_note(table,
                    arena_format(

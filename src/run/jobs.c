@@ -99,7 +99,7 @@ static bool take_line(void *user, const char *line) {
 /* After a failure, starts another attempt in the same slot if one is allowed; returns whether it did. */
 static bool try_again(Jobs *jobs, Job *job, int slot, int code, const char *reason) {
     if (++job->attempts > jobs->options.retries || code == EXIT_USAGE || jobs->stopping) return false;
-    progress_end(jobs->progress, slot, "retry", "", false);
+    progress_retry(jobs->progress, slot);
     progress_message(jobs->progress, true, "        %s; attempt %d of %d", reason, job->attempts + 1,
                      (int)jobs->options.retries + 1);
     run_task_missing(&job->task, jobs->store, job->point, RUN_TASK_NONE, jobs->arena);

@@ -252,7 +252,7 @@ static bool are_weights_of(const char *path, const char *key, Error *err) {
    otherwise that of the first experiment. */
 static const char *folder_for(Database *store, const char *key, Arena *arena, Error *err) {
     static const char sql[] =
-        "SELECT name FROM experiment x LEFT JOIN point p ON p.experiment = x.id AND p.run"
+        "SELECT x.name FROM experiment x LEFT JOIN point p ON p.experiment = x.id AND p.run"
         " = ? ORDER BY p.run IS NULL, x.id";
     const char *folder = NULL;
     Error ignored;

@@ -472,7 +472,7 @@ static void test_crowd(void **state) {
     assert_int_equal(err.code, EXIT_USAGE);
     assert_int_equal(strncmp(err.text, "3 runs at a time need up to ", 28), 0);
     assert_non_null(strstr(err.text, "; make --jobs at most 2"));
-    assert_non_null(strstr(printed(plan, false), "2 of 3 runs fit into the machine's "));
+    assert_non_null(strstr(printed(plan, false), "Of the 3 runs, 2 fit into the machine's memory of "));
     assert_non_null(strstr(printed(plan, true), "\"fitting_at_once\": 2"));
     plan->points[0].train_bytes = (size_t)(2 * memory_total()); /* which a plan refuses */
     assert_true(plan_memory_check(plan_sizes(plan, arena), 3, 1, arena, &err));
