@@ -9,11 +9,11 @@
 #define POSLAB_EXPERIMENT_CONFIG_H
 
 #include "position/encoding.h"
+#include "model/adaptive_softmax.h"
 #include "model/model.h"
 #include "data/corpus.h"
 #include "train/optimizer.h"
 #include "train/train.h"
-#include "experiment/adaptive_softmax.h"
 #include "experiment/evaluation_config.h"
 #include "experiment/slurm_config.h"
 

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "position/encoding.h"
+#include "model/adaptive_softmax.h"
 #include "model/model.h"
 #include "data/corpus_options.h"
 #include "train/optimizer.h"
 #include "train/train.h"
-#include "experiment/adaptive_softmax.h"
 #include "experiment/config_file.h"
 #include "experiment/grid.h"
 #include "experiment/evaluation_config.h"
