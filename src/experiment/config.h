@@ -70,6 +70,9 @@ EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena)
 Model *config_variant(const Config *config, const Model *model, const EvaluateVariant *variant, Arena *arena,
                       Error *err);
 
+/* Sets the key of the run that a point continues (`train.from`), also in its JSON. */
+void config_set_from(Config *config, const char *key, Arena *arena);
+
 /* The options of the method as canonical JSON ("{}" without options). */
 const char *config_method_options(const Encoding *position, Arena *arena);
 
