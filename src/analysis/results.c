@@ -9,6 +9,7 @@
 #include "math/linear.h"
 #include "position/encoding.h"
 #include "train/evaluate.h"
+#include "store/runs.h"
 
 /* --- reading --- */
 
@@ -158,7 +159,8 @@ static bool read_runs(Results *set, const char *const *experiment, Arena *arena,
         query_begin(set->store,
                     "SELECT r.label, p.variant, c.hash, r.train_length, r.seed, r.threads, r.train_tokens,"
                     " r.train_seconds, r.processor_seconds, r.load, coalesce(r.peak_bytes, 0), r.config,"
-                    " r.status = 'done' AND r.train_seconds > 0"
+                    " r.status = 'done' AND r.train_seconds > 0, (SELECT q.label || ' L=' || q.train_length"
+                    " FROM run q WHERE q.key = " RUNS_FROM ")"
                     " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
                     " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ? ORDER BY p.ordinal",
                     experiment);
@@ -172,8 +174,7 @@ static bool read_runs(Results *set, const char *const *experiment, Arena *arena,
         for (int i = 0; i < set->count; i++) {
             Series *series = &set->items[i];
             if (!is_of(series, query)) continue;
-            if (!series->config)
-                series->config = json_parse(config, strlen(config), "run.config", arena, &(Error){0});
+            if (!series->config) series_set_config(series, config, query_text(query, 13), arena);
             if (query_int(query, 12)) *ARENA_PUSH(arena, series->runs, series->run_count) = run;
         }
     }
@@ -405,6 +406,8 @@ void results_note_settings(Table *table, const Results *set, const Series *const
                                 list));
     const char *stages = series_stages_note(series, count, table->arena);
     if (stages) table_note(table, stages);
+    const char *continued = series_continued_note(series, count, table->arena);
+    if (continued) table_note(table, continued);
     if (set->best) table_note(table, set->best);
 }
 

@@ -27,7 +27,12 @@ check "and its children from its weights" is 1 whole/x.db "SELECT max(c.loss) < 
     JOIN run r ON r.key = c.run AND r.train_length = 32 JOIN run q ON q.key = json_extract(r.config, '\$.train.from')
     JOIN train_log p ON p.run = q.key AND p.step = 1 WHERE c.step = 1"
 check "the files of both methods are stored" is 4 whole/x.db "SELECT count(*) FROM run WHERE train_length = 32 AND method_files = '$one:' || substr(method_files, length('$one:') + 1, 12) || ' ' || (SELECT method_files FROM run WHERE train_length = 16)"
-check "table" try 0 table whole/x.db --format csv
+check "table" try 0 table whole/x.db
+check "says what was continued" says out "Trained on from $(sql whole/x.db "SELECT DISTINCT label FROM run") L=16 ("
+check "and does not list the keys" lacks out "train.from" "$(sql whole/x.db "SELECT max(key) FROM run WHERE train_length = 16")"
+cp -r whole evaluated
+check "eval" try 0 eval evaluated/x.db --lengths 64
+check "evaluates all runs" is 7 evaluated/x.db "SELECT count(*) FROM evaluation WHERE length = 64"
 check "series do not depend on the parents' keys" is 2 whole/x.db "SELECT count(DISTINCT variant) FROM point JOIN run ON run.key = point.run WHERE train_length = 32"
 check "again" try 0 run all.json --db whole/x.db
 check "nothing is missing" says err "nothing to do: 7 of 7 runs are done"
