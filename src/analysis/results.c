@@ -160,8 +160,7 @@ static bool read_runs(Results *set, const char *const *experiment, Arena *arena,
                     "SELECT r.label, p.variant, c.hash, r.train_length, r.seed, r.threads, r.train_tokens,"
                     " r.train_seconds, r.processor_seconds, r.load, coalesce(r.peak_bytes, 0), r.config,"
                     " r.status = 'done' AND r.train_seconds > 0, (SELECT q.label || ' L=' || q.train_length"
-                    " FROM run q WHERE q.key = " RUNS_FROM ")"
-                    " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+                    " FROM run q WHERE q.key = " RUNS_FROM ")" QUERY_RUNS
                     " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ? ORDER BY p.ordinal",
                     experiment);
     while (query_next(query)) {
@@ -326,6 +325,16 @@ bool results_is_first(const Results *set, int index, bool (*same)(const Series *
     for (int i = 0; i < index; i++)
         if (same(&set->items[i], &set->items[index])) return false;
     return true;
+}
+
+int64_t results_longest(const Results *set, const Series *series) {
+    int64_t longest = 0;
+    for (int i = 0; i < set->count; i++) {
+        const Series *other = &set->items[i];
+        for (int k = 0; series_comparable(series, other) && k < other->count; k++)
+            if (other->cells[k].count && other->cells[k].length > longest) longest = other->cells[k].length;
+    }
+    return longest;
 }
 
 /* By its method or its label; settings are not compared. */
