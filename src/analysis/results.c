@@ -386,18 +386,6 @@ bool results_check_name(const Results *set, const char *wanted, Arena *arena, Er
                      label ? "several series of the method" : "no method", wanted, list);
 }
 
-/* Whether the values of this key differ among the series and are in none of their names. */
-static bool differs_unnamed(const char *path, const Series *const *series, int count, Arena *arena) {
-    bool differs = false;
-    for (int i = 0; i < count; i++) {
-        for (int k = 0; k < series[i]->setting_count; k++)
-            if (!strcmp(path, series[i]->settings[k].path)) return false;
-        differs |= strcmp(series_config_value(series[0], path, arena),
-                          series_config_value(series[i], path, arena)) != 0;
-    }
-    return differs;
-}
-
 void results_note_settings(Table *table, const Results *set, const Series *const *series, int count,
                            const char *const *shown, int shown_count) {
     const char *list = "";
@@ -406,7 +394,7 @@ void results_note_settings(Table *table, const Results *set, const Series *const
         if (!strncmp(path, "method.", 7) || text_among(path, shown, shown_count) ||
             text_among(path, set->best_paths, set->best_count))
             continue;
-        if (differs_unnamed(path, series, count, table->arena))
+        if (series_differ_unnamed(path, series, count, table->arena))
             list = text_join(list, ", ", path, table->arena);
     }
     if (*list)

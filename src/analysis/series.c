@@ -155,6 +155,17 @@ static const char *stages_of(const Series *series, Arena *arena) {
     return several ? train_stages_text(&train, arena) : NULL;
 }
 
+bool series_differ_unnamed(const char *path, const Series *const *series, int count, Arena *arena) {
+    bool differs = false;
+    for (int i = 0; i < count; i++) {
+        for (int k = 0; k < series[i]->setting_count; k++)
+            if (!strcmp(path, series[i]->settings[k].path)) return false;
+        differs |= strcmp(series_config_value(series[0], path, arena),
+                          series_config_value(series[i], path, arena)) != 0;
+    }
+    return differs;
+}
+
 /* "TEXT (NAME, NAME); ...": the series of each text; "" if none has a text. */
 static const char *names_by_text(const char *const *texts, const Series *const *series, int count,
                                  Arena *arena) {

@@ -97,6 +97,9 @@ const char *series_name(const Series *series, const char *const *hidden, int cou
 /* Sets `config` from that of a run, and `continues` ("": none). */
 void series_set_config(Series *series, const char *text, const char *continues, Arena *arena);
 
+/* Whether the values of this key differ among the series and are in none of their names. */
+bool series_differ_unnamed(const char *path, const Series *const *series, int count, Arena *arena);
+
 /* Notes on the stages of those series whose training has several, and on the runs that some continue; NULL:
    there is none. */
 const char *series_stages_note(const Series *const *series, int count, Arena *arena);

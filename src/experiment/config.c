@@ -238,11 +238,8 @@ static bool check_lengths(const OptionReader *reader, const Config *config) {
 }
 
 static bool check_frozen(const OptionReader *reader, const Config *config) {
-    Arena *scratch = arena_new(0);
-    Model *model = model_new(&config->model, &config->position, (int)config->train.length, scratch);
-    bool fine = model_freeze(model, config->train.frozen, reader->source, reader->err);
-    arena_free(scratch);
-    return fine;
+    Model *model = model_new(&config->model, &config->position, (int)config->train.length, reader->arena);
+    return model_freeze(model, config->train.frozen, reader->source, reader->err);
 }
 
 /* Checks the position method and `until` against the task. */
