@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "math/linear.h"
 #include "train/evaluate.h"
+#include "store/runs.h"
 
 /* --- reading --- */
 
@@ -161,7 +162,8 @@ static bool read_runs(Results *set, const char *const *experiment, Arena *arena,
         query_begin(set->store,
                     "SELECT r.label, p.variant, c.hash, r.train_length, r.seed, r.threads, r.train_tokens,"
                     " r.train_seconds, r.processor_seconds, r.load, coalesce(r.peak_bytes, 0), r.config,"
-                    " r.status = 'done' AND r.train_seconds > 0" QUERY_RUNS
+                    " r.status = 'done' AND r.train_seconds > 0, (SELECT q.label || ' L=' || q.train_length"
+                    " FROM run q WHERE q.key = " RUNS_FROM ")" QUERY_RUNS
                     " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ? ORDER BY p.ordinal",
                     experiment);
     while (query_next(query)) {
@@ -174,8 +176,7 @@ static bool read_runs(Results *set, const char *const *experiment, Arena *arena,
         for (int i = 0; i < set->count; i++) {
             Series *series = &set->items[i];
             if (!is_of(series, query)) continue;
-            if (!series->config)
-                series->config = json_parse(config, strlen(config), "run.config", arena, &(Error){0});
+            if (!series->config) series_set_config(series, config, query_text(query, 13), arena);
             if (query_int(query, 12)) *ARENA_PUSH(arena, series->runs, series->run_count) = run;
         }
     }
@@ -388,18 +389,6 @@ bool results_check_name(const Results *set, const char *wanted, Arena *arena, Er
                      label ? "several series of the method" : "no method", wanted, list);
 }
 
-/* Whether the values of this key differ among the series and are in none of their names. */
-static bool differs_unnamed(const char *path, const Series *const *series, int count, Arena *arena) {
-    bool differs = false;
-    for (int i = 0; i < count; i++) {
-        for (int k = 0; k < series[i]->setting_count; k++)
-            if (!strcmp(path, series[i]->settings[k].path)) return false;
-        differs |= strcmp(series_config_value(series[0], path, arena),
-                          series_config_value(series[i], path, arena)) != 0;
-    }
-    return differs;
-}
-
 void results_note_settings(Table *table, const Results *set, const Series *const *series, int count,
                            const char *const *shown, int shown_count) {
     const char *list = "";
@@ -408,7 +397,7 @@ void results_note_settings(Table *table, const Results *set, const Series *const
         if (!strncmp(path, "method.", 7) || text_among(path, shown, shown_count) ||
             text_among(path, set->best_paths, set->best_count))
             continue;
-        if (differs_unnamed(path, series, count, table->arena))
+        if (series_differ_unnamed(path, series, count, table->arena))
             list = text_join(list, ", ", path, table->arena);
     }
     if (*list)
@@ -417,6 +406,8 @@ void results_note_settings(Table *table, const Results *set, const Series *const
                                 list));
     const char *stages = series_stages_note(series, count, table->arena);
     if (stages) table_note(table, stages);
+    const char *continued = series_continued_note(series, count, table->arena);
+    if (continued) table_note(table, continued);
     if (set->best) table_note(table, set->best);
 }
 

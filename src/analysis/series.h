@@ -66,7 +66,8 @@ typedef struct Series {
     const char *variant;                  /* what is changed after training: its name, or "" */
     const RunLabelSetting *settings;      /* read from `setting` */
     int setting_count;
-    const Json *config; /* of its runs (except the seed); NULL: of a paper */
+    const Json *config;    /* of its runs (except the seed and train.from); NULL: of a paper */
+    const char *continues; /* label and length of the runs that its runs continue; NULL: none */
     const char *split, *protocol, *rule, *corpus, *precision;
     const char *evaluated; /* "valid, strided 0.125 L, first 4096 targets" */
     int64_t train_length, requested, parameters, position_parameters;
@@ -97,8 +98,16 @@ const char *series_name(const Series *series, const char *const *hidden, int cou
 /* The name with the names of methods in place of their labels, as in the views: "rotary lr=0.001 [yarn]". */
 const char *series_plain_name(const Series *series, Arena *arena);
 
-/* A note on the stages of those series whose training has several; NULL: none has. */
+/* Sets `config` from that of a run, and `continues` ("": none). */
+void series_set_config(Series *series, const char *text, const char *continues, Arena *arena);
+
+/* Whether the values of this key differ among the series and are in none of their names. */
+bool series_differ_unnamed(const char *path, const Series *const *series, int count, Arena *arena);
+
+/* Notes on the stages of those series whose training has several, and on the runs that some continue; NULL:
+   there is none. */
 const char *series_stages_note(const Series *const *series, int count, Arena *arena);
+const char *series_continued_note(const Series *const *series, int count, Arena *arena);
 
 /* The curve of a paper as a series, called `name`, with a cell of one seed at each of its lengths. */
 Series *series_of_reference(const ReferenceCurve *curve, const char *name, Arena *arena);

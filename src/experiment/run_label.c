@@ -68,11 +68,27 @@ static void add_both_ways(Paths *paths, const Json *a, const Json *b, bool same_
     add_differences(paths, b, "", a, same_method, arena);
 }
 
+static const char *from_text(const Json *values, Arena *arena) {
+    const char *text = "";
+    for (const Json *each = json_first(values); each; each = json_next(each)) {
+        const char *path = json_name(each), *value = json_print_bare(each, arena);
+        bool method = !strcmp(path, "method");
+        if (method && json_count(each) == 1) value = json_print_bare(json_get(each, "name"), arena);
+        text = arena_format(arena, "%s%s%s%s%s", text, *text ? "," : "", method ? "" : path,
+                            method ? "" : ":", value);
+    }
+    return text;
+}
+
 static Json *parse_resolved(const PlanPoint *point, Arena *arena) {
     Error err;
     const char *text = point->config->resolved;
     Json *json = json_parse(text, strlen(text), point->config->source, arena, &err);
     if (!json) BUG("a resolved config is not JSON: %s", err.text);
+    const TrainOptions *train = &point->config->train;
+    if (train->from_point) /* the key of a parent differs between seeds */
+        json_set_text(json_get_mutable(json, "train"), "from",
+                      from_text(train_from_point(train, arena), arena));
     return json;
 }
 

@@ -210,7 +210,7 @@ bool runs_delete_training(Database *store, const char *key, Error *err) {
 bool runs_delete_unused(Database *store, const char *key, bool *deleted, Error *err) {
     int64_t points = 0;
     if (!database_execute(store, err, "BEGIN IMMEDIATE")) return false;
-    bool ok = database_step(store, err, &points, "SELECT count(*) FROM point WHERE run = ?",
+    bool ok = database_step(store, err, &points, "SELECT ? IN (" RUNS_POINTS ")",
                             DATABASE_VALUES(database_text(key)));
     *deleted = ok && !points;
     if (*deleted)
@@ -293,7 +293,7 @@ static bool write_training(Database *store, const RunRecord *record, Error *err)
     const DatabaseColumn row[] = {
         {"key", database_text(key)},
         DATABASE_ORIGIN(arena, result->revision, record->threads),
-        {"method_files", database_text(encoding_files(&record->point->config->position, arena))},
+        {"method_files", database_text(result->files)},
         {"shared_sources", database_text(result->shared)},
         {"steps", database_int(result->steps)},
         {"diverged_step", result->diverged ? database_int(result->diverged_step) : database_text(NULL)},

@@ -9,6 +9,7 @@ larger than the rounding of float32 allows. With top_k, updates are compared up 
 score and the next differ by less than float32 resolves. For methods that draw positions, evaluation is compared if
 it is deterministic, and training must differ from that without drawing.
 """
+import fnmatch
 import glob
 import json
 import math
@@ -82,6 +83,13 @@ def configs():
     yield config("stages", ["rotary", "alibi", "t5", "pi", "yarn", "learned"],  # updates 1 and 2, 3 and 4, then 5
                  model={"attention": {"scale": "log_n"}},
                  train={"stages": [{"length": 8, "share": 0.006}, {"length": 16, "share": 0.006}]})
+    parent, later = {"method": "rotary"}, [{"name": "pi", "factor": 4}, {"name": "ntk", "factor": 4}, "rotary", "none",
+                                           {"name": "yarn", "factor": 4, "beta_fast": 128, "beta_slow": 4}]
+    run = config("continued", [parent["method"]])
+    if run["sweep"]["method"]:
+        blocks = [{"method": config("", later)["sweep"]["method"], "train.length": [128], "train.from": [parent],
+                   "train.frozen": [[], ["layers.*.ffn.*", "norm.*"]]}]
+        yield {**run, "sweep": [*blocks, run["sweep"]]}
     yield config("relu", ["rotary"], model={"activation": "relu", "final_norm": False})
     yield config("swiglu", ["t5"], model={"activation": "swiglu"})
     for i, attention in enumerate(ATTENTION):
@@ -369,8 +377,8 @@ def trained(w, run, batches, logged, mean_loss=mean_loss):
     """The largest deviations of loss and gradient norm over the first updates."""
     method, worst = run["method"], [0.0, 0.0]
     (m, o), o_ = acting(method), run["train"]["optimizer"]
-    for v in w.values():
-        v.requires_grad_(True)
+    for k, v in w.items():
+        v.requires_grad_(not any(fnmatch.fnmatchcase(k, name) for name in run["train"].get("frozen", [])))
     matrix = lambda k: w[k].dim() == 2 and k.startswith("layers.") and ".position." not in k
     groups = [{"params": [w[k] for k in w if matrix(k) == d], "weight_decay": o_["decay"] * d} for d in (True, False)]
     optimizer = torch.optim.AdamW(groups, betas=(o_["beta1"], o_["beta2"]), eps=o_["eps"])
@@ -404,7 +412,7 @@ def main():
         path, db = f"{folder}/{c['name']}.json", f"{folder}/{c['name']}.db"
         with open(path, "w") as file:
             json.dump({**c, "data": {"files": [os.path.abspath(f"{folder}/corpus.txt")]}}, file)
-        if not c["sweep"]["method"]:
+        if c["sweep"] == {"method": []}:
             continue
         subprocess.run([program, "run", "-q", "-j", "2", "--db", db, path], check=True, stdout=subprocess.DEVNULL)
         query = lambda sql, *values: sqlite3.connect(db).execute(sql, values).fetchall()
@@ -418,7 +426,13 @@ def main():
                                     load(f"{folder}/x.st"))[1]
             w, tokens = export(), export("--tokens", "valid")["tokens"]
             logged = {s: rest for s, *rest in query("SELECT step, loss, rate, norm FROM train_log WHERE run = ?", key)}
-            (loss, norm), updates = trained(export("--initial"), run, updates_of(run, export("--batches", str(UPDATES)).values()), logged)
+            initial, parent = export("--initial"), run["train"].get("from")
+            if parent:
+                weights = load(f"{folder}/{c['name']}/{parent}/model.safetensors")
+                assert all(torch.equal(initial[k], weights[k]) for k in {**initial, **weights}), label
+                frozen = [k for k in w if any(fnmatch.fnmatchcase(k, name) for name in run["train"].get("frozen", []))]
+                assert all(torch.equal(w[k], weights[k]) == (k in frozen) for k in w), label
+            (loss, norm), updates = trained(initial, run, updates_of(run, export("--batches", str(UPDATES)).values()), logged)
             shifted = drawn and acting(run["method"])[0] != "rotary"
             wrong = loss < 1e-4 if shifted else loss > LOSS or norm > NORM
             worst = {}
