@@ -96,7 +96,7 @@ static void *prepare(const PositionShape *shape, const void *opaque, int length,
         for (int t = 0; t < length; t++) {
             double position = position_at(positions, t);
             bool first = position < (double)options->unscaled;
-            double angle = position * (first ? whole : whole / divisor);
+            double angle = position * rotary_resonance(options, first ? whole : whole / divisor);
             rotary_set_angle(table, length, n, t, i, angle, first ? 1 : scale);
         }
     }

@@ -49,7 +49,7 @@ static void *prepare(const PositionShape *shape, const void *opaque, int length,
     float *tables = NEW(arena, 4 * size, float);
     if (!tables) return NULL;
     for (int i = 0; i < half; i++) {
-        double frequency = rotary_frequency(&context, i);
+        double frequency = rotary_resonance(options, rotary_frequency(&context, i));
         double growth = log((2 * i + options->gamma * n) / (n + options->gamma * n)) / options->scale_base;
         for (int t = 0; t < length; t++) {
             double position = position_at(positions, t), angle = position * frequency;

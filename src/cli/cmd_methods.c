@@ -76,6 +76,7 @@ static Json *method_to_json(const PositionMethod *method, Arena *arena) {
     json_set_text(root, "name", method->name);
     json_set_text(root, "label", method->label ? method->label : ""); /* the laws say what is missing */
     json_set_text(root, "citation", method->citation ? method->citation : "");
+    if (method->unconfirmed) json_set_text(root, "unconfirmed", method->unconfirmed);
     for (int i = 0; i < COUNT_OF(claims); i++)
         if (method->claims & claims[i].bit) json_append(claimed, json_new_text(claims[i].name, arena));
     json_set(root, "claims", claimed);
@@ -241,6 +242,8 @@ static Table *describe_method(const PositionMethod *method, const Json *root, Ar
         arena_format(arena, "%s (%s): %s", method->name, json_text(json_get(root, "label"), ""),
                      json_text(json_get(root, "citation"), ""));
     Table *table = list_options(title, json_get(root, "options"), arena);
+    if (method->unconfirmed)
+        table_note(table, arena_format(arena, "not confirmed in a source: %s", method->unconfirmed));
     table_note(table, arena_format(arena, "hooks: %s", joined(json_get(root, "hooks"), "-", arena)));
     table_note(table, arena_format(arena, "claims: %s", joined(json_get(root, "claims"), "-", arena)));
     for (int i = 0; i < COUNT_OF(claims); i++)

@@ -198,7 +198,7 @@ static void *prepare_rotation(const PositionMethod *method, const PositionContex
     float *table = NEW(arena, (size_t)context->length * n, float);
     double amplitude = method->amplitude ? method->amplitude(context) : 1;
     for (int pair = 0; table && pair < n / 2; pair++) {
-        double frequency = method->frequency(context, pair);
+        double frequency = rotary_resonance(context->options, method->frequency(context, pair));
         for (int t = 0; t < context->length; t++)
             rotary_set_angle(table, context->length, n, t, pair, position_at(positions, t) * frequency,
                              amplitude);

@@ -35,6 +35,11 @@ double rotary_frequency(const PositionContext *context, int pair) {
     return pow(rotation->base, -2.0 * pair / rotary_size(context->shape, rotation));
 }
 
+double rotary_resonance(const void *options, double w) {
+    if (!((const RotaryOptions *)options)->resonance || w == 0) return w;
+    return 2 * M_PI / round(2 * M_PI / w);
+}
+
 double rotary_ntk_frequency(const PositionContext *context, int pair, double s) {
     const RotaryOptions *rotation = context->options;
     int n = rotary_size(context->shape, rotation);
