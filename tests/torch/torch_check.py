@@ -480,7 +480,7 @@ def main():
             variants = {v["name"]: v for v in run["evaluate"].get("variants", [])}
             for name, length, count, nll in query("SELECT variant, length, tokens, nll_sum FROM evaluation "
                                                   "WHERE run = ? AND status = 'done' ORDER BY id", key):
-                if run["method"]["name"] == "randomised":
+                if run["method"]["name"] in ("randomised", "rfs"):
                     continue
                 v = variants.get(name, {})
                 model = {**run["model"], "attention": {**run["model"]["attention"], **v.get("attention", {})}}
