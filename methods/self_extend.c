@@ -49,42 +49,27 @@ static int horizon(const PositionShape *shape, const void *opaque) {
     return window < 1 ? 1 : (int)window;
 }
 
-/* Three tables: near queries and keys, far queries, far keys. */
-static const float *table_of(const PositionContext *context, PositionRole role) {
-    size_t size = (size_t)context->length * context->shape->head_dim;
-    return (const float *)context->tables + size * (role == POS_QUERY_FAR ? 1 : role == POS_KEY_FAR ? 2 : 0);
-}
-
+/* Makes three tables: near queries and keys, far queries, far keys. */
 static void *prepare(const PositionShape *shape, const void *opaque, int length, const double *positions,
                      Arena *arena) {
     const Options *options = opaque;
     int n = shape->head_dim, w = horizon(shape, options), moved = w - w / (int)options->group;
     size_t size = (size_t)length * n;
-    float *tables = NEW(arena, 3 * size, float);
-    for (int i = 0; tables && i < n / 2; i++) {
+    RotaryTables *tables = rotary_tables(3, length, n, options->pairs, arena);
+    if (!tables) return NULL;
+    float *near = tables->tables, *query = near + size, *key = query + size;
+    tables->of[POS_QUERY] = tables->of[POS_KEY] = 1;
+    tables->of[POS_QUERY_FAR] = 2, tables->of[POS_KEY_FAR] = 3;
+    for (int i = 0; i < n / 2; i++) {
         double frequency = pow(options->base, -2.0 * i / n);
         for (int t = 0; t < length; t++) {
             double position = position_at(positions, t), group = floor(position / (double)options->group);
-            rotary_set_angle(tables, length, n, t, i, position * frequency, 1);
-            rotary_set_angle(tables + size, length, n, t, i, (group + moved) * frequency, 1);
-            rotary_set_angle(tables + 2 * size, length, n, t, i, group * frequency, 1);
+            rotary_set_angle(near, length, n, t, i, position * frequency, 1);
+            rotary_set_angle(query, length, n, t, i, (group + moved) * frequency, 1);
+            rotary_set_angle(key, length, n, t, i, group * frequency, 1);
         }
     }
     return tables;
-}
-
-static void transform(const PositionContext *context, PositionRole role, float *x, int stride) {
-    const Options *options = context->options;
-    rotary_apply(x, stride, table_of(context, role), context->length, context->shape->head_dim,
-                 options->pairs, 1);
-}
-
-static void transform_backward(const PositionContext *context, PositionRole role, const float *x, float *dx,
-                               int stride) {
-    const Options *options = context->options;
-    (void)x;
-    rotary_apply(dx, stride, table_of(context, role), context->length, context->shape->head_dim,
-                 options->pairs, -1);
 }
 
 const PositionMethod method_self_extend = {
@@ -96,7 +81,7 @@ const PositionMethod method_self_extend = {
     POSITION_OPTIONS(Options, fields),
     .check = check,
     .prepare = prepare,
-    .transform = transform,
-    .transform_backward = transform_backward,
+    .transform = rotary_rotate_role,
+    .transform_backward = rotary_rotate_role_backward,
     .horizon = horizon,
 };

@@ -156,12 +156,12 @@ static void run_values(const PositionMethod *m, const Encoding *with, Arena *are
 }
 
 /* Tests a method that draws positions with every partner, at its defaults or, if they are refused, at its
-   first choice that is accepted; its own options are tested with the first partner. */
+   first choice that is accepted; its own options are tested with the default partner. */
 static void run_partners(const PositionMethod *m, Arena *arena) {
-    bool first = true;
     for (int i = 0; i < encoding_method_count; i++) {
         const PositionMethod *partner = encoding_methods[i];
-        if (!(partner->claims & POS_BY_POSITION)) continue;
+        bool first = partner == encoding_find(m->partner);
+        if (!(partner->claims & POS_BY_POSITION) || (defaults_only && !first)) continue;
         Encoding with = law_defaults(partner, NULL, arena), position = law_defaults(m, &with, arena);
         bool any = run_options(&position, first);
         for (int f = 0; f < partner->field_count && !any; f++)
@@ -173,8 +173,6 @@ static void run_partners(const PositionMethod *m, Arena *arena) {
             }
         if (!any) fail_msg("%s is accepted with no size with partner %s", m->name, partner->name);
         if (first) run_values(m, &with, arena);
-        if (defaults_only) return;
-        first = false;
     }
 }
 
