@@ -1,9 +1,9 @@
-/* corpus: the documents are ordered by their hash, joined as 16-bit tokens, and cut into splits.
+/* corpus: the documents are ordered by their hash, joined as tokens, and cut into splits.
  *
  * The lists train, valid and test are consecutive in one array of tokens; a split is a range of it. The
  * corpus hash, exactly: for train, valid, test: the split's token count; then, for each part of a document
- * in it, in order, the part's token count and its tokens. Counts are int64, tokens uint16, all
- * little-endian.
+ * in it, in order, the part's token count and its tokens. Counts are int64, tokens uint16 (uint32 if the
+ * vocabulary exceeds 65536), all little-endian.
  */
 #include "data/corpus.h"
 
@@ -35,7 +35,7 @@ static int64_t list_count(const Documents *documents, CorpusSplit list) {
 
 /* Sets the splits to ranges of the joined tokens. The lists are consecutive; the list train is cut by the
    shares. */
-static void cut_splits(const Documents *documents, Corpus *corpus, const uint16_t *tokens) {
+static void cut_splits(const Documents *documents, Corpus *corpus, const uint32_t *tokens) {
     int64_t listed = list_count(documents, SPLIT_TRAIN), start = 0;
     int64_t shares[SPLIT_COUNT] = {0};
     shares[SPLIT_VALID] = llround((double)listed * documents->options->valid);
@@ -51,7 +51,7 @@ static void cut_splits(const Documents *documents, Corpus *corpus, const uint16_
 }
 
 /* The part of a document that is in a split: [*from, *to) of all tokens; empty if from >= to. */
-static void part_in_split(const Document *document, const CorpusStream *split, const uint16_t *tokens,
+static void part_in_split(const Document *document, const CorpusStream *split, const uint32_t *tokens,
                           int64_t *from, int64_t *to) {
     int64_t first = split->tokens - tokens, end = first + split->count;
     int64_t last = document->start + document->count;
@@ -59,8 +59,21 @@ static void part_in_split(const Document *document, const CorpusStream *split, c
     *to = last < end ? last : end;
 }
 
+static void hash_tokens(Sha256 *hash, const uint32_t *tokens, int64_t count, int vocabulary) {
+    uint16_t narrow[4096];
+    if (vocabulary > UINT16_MAX + 1) {
+        sha256_update(hash, tokens, (size_t)count * sizeof *tokens);
+        return;
+    }
+    for (int64_t done = 0, some; done < count; done += some) {
+        some = count - done < COUNT_OF(narrow) ? count - done : COUNT_OF(narrow);
+        for (int64_t i = 0; i < some; i++) narrow[i] = (uint16_t)tokens[done + i];
+        sha256_update(hash, narrow, (size_t)some * sizeof *narrow);
+    }
+}
+
 /* Counts the documents of each split and computes the corpus hash. */
-static void hash_corpus(const Documents *documents, Corpus *corpus, const uint16_t *tokens) {
+static void hash_corpus(const Documents *documents, Corpus *corpus, const uint32_t *tokens) {
     Sha256 *hash = sha256_new();
     for (CorpusSplit split = 0; split < SPLIT_COUNT; split++) {
         CorpusStream *stream = &corpus->splits[split];
@@ -72,7 +85,7 @@ static void hash_corpus(const Documents *documents, Corpus *corpus, const uint16
             if (from >= to) continue;
             int64_t count = to - from;
             sha256_update(hash, &count, sizeof count);
-            sha256_update(hash, tokens + from, (size_t)count * sizeof *tokens);
+            hash_tokens(hash, tokens + from, count, corpus->vocabulary);
             if (from == document->start) stream->documents++;
         }
         if (stream->count && !stream->documents) stream->documents = 1;
@@ -81,7 +94,7 @@ static void hash_corpus(const Documents *documents, Corpus *corpus, const uint16
 }
 
 /* The number of documents whose content is also in another split, because a cut separates copies. */
-static int64_t count_copies(const Documents *documents, const Corpus *corpus, const uint16_t *tokens) {
+static int64_t count_copies(const Documents *documents, const Corpus *corpus, const uint32_t *tokens) {
     typedef struct Content {
         int documents;
         unsigned splits; /* one bit for each split that contains it */
@@ -149,7 +162,7 @@ static bool read_corpus(Documents *documents, int vocabulary, Corpus *corpus, Ar
     if (!check_options(documents, vocabulary) || !documents_read(documents, arena)) return false;
     qsort(documents->items, (size_t)documents->count, sizeof(Document), by_order);
     CorpusTokenizer tokenizer = (CorpusTokenizer)documents->options->tokenizer;
-    uint16_t *tokens = NEW(arena, documents->total, uint16_t);
+    uint32_t *tokens = NEW(arena, documents->total, uint32_t);
     int64_t start = 0;
     for (int i = 0; i < documents->count; i++) {
         Document *document = &documents->items[i];
@@ -161,11 +174,11 @@ static bool read_corpus(Documents *documents, int vocabulary, Corpus *corpus, Ar
             return false;
         start += document->count;
     }
+    corpus->vocabulary = vocabulary;
     cut_splits(documents, corpus, tokens);
     hash_corpus(documents, corpus, tokens);
     corpus->empty = documents->empty;
     corpus->copies = count_copies(documents, corpus, tokens);
-    corpus->vocabulary = vocabulary;
     corpus->bytes_per_token = tokenizers_bytes_per_token(tokenizer);
     return true;
 }

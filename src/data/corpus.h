@@ -21,7 +21,7 @@
 enum { CORPUS_TASK_FORMAT = 1 /* changes when equal options would make other examples */ };
 
 typedef struct CorpusStream {
-    const uint16_t *tokens;
+    const uint32_t *tokens;
     int64_t count;
     int64_t documents; /* documents that begin in this split (at least 1 unless empty) */
 } CorpusStream;

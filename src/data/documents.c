@@ -106,7 +106,7 @@ static bool check_memory(const Documents *documents, const Arena *arena) {
         const Document *document = &documents->items[i];
         if (!S_ISREG(document->status.st_mode)) continue; /* refused later */
         double bytes = (double)document->status.st_size *
-                       (1 + (double)sizeof(uint16_t) / tokenizers_token_size(tokenizer_of(documents)));
+                       (1 + (double)sizeof(uint32_t) / tokenizers_token_size(tokenizer_of(documents)));
         need[document->list] += bytes;
         sum += bytes;
         if (need[document->list] > need[most]) most = document->list;

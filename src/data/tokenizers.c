@@ -71,7 +71,7 @@ bool tokenizers_find(CorpusTokenizer tokenizer, const unsigned char *bytes, int6
 }
 
 bool tokenizers_read(CorpusTokenizer tokenizer, const unsigned char *bytes, int64_t count, int vocabulary,
-                     uint16_t *tokens, const char *where, Error *err) {
+                     uint32_t *tokens, const char *where, Error *err) {
     int size = tokenizers[tokenizer].token_size;
     for (int64_t i = 0; i < count; i++, bytes += size) {
         int token = size == 1 ? bytes[0] : bytes[0] | bytes[1] << 8;
@@ -81,7 +81,7 @@ bool tokenizers_read(CorpusTokenizer tokenizer, const unsigned char *bytes, int6
                 "%s: token %lld is %d, outside the vocabulary of %d; raise 'model.vocabulary' or "
                 "check 'data.tokenizer'",
                 where, (long long)i, token, vocabulary);
-        tokens[i] = (uint16_t)token;
+        tokens[i] = (uint32_t)token;
     }
     return true;
 }

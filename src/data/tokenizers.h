@@ -38,6 +38,6 @@ bool tokenizers_find(CorpusTokenizer tokenizer, const unsigned char *bytes, int6
 
 /* Converts the bytes of TokenizerFile.tokens to tokens[count]. Fails if a token is not below `vocabulary`. */
 bool tokenizers_read(CorpusTokenizer tokenizer, const unsigned char *bytes, int64_t count, int vocabulary,
-                     uint16_t *tokens, const char *where, Error *err);
+                     uint32_t *tokens, const char *where, Error *err);
 
 #endif

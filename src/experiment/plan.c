@@ -203,7 +203,7 @@ static double kept_bytes(const PlanPoint *point) {
         windows = fmax(windows, (double)point->corpus->splits[SPLIT_TRAIN].count /
                                     (double)point->stages[i].train.length);
     double bytes = (double)point->steps * sizeof(TrainLog) + windows * sizeof(int64_t);
-    for (int s = 0; s < SPLIT_COUNT; s++) bytes += (double)point->corpus->splits[s].count * sizeof(uint16_t);
+    for (int s = 0; s < SPLIT_COUNT; s++) bytes += (double)point->corpus->splits[s].count * sizeof(uint32_t);
     const ExamplesOptions *task = point->config->data.task;
     return bytes + (task ? examples_bytes(task) + (double)task->examples * sizeof(int64_t) : 0);
 }
