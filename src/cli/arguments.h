@@ -43,8 +43,8 @@ typedef struct Command {
 /* The commands. Each is defined in the file of its prefix. */
 extern const Command cmd_database_plot, cmd_database_report, cmd_database_analyse, cmd_database_reference,
     cmd_database_check, cmd_database_merge, cmd_database_prune, cmd_export, cmd_export_tasks,
-    cmd_methods_methods, cmd_methods_bench, cmd_run_run, cmd_run_plan, cmd_run_eval, cmd_run_worker,
-    cmd_run_init, cmd_slurm_submit, cmd_slurm_collect, cmd_status, cmd_status_runs, cmd_table,
+    cmd_methods_methods, cmd_methods_bench, cmd_run_run, cmd_run_plan, cmd_run_tokenize, cmd_run_eval,
+    cmd_run_worker, cmd_run_init, cmd_slurm_submit, cmd_slurm_collect, cmd_status, cmd_status_runs, cmd_table,
     completion_command, completion_candidates, help_command, help_manual;
 
 struct Arguments {

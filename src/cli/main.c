@@ -24,6 +24,7 @@ static const Command *const commands[] = {
     &cmd_run_init,
     &cmd_run_run,
     &cmd_run_plan,
+    &cmd_run_tokenize,
     &cmd_status,
     &cmd_status_runs,
     &cmd_table,

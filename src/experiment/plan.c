@@ -32,8 +32,11 @@ static bool same_task(const Config *a, const Config *b) {
 
 static bool same_corpus(const Config *a, const Config *b) {
     if (a->data.task || b->data.task) return a->data.task && b->data.task && same_task(a, b);
-    bool same = a->data.tokenizer == b->data.tokenizer && a->data.valid == b->data.valid &&
-                a->data.test == b->data.test && a->model.vocabulary == b->model.vocabulary;
+    bool same =
+        a->data.tokenizer == b->data.tokenizer && a->data.valid == b->data.valid &&
+        a->data.test == b->data.test && a->model.vocabulary == b->model.vocabulary &&
+        !strcmp(a->data.vocabulary ? a->data.vocabulary : "", b->data.vocabulary ? b->data.vocabulary : "") &&
+        !memcmp(&a->data.words, &b->data.words, sizeof a->data.words);
     for (int s = 0; same && s < SPLIT_COUNT; s++) same = same_files(a->data.files[s], b->data.files[s]);
     return same;
 }
@@ -46,7 +49,7 @@ static void add_notice(Plan *plan, const char *text, Arena *arena) {
 
 /* A placeholder corpus if files of the corpus are missing; NULL for any other error. */
 static const Corpus *absent_corpus(Plan *plan, const Config *config, Arena *arena, const Error *err) {
-    if (config->data.tokenizer != TOKENIZER_UINT32 && !corpus_is_missing(&config->data)) return NULL;
+    if (!config->model.vocabulary || !corpus_is_missing(&config->data)) return NULL;
     add_notice(plan, err->text, arena);
     Corpus *corpus = NEW(arena, 1, Corpus);
     corpus->vocabulary = (int)config->model.vocabulary;
@@ -61,7 +64,7 @@ static bool is_absent(const Corpus *corpus) {
 /* The corpus of the first point in the plan with the same data; if there is none, reads it. */
 static const Corpus *find_corpus(Plan *plan, const Config *config, bool outline, Arena *arena, Error *err) {
     for (int i = 0; i < plan->count; i++)
-        if (same_corpus(plan->points[i].config, config)) return plan->points[i].corpus;
+        if (same_corpus(plan->points[i].read, config)) return plan->points[i].corpus;
     const Corpus *corpus =
         corpus_read(&config->data, (int)config->model.vocabulary, config->source, arena, err);
     return !corpus && outline ? absent_corpus(plan, config, arena, err) : corpus;
@@ -204,6 +207,7 @@ static double kept_bytes(const PlanPoint *point) {
                                     (double)point->stages[i].train.length);
     double bytes = (double)point->steps * sizeof(TrainLog) + windows * sizeof(int64_t);
     for (int s = 0; s < SPLIT_COUNT; s++) bytes += (double)point->corpus->splits[s].count * sizeof(uint32_t);
+    bytes += (double)point->corpus->vocabulary_bytes;
     const ExamplesOptions *task = point->config->data.task;
     return bytes + (task ? examples_bytes(task) + (double)task->examples * sizeof(int64_t) : 0);
 }
@@ -289,8 +293,12 @@ static Plan *make(const Experiment *experiment, int threads, bool outline, bool 
         bool runs = config_runnable(config, err);
         if (!runs && !outline) return NULL;
         if (!runs) add_notice(plan, err->text, arena);
-        PlanPoint point = {
-            .config = config, .corpus = find_corpus(plan, config, outline, arena, err), .threads = threads};
+        PlanPoint point = {.config = config,
+                           .read = config,
+                           .corpus = find_corpus(plan, config, outline, arena, err),
+                           .threads = threads};
+        if (point.corpus && !config->model.vocabulary)
+            point.config = config = config_with_vocabulary(config, point.corpus->vocabulary, arena);
         point.requests = config_requests(config, &point.request_count, arena);
         *ARENA_PUSH(arena, point.sections, point.section_count) = &config->evaluate;
         if (!point.corpus || !check_splits(&point, err)) return NULL;

@@ -18,7 +18,8 @@ typedef struct PlanStage {
 } PlanStage;
 
 typedef struct PlanPoint {
-    const Config *config;
+    const Config *config; /* with the vocabulary of the corpus */
+    const Config *read;   /* as the experiment has it */
     const Corpus *corpus; /* shared by points with the same section `data` */
     int threads;          /* threads of the worker */
     char key[PLAN_KEY_SIZE];

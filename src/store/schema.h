@@ -13,7 +13,7 @@
 
 #include "base/arena.h"
 
-enum { SCHEMA_VERSION = 5 };
+enum { SCHEMA_VERSION = 6 };
 
 /* The flags of a column. Statements select columns by the parts that these flags define. */
 enum {

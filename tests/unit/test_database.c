@@ -25,7 +25,7 @@ static void test_plan(void **state) {
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
     Database *store = sample_store(plan);
     sample_expect(store, "PRAGMA application_id", "1886352236");
-    sample_expect(store, "PRAGMA user_version", "5");
+    sample_expect(store, "PRAGMA user_version", "6");
     sample_expect(store, "PRAGMA journal_mode", "delete");
     sample_expect(store, "PRAGMA synchronous", "3");
     sample_expect(store, "PRAGMA foreign_keys", "1");

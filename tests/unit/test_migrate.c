@@ -81,7 +81,7 @@ static void test_every_number_is_kept(void **state) {
     const char *queries = everything(), *before = rows_of(queries);
     assert_non_null(strstr(before, "\nevaluation 1,"));
     open_and_close();
-    assert_string_equal(rows_of("PRAGMA user_version"), "5\n");
+    assert_string_equal(rows_of("PRAGMA user_version"), "6\n");
     assert_string_equal(rows_of(queries), before);
     assert_string_equal(rows_of("PRAGMA foreign_key_check; PRAGMA integrity_check"), "ok\n");
     assert_string_equal(rows_of("SELECT DISTINCT precision || variant || variant_options FROM evaluation"),
@@ -114,7 +114,7 @@ static void test_version2(void **state) {
     const char *before = rows_of(tables);
     assert_string_equal(rows_of("SELECT count(*) FROM curve WHERE eval_length = 256"), "4\n");
     open_and_close();
-    assert_string_equal(rows_of("PRAGMA user_version"), "5\n");
+    assert_string_equal(rows_of("PRAGMA user_version"), "6\n");
     assert_string_equal(rows_of(tables), before);
     assert_string_equal(rows_of("SELECT count(*) FROM run WHERE machine IS NOT NULL AND ranks = 1"), "2\n");
     assert_string_equal(rows_of("SELECT count(*) FROM curve WHERE eval_length = 256"), "0\n");
@@ -135,7 +135,7 @@ static void test_version3(void **state) {
     const char *queries = everything(), *before = rows_of(queries);
     assert_non_null(strstr(before, "1 thread; 2 threads"));
     open_and_close();
-    assert_string_equal(rows_of("PRAGMA user_version"), "5\n");
+    assert_string_equal(rows_of("PRAGMA user_version"), "6\n");
     assert_string_equal(rows_of(queries), before);
     assert_string_equal(rows_of("SELECT count(*) FROM run WHERE until_step IS NOT NULL OR method_files IS"
                                 " NOT NULL OR shared_sources IS NOT NULL"),
@@ -158,7 +158,7 @@ static void test_version4(void **state) {
             "1 AS size");
     assert_string_not_equal(rows_of(query), schema);
     open_and_close();
-    assert_string_equal(rows_of("PRAGMA user_version"), "5\n");
+    assert_string_equal(rows_of("PRAGMA user_version"), "6\n");
     assert_string_equal(rows_of(query), schema);
     assert_string_equal(rows_of(queries), before);
     assert_non_null(strstr(schema, " AS hint "));
