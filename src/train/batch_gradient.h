@@ -23,7 +23,7 @@ BatchGradient *batch_gradient_new(const Model *model, int sequences, int length,
 /* Bytes that batch_gradient_new allocates on rank 0 of `ranks`. */
 size_t batch_gradient_bytes(const Model *model, int sequences, int length, int ranks);
 
-const uint16_t **
+const uint32_t **
 batch_gradient_tokens(BatchGradient *step); /* [sequences], set by the caller: length + 1 tokens each */
 
 /* The same of any source: its tokens, targets and positions. All sequences of an update have targets of their

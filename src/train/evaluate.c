@@ -59,13 +59,13 @@ static int sequences_per_pass(const Model *model, int64_t length) {
 typedef struct Group {
     const Model *model;
     const EvaluateRequest *request;
-    const uint16_t *stream;
+    const uint32_t *stream;
     EvaluateSpan span;
     int64_t block, last; /* blocks [block, last) are not evaluated yet */
     int length, sequences, lanes;
     Activations **pass;      /* [lanes] */
     float *nll;              /* [ranks, lanes * sequences, length] */
-    const uint16_t **tokens; /* [lanes * sequences] */
+    const uint32_t **tokens; /* [lanes * sequences] */
 } Group;
 
 static void group_allocate(Group *group, const Model *model, int64_t length, int64_t blocks, Arena *arena) {
@@ -77,7 +77,7 @@ static void group_allocate(Group *group, const Model *model, int64_t length, int
     group->lanes = model->threads < passes ? model->threads : (int)passes;
     size_t windows = (size_t)group->lanes * (size_t)group->sequences;
     group->nll = NEW(arena, (size_t)mpi_ranks() * windows * (size_t)length, float);
-    group->tokens = NEW(arena, windows, const uint16_t *);
+    group->tokens = NEW(arena, windows, const uint32_t *);
     group->pass = NEW(arena, group->lanes, Activations *);
     for (int lane = 0; lane < group->lanes; lane++) {
         Activations *pass = activations_new(model, group->sequences, group->length, false, arena);
@@ -157,7 +157,7 @@ void evaluate_layout(const EvaluateRequest *request, int64_t count, EvaluateResu
 }
 
 /* Evaluates blocks [first, last), whose windows have equal length, as many at a time as fit into memory. */
-static bool evaluate_group(const Model *model, const uint16_t *stream, EvaluateSpan span, int64_t first,
+static bool evaluate_group(const Model *model, const uint32_t *stream, EvaluateSpan span, int64_t first,
                            int64_t last, bool (*progress)(void *, double), void *user, EvaluateSums *sums,
                            Arena *scratch, Error *err) {
     EvaluateResult *result = sums->result;
