@@ -2,7 +2,6 @@
 #include "cli/cmd_bench.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -10,8 +9,10 @@
 #include "sys/memory.h"
 #include "sys/mpi.h"
 #include "sys/threads.h"
+#include "math/gemm.h"
 #include "math/hardware.h"
 #include "math/nn_ops.h"
+#include "math/stats.h"
 #include "math/timers.h"
 #include "position/encoding.h"
 #include "model/activations.h"
@@ -33,34 +34,19 @@ typedef struct Subject { /* a method at one length and precision, in one phase *
     double *seconds, *share[TIMERS_COUNT]; /* [rounds] */
     struct Subject *reference;             /* the reference method at the same length and precision */
     double *reference_seconds;             /* [rounds] its time in the adjacent measurement */
-    double *product;                       /* [rounds] the rate of matrix products; of the reference only */
+    double *product, *peak;                /* [rounds] rates of the BLAS and of FMA; of the reference only */
 } Subject;
 
 typedef struct Spread { /* median and quartiles */
     double median, low, high;
 } Spread;
 
-typedef struct Measurement { /* a row of the result */
-    const char *phase, *method, *precision;
-    int length;
-    double tokens_rate, tokens_low, tokens_high, flops_rate, product_rate, share, matrix, attention, rest;
-    Spread ratio;   /* time per token over the reference's, in the same precision */
+typedef struct Measurement { /* a row of the table */
+    BenchResult result;
+    const char *phase, *precision;
+    double product_rate, peak_rate, share_of_peak, matrix, attention; /* the last two: shares of the time */
     Spread speedup; /* tokens/s over those in the first precision */
-    size_t bytes;
 } Measurement;
-
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* The quantile of the numbers at `share`, with linear interpolation. Sorts them. */
-static double quantile(double *values, int count, double share) {
-    qsort(values, (size_t)count, sizeof *values, compare);
-    double source = share * (count - 1);
-    int low = (int)source;
-    return low + 1 < count ? values[low] + (source - low) * (values[low + 1] - values[low]) : values[low];
-}
 
 static bool find_method(const CmdBenchOptions *options, const char *name, int length, Encoding *position,
                         Arena *arena, Error *err) {
@@ -130,6 +116,7 @@ static void subject_make(Subject *subject, const CmdBenchOptions *options, bool 
     subject->seconds = NEW(arena, options->rounds, double);
     subject->reference_seconds = NEW(arena, options->rounds, double);
     subject->product = NEW(arena, options->rounds, double);
+    subject->peak = NEW(arena, options->rounds, double);
     for (int part = 0; part < TIMERS_COUNT; part++)
         subject->share[part] = NEW(arena, options->rounds, double);
 }
@@ -158,31 +145,39 @@ static void subject_run(Subject *subject) {
 static Spread spread(const double *over, const double *under, int rounds, Arena *arena) {
     double *ratios = NEW(arena, rounds, double);
     for (int r = 0; r < rounds; r++) ratios[r] = over[r] / (under ? under[r] : 1);
-    double median = quantile(ratios, rounds, 0.5);
-    return (Spread){median, quantile(ratios, rounds, 0.25), quantile(ratios, rounds, 0.75)};
+    stats_sort(ratios, rounds);
+    return (Spread){stats_quantile(ratios, rounds, 0.5), stats_quantile(ratios, rounds, 0.25),
+                    stats_quantile(ratios, rounds, 0.75)};
 }
 
 static Measurement figure(const Subject *subject, const Subject *first, const CmdBenchOptions *options,
                           Arena *arena) {
     int rounds = options->rounds;
     double tokens = (double)subject->sequences * subject->length;
-    Measurement f = {.phase = subject->step ? "train" : "evaluate",
-                     .method = subject->model->position.method->name,
-                     .precision = precision_names[subject->model->precision],
-                     .length = subject->length,
-                     .product_rate = spread(subject->reference->product, NULL, rounds, arena).median,
-                     .bytes = subject->bytes};
-    f.ratio = spread(subject->seconds, subject->reference_seconds, rounds, arena);
-    f.speedup = spread(first->seconds, subject->seconds, rounds, arena);
+    const PositionMethod *method = subject->model->position.method;
     Spread seconds = spread(subject->seconds, NULL, rounds, arena);
-    f.tokens_rate = tokens / seconds.median;
-    f.tokens_low = tokens / seconds.high;
-    f.tokens_high = tokens / seconds.low;
-    f.flops_rate = f.tokens_rate * model_flops(&options->model, subject->length, subject->step);
-    f.share = f.flops_rate / (f.product_rate * options->threads * mpi_ranks());
-    f.matrix = spread(subject->share[TIMERS_MATRIX], NULL, rounds, arena).median;
-    f.attention = spread(subject->share[TIMERS_ATTENTION], NULL, rounds, arena).median;
-    f.rest = 1 - f.matrix - f.attention;
+    Spread ratio = spread(subject->seconds, subject->reference_seconds, rounds, arena);
+    Measurement f = {.phase = subject->step ? "train" : "evaluate",
+                     .precision = precision_names[subject->model->precision],
+                     .product_rate = spread(subject->reference->product, NULL, rounds, arena).median,
+                     .peak_rate = spread(subject->reference->peak, NULL, rounds, arena).median,
+                     .matrix = spread(subject->share[TIMERS_MATRIX], NULL, rounds, arena).median,
+                     .attention = spread(subject->share[TIMERS_ATTENTION], NULL, rounds, arena).median,
+                     .speedup = spread(first->seconds, subject->seconds, rounds, arena)};
+    f.result = (BenchResult){.method = method->name,
+                             .label = method->label,
+                             .length = subject->length,
+                             .train = subject->step != NULL,
+                             .rate = tokens / seconds.median,
+                             .rate_low = tokens / seconds.high,
+                             .rate_high = tokens / seconds.low,
+                             .ratio = ratio.median,
+                             .ratio_low = ratio.low,
+                             .ratio_high = ratio.high,
+                             .bytes = (int64_t)subject->bytes};
+    f.result.flops = f.result.rate * model_flops(&options->model, subject->length, subject->step);
+    f.result.share = f.result.flops / (f.product_rate * options->threads * mpi_ranks());
+    f.share_of_peak = f.result.flops / (f.peak_rate * options->threads * mpi_ranks());
     return f;
 }
 
@@ -206,7 +201,8 @@ static double product_rate(const ModelOptions *model, int precision) {
 static void measure_turn(Subject *subject, int r) {
     double parts[TIMERS_COUNT], ignored[TIMERS_COUNT], adjacent = 0;
     bool alone = subject->reference == subject, before = r % 2 != 0;
-    double product = alone ? product_rate(&subject->model->options, subject->model->precision) : 0;
+    double product = alone ? product_rate(&subject->model->options, subject->model->precision) : 0,
+           peak = alone ? gemm_peak(0.005) : 0;
     if (!alone && before) adjacent = take_turn(subject->reference, ignored);
     double seconds = take_turn(subject, parts);
     if (!alone && !before) adjacent = take_turn(subject->reference, ignored);
@@ -214,6 +210,7 @@ static void measure_turn(Subject *subject, int r) {
     subject->seconds[r] = seconds;
     subject->reference_seconds[r] = alone ? seconds : adjacent;
     subject->product[r] = product;
+    subject->peak[r] = peak;
     for (int part = 0; part < TIMERS_COUNT; part++) subject->share[part][r] = parts[part] / seconds;
 }
 
@@ -271,7 +268,7 @@ static const char *machine_text(Arena *arena) {
 /* --- the table --- */
 
 /* cli/cmd_methods.c reads the first four. The heads of SHOWN and SPEEDUP are set for the reference. */
-enum { SHOWN = 15, SPEEDUP, COLUMNS = 24 };
+enum { SHOWN = 17, SPEEDUP, COLUMNS = 26 };
 static const TableColumn columns[COLUMNS] = {
     {"phase", NULL, TABLE_TEXT, .role = TABLE_GROUP},
     {"method", "method", TABLE_TEXT},
@@ -282,12 +279,14 @@ static const TableColumn columns[COLUMNS] = {
     {"precision", NULL, TABLE_TEXT, .role = TABLE_GROUP},
     {"tokens_per_second", "tokens/s", TABLE_REAL},
     {"flops", "GFLOP/s", TABLE_REAL},
-    {"share_of_matrix_flops", "of that", TABLE_REAL},
+    {"share_of_matrix_flops", "of BLAS", TABLE_REAL},
+    {"share_of_fma_flops", "of peak", TABLE_REAL},
     {"matrix_share", "matrix", TABLE_REAL},
     {"attention_share", "attention", TABLE_REAL},
     {"rest_share", "rest", TABLE_REAL},
     {"bytes", "MiB", TABLE_REAL},
     {"matrix_flops", NULL, TABLE_REAL},
+    {"fma_flops", NULL, TABLE_REAL},
     [SHOWN] = {NULL, "", TABLE_REAL},
     [SPEEDUP] = {"speed_ratio.median", NULL, TABLE_REAL},
     {"speed_ratio.low", NULL, TABLE_REAL},
@@ -303,32 +302,36 @@ static TableCell percent_cell(double share, Arena *arena) {
     return table_shown(share, arena_format(arena, "%.1f%%", 100 * share));
 }
 
-static const char *spread_text(const Spread *spread, Arena *arena) {
-    return arena_format(arena, "%.3f [%.3f, %.3f]", spread->median, spread->low, spread->high);
+static const char *spread_text(double median, double low, double high, Arena *arena) {
+    return arena_format(arena, "%.3f [%.3f, %.3f]", median, low, high);
 }
 
 static void put_measurement(TableCell *row, const Measurement *f, const CmdBenchOptions *options,
                             Arena *arena) {
     TableCell *speedup = row + SPEEDUP;
-    row = TABLE_TEXTS(row, f->phase, f->method);
-    row = TABLE_NUMBERS(row, f->length, f->ratio.median, f->ratio.low, f->ratio.high);
+    const BenchResult *result = &f->result;
+    row = TABLE_TEXTS(row, f->phase, result->method);
+    row = TABLE_NUMBERS(row, result->length, result->ratio, result->ratio_low, result->ratio_high);
     *row++ = table_text(f->precision);
-    *row++ = table_number(f->tokens_rate);
-    *row++ = table_shown(f->flops_rate, arena_format(arena, "%.1f", f->flops_rate / 1e9));
-    *row++ = percent_cell(f->share, arena);
+    *row++ = table_number(result->rate);
+    *row++ = table_shown(result->flops, arena_format(arena, "%.1f", result->flops / 1e9));
+    *row++ = percent_cell(result->share, arena);
+    *row++ = percent_cell(f->share_of_peak, arena);
     *row++ = percent_cell(f->matrix, arena);
     *row++ = percent_cell(f->attention, arena);
-    *row++ = percent_cell(f->rest, arena);
-    *row++ = table_shown((double)f->bytes, arena_format(arena, "%.1f", (double)f->bytes / (1 << 20)));
-    *row++ = table_number(f->product_rate);
-    *row++ = table_text(spread_text(&f->ratio, arena));
+    *row++ = percent_cell(1 - f->matrix - f->attention, arena);
+    *row++ =
+        table_shown((double)result->bytes, arena_format(arena, "%.1f", (double)result->bytes / (1 << 20)));
+    row = TABLE_NUMBERS(row, f->product_rate, f->peak_rate);
+    *row++ = table_text(spread_text(result->ratio, result->ratio_low, result->ratio_high, arena));
     row = TABLE_NUMBERS(row, f->speedup.median, f->speedup.low, f->speedup.high);
-    speedup->text = spread_text(&f->speedup, arena);
+    speedup->text = spread_text(f->speedup.median, f->speedup.low, f->speedup.high, arena);
     *row++ = table_text(options->reference);
     row = TABLE_NUMBERS(row, mpi_ranks(), options->threads, options->rounds);
     *row = table_text(arena_format(
-        arena, "%s, T = %d, %s, ranks %d, threads %d; matrix products %.1f GFLOP/s per thread", f->phase,
-        f->length, f->precision, mpi_ranks(), options->threads, f->product_rate / 1e9));
+        arena, "%s, T = %d, %s, ranks %d, threads %d; GFLOP/s per thread: BLAS %.1f, peak of FMA %.1f",
+        f->phase, (int)result->length, f->precision, mpi_ranks(), options->threads, f->product_rate / 1e9,
+        f->peak_rate / 1e9));
 }
 
 static bool print(const Measurement *f, int count, const CmdBenchOptions *options, FILE *out, Arena *arena,
@@ -367,21 +370,9 @@ static bool store_precision(const Measurement *f, int count, const char *precisi
     for (int i = 0; i < count; i++, f++) {
         if (strcmp(f->precision, precision)) continue;
         rates[bench.count] = f->product_rate;
-        bench.results[bench.count++] = (BenchResult){.method = f->method,
-                                                     .label = encoding_find(f->method)->label,
-                                                     .length = f->length,
-                                                     .train = strcmp(f->phase, "train") == 0,
-                                                     .rate = f->tokens_rate,
-                                                     .rate_low = f->tokens_low,
-                                                     .rate_high = f->tokens_high,
-                                                     .flops = f->flops_rate,
-                                                     .share = f->share,
-                                                     .ratio = f->ratio.median,
-                                                     .ratio_low = f->ratio.low,
-                                                     .ratio_high = f->ratio.high,
-                                                     .bytes = (int64_t)f->bytes};
+        bench.results[bench.count++] = f->result;
     }
-    bench.gemm_rate = quantile(rates, bench.count, 0.5);
+    bench.gemm_rate = stats_median(rates, bench.count, arena);
     return bench_results_write(store, &bench, err);
 }
 

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/escape.h"
 #include "base/text.h"
 #include "position/encoding.h"
 #include "data/tokenizers.h"
@@ -123,7 +124,7 @@ static bool read_variant(const OptionReader *reader, const Config *config, Evalu
     if (!options_read(variant, &keys, json, reader->source, reader->arena, reader->err) ||
         !read_changes(reader, &position, &attention, config, json, path))
         return false;
-    if (!*variant->name || text_characters(variant->name) > NAME_SIZE)
+    if (!*variant->name || escape_width(variant->name) > NAME_SIZE)
         return options_refuse(reader, json_get(json, "name"), arena_format(reader->arena, "%s.name", path),
                               "1 to 64 characters");
     const Model *model =
@@ -172,12 +173,12 @@ Model *config_variant(const Config *config, const Model *model, const EvaluateVa
 /* ---- writing ---- */
 
 static Json *train_json(const Config *config, Arena *arena) {
-    Json *json = train_options_json(&config->train, arena), *optimizer = json_new_object(arena);
-    Json *schedule = json_new_object(arena);
-    options_write(optimizer, &config->optimizer, optimizer_fields, optimizer_field_count);
-    options_write(schedule, &config->schedule, optimizer_schedule_fields, optimizer_schedule_field_count);
-    json_set(json, "optimizer", optimizer);
-    json_set(json, "schedule", schedule);
+    Json *json = train_options_json(&config->train, arena);
+    json_set(json, "optimizer",
+             options_json(&config->optimizer, optimizer_fields, optimizer_field_count, arena));
+    json_set(
+        json, "schedule",
+        options_json(&config->schedule, optimizer_schedule_fields, optimizer_schedule_field_count, arena));
     return json;
 }
 
@@ -409,6 +410,20 @@ bool config_gives_positions(const Config *config) {
 
 EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena) {
     return evaluation_config_requests(&config->evaluate, count, arena);
+}
+
+const char *config_database(const Experiment *experiment, const char *given, Arena *arena) {
+    return given ? given : arena_format(arena, "%s.db", experiment->directory);
+}
+
+bool config_find_database(const char *word, const char **database, const char **experiment, Arena *arena,
+                          Error *err) {
+    bool config = !strcmp(word + text_stem(word), ".json");
+    const Experiment *read = config ? config_read(word, NULL, arena, err) : NULL;
+    if (config && !read) return false;
+    *database = read ? config_database(read, *database, arena) : word;
+    if (read) *experiment = read->name;
+    return true;
 }
 
 const char *config_method_options(const Encoding *position, Arena *arena) {

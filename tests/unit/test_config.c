@@ -737,6 +737,24 @@ static void test_mutations(void **state) {
     }
 }
 
+/* A word is a database, or a config, whose database is the given one or that of its experiment. */
+static void a_config_has_a_database(void **state) {
+    (void)state;
+    Error err;
+    const char *database = "given.db", *experiment = "chosen";
+    assert_true(config_find_database("a.db", &database, &experiment, arena, &err));
+    assert_string_equal(database, "a.db");
+    assert_string_equal(experiment, "chosen");
+    assert_false(config_find_database("none.json", &database, &experiment, arena, &err));
+    good("", NULL);
+    for (int i = 0; i < 2; i++) {
+        database = i ? "given.db" : NULL;
+        assert_true(config_find_database(path, &database, &experiment, arena, &err));
+        assert_string_equal(database, i ? "given.db" : "results/test.db");
+        assert_string_equal(experiment, "test");
+    }
+}
+
 /* The configs that are part of poslab. */
 static void test_shipped(void **state) {
     (void)state;
@@ -755,14 +773,23 @@ static void test_shipped(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_trained),  cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_requests), cmocka_unit_test(test_variants),
-        cmocka_unit_test(test_sweep),    cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_extends),  cmocka_unit_test(test_all_mistakes),
-        cmocka_unit_test(test_sets),     cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_parse),    cmocka_unit_test(test_mutations),
-        cmocka_unit_test(test_shipped),  cmocka_unit_test(test_long_names),
+        cmocka_unit_test(a_config_has_a_database),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_trained),
+        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_sweep),
+        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_extends),
+        cmocka_unit_test(test_all_mistakes),
+        cmocka_unit_test(test_sets),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_shipped),
+        cmocka_unit_test(test_long_names),
         cmocka_unit_test(test_marks),
     };
     return cmocka_run_group_tests_name("config", tests, setup, teardown);

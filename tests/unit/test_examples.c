@@ -141,21 +141,21 @@ static double loss_when_cut(Model *model, const BatchesSequence *sequences, int 
     return loss;
 }
 
-/* The sum of the losses of one sequence. */
-static double loss_of(const Model *model, BatchesSequence sequence, int length) {
-    Activations *pass = activations_new(model, 1, length, false, arena);
+/* The sum of the losses of one sequence; adds its gradient. */
+static double loss_of(const Model *model, BatchesSequence sequence, int length, float *gradients) {
+    Activations *pass = activations_new(model, 1, length, true, arena);
     float *nll = NEW(arena, length, float);
     double sum = 0;
     transformer_set_rows(pass,
                          (TransformerRows){.targets = &sequence.targets,
                                            .positions = sequence.positions ? &sequence.positions : NULL});
-    transformer_evaluate(model, pass, &sequence.tokens, 1, nll);
+    transformer_train(model, pass, &sequence.tokens, 1, (ActivationsOrigin){0}, 1, nll, gradients);
     for (int t = 0; t < length; t++) sum += nll[t];
     return sum;
 }
 
-/* Rows with very different numbers of targets: an update's loss is the mean over all of them, however it is
- * cut. */
+/* Rows with very different numbers of targets: loss and gradient of an update are means over all of them,
+ * however it is cut. */
 static void scale_does_not_depend_on_the_cut(void **state) {
     (void)state;
     static const char *const tasks[] = {
@@ -171,11 +171,12 @@ static void scale_does_not_depend_on_the_cut(void **state) {
         float *gradients[CUTS];
         int64_t scored = 0;
         if (!model) continue;
+        float *whole = NEW(arena, model->size, float);
         for (int b = 0; b < CUT_ROWS; b++) {
             sequences[b] = batches_sequence(batches, b);
             assert_true((sequences[b].positions != NULL) == (k == 1));
             for (int t = 0; t < length; t++) scored += sequences[b].targets[t] != TASK_IGNORED;
-            sum += loss_of(model, sequences[b], length);
+            sum += loss_of(model, sequences[b], length, whole);
         }
         for (int c = 0; c < CUTS; c++) {
             losses[c] = loss_when_cut(model, sequences, length, c, &gradients[c]);
@@ -184,6 +185,8 @@ static void scale_does_not_depend_on_the_cut(void **state) {
                 assert_float_equal(gradients[c][i], gradients[0][i], 1e-6);
         }
         assert_float_equal(losses[0], sum / (double)scored, 1e-5);
+        for (size_t i = 0; i < model->size; i++)
+            assert_float_equal(gradients[0][i], whole[i] / (float)scored, 1e-6);
     }
 }
 
