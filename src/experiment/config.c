@@ -202,6 +202,13 @@ static void write_point(Config *config, Arena *arena, Arena *scratch) {
     config->trained = json_print(json, arena);
 }
 
+void config_set_from(Config *config, const char *key, Arena *arena) {
+    Arena *scratch = arena_new(0);
+    config->train.from = arena_copy(arena, key);
+    write_point(config, arena, scratch);
+    arena_free(scratch);
+}
+
 /* ---- points and experiments ---- */
 
 /* Whether the position method can be used at this length. */
@@ -228,6 +235,11 @@ static bool check_lengths(const OptionReader *reader, const Config *config) {
                              reader->source, path, config->position.method->name, length);
     }
     return true;
+}
+
+static bool check_frozen(const OptionReader *reader, const Config *config) {
+    Model *model = model_new(&config->model, &config->position, (int)config->train.length, reader->arena);
+    return model_freeze(model, config->train.frozen, reader->source, reader->err);
 }
 
 /* Checks the position method and `until` against the task. */
@@ -277,6 +289,7 @@ static bool read_point(const OptionReader *reader, Config *config, const Json *j
     fine = options_note(reader,
                         model_check(&config->model, &config->position, length, reader->source, reader->err));
     fine &= options_note(reader, check_lengths(reader, config));
+    if (fine && config->train.frozen) fine = options_note(reader, check_frozen(reader, config));
     fine &= options_note(reader, check_task(reader, config));
     fine &= options_note(reader, train_check(&config->train, reader->source, reader->err));
     fine = fine && options_note(reader, read_variants(reader, config,
