@@ -81,7 +81,7 @@ static void subject_allocate(Subject *subject, Model *model, bool train, Arena *
         OptimizerOptions optimizer;
         options_default(&optimizer, optimizer_fields, optimizer_field_count);
         subject->optimizer = optimizer_new(&optimizer, model, arena);
-        subject->step = batch_gradient_new(model, subject->sequences, subject->length, arena);
+        subject->step = batch_gradient_new(model, NULL, subject->sequences, subject->length, arena);
         return;
     }
     subject->pass = NEW(arena, model->threads, Activations *);

@@ -249,8 +249,9 @@ static bool add_batches(Export *export, SafetensorsFile *file, const Corpus *cor
         return error_set(err, EXIT_USAGE, "--batches %lld exceeds %d tokens; lower it",
                          (long long)export->options->batches, EXPORT_MAX_TOKENS);
     int64_t rows = updates * stage->sequences;
-    Batches *batches = batches_of(corpus, length, 1, (uint64_t) export->config->train.seed, stage->index,
-                                  export->config->source, export->arena, err);
+    Batches *batches = batches_of(corpus, length, stage->sequences, export->config->train.cache > 0,
+                                  (uint64_t) export->config->train.seed, stage->index, export->config->source,
+                                  export->arena, err);
     for (int64_t row = 0; batches && row < rows; row++) {
         BatchesSequence sequence = batches_sequence(batches, row);
         const uint16_t *from[] = {sequence.tokens, sequence.targets, sequence.positions};

@@ -229,6 +229,38 @@ static bool check_lengths(const OptionReader *reader, const Config *config) {
     return true;
 }
 
+/* Checks that the data and the method allow the caches of training and of evaluations. */
+static bool check_caches(const OptionReader *reader, const Config *config) {
+    const TrainOptions *train = &config->train;
+    const char *path = train->cache ? "train.cache" : NULL;
+    for (int i = 0; i < config->evaluate.protocol_count && !path; i++) {
+        const EvaluateRequest request = {.protocol = config->evaluate.protocols[i].name};
+        if (evaluate_uses_cache(&request)) path = arena_format(reader->arena, "evaluate.protocols[%d]", i);
+    }
+    if (!path) return true;
+    if (config->data.task)
+        return error_set(reader->err, EXIT_USAGE,
+                         "%s: '%s' is for text: the examples of a task do not follow each other; remove it",
+                         reader->source, path);
+    if (config->position.method->positions)
+        return error_set(
+            reader->err, EXIT_USAGE,
+            "%s: '%s' needs positions that continue from segment to segment, and '%s' chooses those of "
+            "each window; use another method, or remove it",
+            reader->source, path, config->position.method->name);
+    for (int i = 0; i < train_stage_count(train) && train->cache; i++) {
+        long long length = train_stage(train, i).length, cache = train->cache;
+        if (!usable(config, length + cache))
+            return error_set(
+                reader->err, EXIT_USAGE,
+                "%s: 'train.cache': %lld cached rows and %lld of '%s' exceed the limit of '%s'; lower "
+                "it, or raise the limit",
+                reader->source, cache, length, train_stage_path(train, i, reader->arena),
+                config->position.method->name);
+    }
+    return true;
+}
+
 /* Checks the position method and `until` against the task. */
 static bool check_task(const OptionReader *reader, const Config *config) {
     const ExamplesOptions *task = config->data.task;
@@ -277,6 +309,7 @@ static bool read_point(const OptionReader *reader, Config *config, const Json *j
                         model_check(&config->model, &config->position, length, reader->source, reader->err));
     fine &= options_note(reader, check_lengths(reader, config));
     fine &= options_note(reader, check_task(reader, config));
+    fine &= options_note(reader, check_caches(reader, config));
     fine &= options_note(reader, train_check(&config->train, reader->source, reader->err));
     fine = fine && options_note(reader, read_variants(reader, config,
                                                       json_get(json_get(json, "evaluate"), "variants")));

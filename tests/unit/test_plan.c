@@ -443,7 +443,9 @@ static void test_threads(void **state) {
     model->threads = 4; /* each with its own gradients */
     assert_int_equal(four->train_bytes, train_bytes(model, &config->train, &config->optimizer));
     assert_true(four->train_bytes >= one->train_bytes + 3 * model->size * sizeof(float));
-    assert_int_equal(four->evaluate_bytes, evaluate_bytes(model, 16) + model->size * sizeof(float));
+    assert_int_equal(four->evaluate_bytes,
+                     evaluate_bytes(model, &(EvaluateRequest){.length = 16, .stride = 16}) +
+                         model->size * sizeof(float));
     assert_true(four->evaluate_bytes > one->evaluate_bytes);
     assert_true(plan_resident(four) - plan_resident(one) >= (double)(four->train_bytes - one->train_bytes));
     assert_string_equal(one->key, four->key);
