@@ -12,6 +12,7 @@
 #include "sys/threads.h"
 #include "math/hardware.h"
 #include "math/nn_ops.h"
+#include "math/stats.h"
 #include "math/timers.h"
 #include "position/encoding.h"
 #include "model/activations.h"
@@ -20,8 +21,14 @@
 #include "train/optimizer.h"
 #include "store/bench_results.h"
 
+typedef enum Phase { TRAIN, EVALUATE, STRIDED, TOKEN, PHASES } Phase;
+static const char *const phase_names[PHASES] = {"train", "evaluate", "strided", "token"};
+enum { BENCH_TARGETS = 8 }; /* of a measurement of strided and token */
+
 typedef struct Subject { /* a method at one length and precision, in one phase */
     Model *model;
+    Phase phase;
+    Cache cache;         /* of token only */
     BatchGradient *step; /* training only */
     Optimizer *optimizer;
     Activations **pass;      /* evaluation only: [lanes] */
@@ -49,19 +56,6 @@ typedef struct Measurement { /* a row of the result */
     size_t bytes;
 } Measurement;
 
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* The quantile of the numbers at `share`, with linear interpolation. Sorts them. */
-static double quantile(double *values, int count, double share) {
-    qsort(values, (size_t)count, sizeof *values, compare);
-    double source = share * (count - 1);
-    int low = (int)source;
-    return low + 1 < count ? values[low] + (source - low) * (values[low + 1] - values[low]) : values[low];
-}
-
 static bool find_method(const CmdBenchOptions *options, const char *name, int length, Encoding *position,
                         Arena *arena, Error *err) {
     const PositionMethod *method = encoding_require(name, err);
@@ -71,13 +65,16 @@ static bool find_method(const CmdBenchOptions *options, const char *name, int le
                          "bench: '%s' chooses positions for '%s', which this poslab lacks; restore "
                          "methods/%s.c and rebuild",
                          name, method->partner, method->partner);
+    if (method->positions && options->tokens)
+        return error_set(err, EXIT_USAGE, "bench: '%s' has no cache for --protocol token; leave it out",
+                         name);
     return model_check(&options->model, position, length, "bench", err);
 }
 
 /* With a counting arena, only counts the memory. */
-static void subject_allocate(Subject *subject, Model *model, bool train, Arena *arena) {
+static void subject_allocate(Subject *subject, Model *model, Arena *arena) {
     model_allocate(model, arena);
-    if (train) {
+    if (subject->phase == TRAIN) {
         OptimizerOptions optimizer;
         options_default(&optimizer, optimizer_fields, optimizer_field_count);
         subject->optimizer = optimizer_new(&optimizer, model, arena);
@@ -86,8 +83,12 @@ static void subject_allocate(Subject *subject, Model *model, bool train, Arena *
     }
     subject->pass = NEW(arena, model->threads, Activations *);
     subject->nll = NEW(arena, model->threads, float *);
+    bool token = subject->phase == TOKEN;
+    if (token) subject->cache = cache_new(model, 1, subject->length - 1, arena);
+    cache_advance(&subject->cache, subject->cache.capacity);
     for (int lane = 0; lane < model->threads; lane++) {
-        Activations *pass = activations_new(model, subject->of_pass, subject->length, false, arena);
+        Activations *pass = activations_new_cached(model, token ? &subject->cache : NULL, subject->of_pass,
+                                                   token ? 1 : subject->length, false, arena);
         float *nll = NEW(arena, (size_t)subject->of_pass * (size_t)subject->length, float);
         if (subject->pass) subject->pass[lane] = pass, subject->nll[lane] = nll;
     }
@@ -95,32 +96,32 @@ static void subject_allocate(Subject *subject, Model *model, bool train, Arena *
 
 /* Sets the sizes of a subject and counts its memory, without allocating it. */
 static void subject_size(Subject *subject, const CmdBenchOptions *options, const Encoding *position,
-                         int length, int precision, bool train, Arena *arena) {
-    int64_t sequences = options->tokens_per_step / length,
-            in_flight = options->model.max_tokens_in_flight / length;
+                         int length, int precision, Phase phase, Arena *arena) {
+    int64_t sequences = phase < STRIDED ? options->tokens_per_step / length : BENCH_TARGETS,
+            in_flight = phase < STRIDED ? options->model.max_tokens_in_flight / length : 1;
     subject->length = length;
-    int lanes = options->threads * mpi_ranks();
+    subject->phase = phase;
+    int threads = phase < STRIDED ? options->threads : 1, lanes = threads * mpi_ranks();
     subject->sequences = sequences > lanes ? (int)sequences : lanes;
     subject->of_pass = in_flight < 1                    ? 1
                        : in_flight < subject->sequences ? (int)in_flight
                                                         : subject->sequences;
     subject->model = model_new(&options->model, position, length, arena);
     subject->model->precision = precision;
-    subject->model->threads = options->threads;
+    subject->model->threads = threads;
     Arena *count = arena_new_counting();
     Model counted = *subject->model;
-    subject_allocate(
-        &(Subject){.sequences = subject->sequences, .of_pass = subject->of_pass, .length = length}, &counted,
-        train, count);
+    Subject same = *subject;
+    subject_allocate(&same, &counted, count);
     subject->bytes = arena_peak(count);
     arena_free(count);
 }
 
-static void subject_make(Subject *subject, const CmdBenchOptions *options, bool train, Arena *arena) {
-    subject_allocate(subject, subject->model, train, arena);
+static void subject_make(Subject *subject, const CmdBenchOptions *options, Arena *arena) {
+    subject_allocate(subject, subject->model, arena);
     model_init(subject->model, 1);
-    subject->tokens =
-        train ? batch_gradient_tokens(subject->step) : NEW(arena, subject->sequences, const uint16_t *);
+    subject->tokens = subject->step ? batch_gradient_tokens(subject->step)
+                                    : NEW(arena, subject->sequences, const uint16_t *);
     size_t length = (size_t)subject->length, total = (size_t)subject->sequences * length + 1;
     uint16_t *stream = NEW(arena, total, uint16_t);
     Random rng = random_stream(1, "bench", "tokens");
@@ -154,19 +155,25 @@ static void subject_run(Subject *subject) {
     }
 }
 
+static int compare(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
 /* Median and quartiles of over / under, round by round; of `over` alone if `under` is NULL. */
 static Spread spread(const double *over, const double *under, int rounds, Arena *arena) {
     double *ratios = NEW(arena, rounds, double);
     for (int r = 0; r < rounds; r++) ratios[r] = over[r] / (under ? under[r] : 1);
-    double median = quantile(ratios, rounds, 0.5);
-    return (Spread){median, quantile(ratios, rounds, 0.25), quantile(ratios, rounds, 0.75)};
+    qsort(ratios, (size_t)rounds, sizeof *ratios, compare);
+    return (Spread){stats_quantile(ratios, rounds, 0.5), stats_quantile(ratios, rounds, 0.25),
+                    stats_quantile(ratios, rounds, 0.75)};
 }
 
 static Measurement figure(const Subject *subject, const Subject *first, const CmdBenchOptions *options,
                           Arena *arena) {
     int rounds = options->rounds;
-    double tokens = (double)subject->sequences * subject->length;
-    Measurement f = {.phase = subject->step ? "train" : "evaluate",
+    double tokens = (double)subject->sequences * (subject->phase < STRIDED ? subject->length : 1), flops;
+    Measurement f = {.phase = phase_names[subject->phase],
                      .method = subject->model->position.method->name,
                      .precision = precision_names[subject->model->precision],
                      .length = subject->length,
@@ -178,8 +185,11 @@ static Measurement figure(const Subject *subject, const Subject *first, const Cm
     f.tokens_rate = tokens / seconds.median;
     f.tokens_low = tokens / seconds.high;
     f.tokens_high = tokens / seconds.low;
-    f.flops_rate = f.tokens_rate * model_flops(&options->model, subject->length, subject->step);
-    f.share = f.flops_rate / (f.product_rate * options->threads * mpi_ranks());
+    flops = model_flops(&options->model, subject->phase == TOKEN ? 1 : subject->length, subject->step);
+    if (subject->phase == STRIDED) flops *= subject->length;
+    if (subject->phase == TOKEN) flops += model_cache_flops(&options->model, 1, subject->length - 1, false);
+    f.flops_rate = f.tokens_rate * flops;
+    f.share = f.flops_rate / (f.product_rate * subject->model->threads * mpi_ranks());
     f.matrix = spread(subject->share[TIMERS_MATRIX], NULL, rounds, arena).median;
     f.attention = spread(subject->share[TIMERS_ATTENTION], NULL, rounds, arena).median;
     f.rest = 1 - f.matrix - f.attention;
@@ -223,7 +233,7 @@ static void take_turns(Subject *subjects, int count, int rounds) {
 }
 
 /* Measures all methods in one phase, and writes their figures in the order length, precision, method. */
-static bool measure(const CmdBenchOptions *options, const char *const *names, int methods, bool train,
+static bool measure(const CmdBenchOptions *options, const char *const *names, int methods, Phase phase,
                     Measurement *figures, Error *err) {
     Arena *arena = arena_new(0);
     int count = options->length_count * options->precision_count * methods, reference = 0;
@@ -236,7 +246,7 @@ static bool measure(const CmdBenchOptions *options, const char *const *names, in
             length = options->lengths[s / methods / options->precision_count];
         Encoding position;
         ok = find_method(options, name, length, &position, arena, err);
-        if (ok) subject_size(&subjects[s], options, &position, length, options->precisions[p], train, arena);
+        if (ok) subject_size(&subjects[s], options, &position, length, options->precisions[p], phase, arena);
         if (strcmp(name, options->reference) == 0) reference = s % methods;
         bytes += (double)subjects[s].bytes;
     }
@@ -246,7 +256,7 @@ static bool measure(const CmdBenchOptions *options, const char *const *names, in
             "bench: all methods at all lengths together need %s, the machine has %s; reduce --methods or "
             "--lengths",
             text_bytes(bytes, arena), text_bytes(machine, arena));
-    for (int s = 0; ok && s < count; s++) subject_make(&subjects[s], options, train, arena);
+    for (int s = 0; ok && s < count; s++) subject_make(&subjects[s], options, arena);
     for (int s = 0; s < count; s++) subjects[s].reference = &subjects[s - s % methods + reference];
     if (ok) take_turns(subjects, count, options->rounds);
     for (int s = 0; ok && s < count; s++) {
@@ -338,6 +348,7 @@ static bool print(const Measurement *f, int count, const CmdBenchOptions *option
     own[SHOWN].head = arena_format(arena, "time over %s", options->reference);
     if (options->precision_count > 1)
         own[SPEEDUP].head = arena_format(arena, "speed over %s", precision_names[options->precisions[0]]);
+    if (options->tokens) own[SPEEDUP].head = "speed over strided";
     Table *table = table_new(machine_text(arena), own, COLUMNS, arena);
     for (int i = 0; i < count; i++) put_measurement(table_row(table), &f[i], options, arena);
     if (options->format != TABLE_AS_JSON) return table_print_one(table, options->format, out, err);
@@ -381,7 +392,7 @@ static bool store_precision(const Measurement *f, int count, const char *precisi
                                                      .ratio_high = f->ratio.high,
                                                      .bytes = (int64_t)f->bytes};
     }
-    bench.gemm_rate = quantile(rates, bench.count, 0.5);
+    bench.gemm_rate = stats_median(rates, bench.count, arena);
     return bench_results_write(store, &bench, err);
 }
 
@@ -399,7 +410,8 @@ bool cmd_bench_run(const CmdBenchOptions *options, FILE *out, Error *err) {
     int count = 0, figures = 0;
     for (int m = 0; !options->methods && m < encoding_method_count; m++) {
         const PositionMethod *method = encoding_methods[m]; /* without its partner it cannot run */
-        if (!method->positions || encoding_find(method->partner)) names[count++] = method->name;
+        bool runs = method->positions ? encoding_find(method->partner) && !options->tokens : true;
+        if (runs) names[count++] = method->name;
     }
     for (int m = 0; options->methods && options->methods[m] && count < 63; m++)
         names[count++] = options->methods[m];
@@ -410,16 +422,23 @@ bool cmd_bench_run(const CmdBenchOptions *options, FILE *out, Error *err) {
                        mpi_ranks());
     for (int m = 0; m < count; m++) present = present || strcmp(names[m], options->reference) == 0;
     if (!present) names[count++] = options->reference;
+    if (ok && store && options->tokens)
+        ok = error_set(err, EXIT_USAGE, "bench: results of --protocol token are not stored; leave out --db");
     for (int p = 0; ok && p < options->precision_count; p++)
         ok = precision_check(options->precisions[p], "bench", "--precision", err);
     Measurement *table =
         NEW(arena, 2 * options->length_count * count * options->precision_count, Measurement);
-    for (int phase = 0; ok && phase < 2; phase++) {
-        bool train = phase == 0;
-        if (!(train ? options->train : options->evaluate)) continue;
-        ok = measure(options, names, count, train, table + figures, err);
-        figures += options->length_count * count * options->precision_count;
+    int of_phase = options->length_count * count * options->precision_count;
+    for (int phase = 0; ok && phase < PHASES; phase++) {
+        if (!(phase == TRAIN ? options->train : phase == EVALUATE ? options->evaluate : options->tokens))
+            continue;
+        ok = measure(options, names, count, phase, table + figures, err);
+        figures += of_phase;
     }
+    for (Measurement *f = table + of_phase, *of = table; ok && options->tokens && f < table + figures;
+         f++, of++)
+        f->speedup = (Spread){f->tokens_rate / of->tokens_rate, f->tokens_low / of->tokens_high,
+                              f->tokens_high / of->tokens_low};
     if (mpi_rank() > 0)
         figures = 0; /* rank 0 reports */
     else

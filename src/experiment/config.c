@@ -221,44 +221,36 @@ static bool check_lengths(const OptionReader *reader, const Config *config) {
                              "%s: '%s' must be at least %lld for the longest example of '%s' at size %lld, "
                              "got %d; raise it, or lower 'data.task.size'",
                              reader->source, path, needed, task->task->name, (long long)task->high, length);
-        if (i < config->train.stage_count && !usable(config, length))
+        long long seen = length + config->train.cache;
+        if ((i < config->train.stage_count || config->train.cache) && !usable(config, seen))
             return error_set(reader->err, EXIT_USAGE,
-                             "%s: '%s' exceeds the limit of '%s', got %d; lower it, or raise the limit",
-                             reader->source, path, config->position.method->name, length);
+                             "%s: '%s'%s exceeds the limit of '%s', got %lld; lower it, or raise the limit",
+                             reader->source, path, config->train.cache ? " with 'train.cache'" : "",
+                             config->position.method->name, seen);
     }
     return true;
 }
 
-/* Checks that the data and the method allow the caches of training and of evaluations. */
+/* The path of the first cache in the config: of training, or of a protocol; NULL: there is none. */
+static const char *cache_path(const OptionReader *reader, const Config *config) {
+    for (int i = -1; i < config->evaluate.protocol_count; i++) {
+        const EvaluateRequest request = {.protocol = i < 0 ? 0 : config->evaluate.protocols[i].name};
+        if (i < 0 && config->train.cache) return "train.cache";
+        if (evaluate_uses_cache(&request)) return arena_format(reader->arena, "evaluate.protocols[%d]", i);
+    }
+    return NULL;
+}
+
+/* Checks the caches of training and of evaluations against the data and the position method. */
 static bool check_caches(const OptionReader *reader, const Config *config) {
-    const TrainOptions *train = &config->train;
-    const char *path = train->cache ? "train.cache" : NULL;
-    for (int i = 0; i < config->evaluate.protocol_count && !path; i++) {
-        const EvaluateRequest request = {.protocol = config->evaluate.protocols[i].name};
-        if (evaluate_uses_cache(&request)) path = arena_format(reader->arena, "evaluate.protocols[%d]", i);
-    }
-    if (!path) return true;
-    if (config->data.task)
-        return error_set(reader->err, EXIT_USAGE,
-                         "%s: '%s' is for text: the examples of a task do not follow each other; remove it",
-                         reader->source, path);
-    if (config->position.method->positions)
-        return error_set(
-            reader->err, EXIT_USAGE,
-            "%s: '%s' needs positions that continue from segment to segment, and '%s' chooses those of "
-            "each window; use another method, or remove it",
-            reader->source, path, config->position.method->name);
-    for (int i = 0; i < train_stage_count(train) && train->cache; i++) {
-        long long length = train_stage(train, i).length, cache = train->cache;
-        if (!usable(config, length + cache))
-            return error_set(
-                reader->err, EXIT_USAGE,
-                "%s: 'train.cache': %lld cached rows and %lld of '%s' exceed the limit of '%s'; lower "
-                "it, or raise the limit",
-                reader->source, cache, length, train_stage_path(train, i, reader->arena),
-                config->position.method->name);
-    }
-    return true;
+    const char *path = cache_path(reader, config);
+    if (!path || (!config->data.task && !config->position.partner)) return true;
+    const char *reason = config->data.task ? "examples of a task do"
+                                           : arena_format(reader->arena, "those with positions of '%s' do",
+                                                          config->position.method->name);
+    return error_set(reader->err, EXIT_USAGE,
+                     "%s: '%s' needs segments that continue each other; %s not; remove it", reader->source,
+                     path, reason);
 }
 
 /* Checks the position method and `until` against the task. */

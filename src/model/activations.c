@@ -39,7 +39,7 @@ Activations *activations_new_cached(const Model *model, const Cache *cache, int 
     p.cached = cache ? cache->count : 0;
     p.keys = p.cached + length;
     size_t seen = (size_t)sequences * (size_t)p.keys;
-    p.chunk = rows < ACTIVATIONS_CHUNK_ROWS ? (int)rows : ACTIVATIONS_CHUNK_ROWS;
+    p.chunk = seen < ACTIVATIONS_CHUNK_ROWS ? (int)seen : ACTIVATIONS_CHUNK_ROWS;
     int fit = ACTIVATIONS_LOGITS / (int)options->vocabulary;
     p.logits_rows = fit < 32 ? 32 : fit > ACTIVATIONS_CHUNK_ROWS ? ACTIVATIONS_CHUNK_ROWS : fit;
     if ((size_t)p.logits_rows > rows) p.logits_rows = (int)rows;
