@@ -49,7 +49,7 @@ TWICE    := $(filter $(notdir $(METHODS)),$(notdir $(OWN)))
 $(if $(TWICE),$(error $(METHODS_DIR)/$(firstword $(TWICE)): methods/ has a method of this name; rename the file and its .name))
 endif
 ALL_METHODS := $(sort $(basename $(notdir $(METHODS) $(OWN))))
-GENERATED = registry tasks page loader
+GENERATED = registry tasks page loader completions
 OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/src/%.o) $(METHODS:methods/%.c=$(BUILD)/methods/%.o) \
             $(OWN:$(METHODS_DIR)/%.c=$(BUILD)/own/%.o) $(GENERATED:%=$(BUILD)/%.o)
 LIBRARY   = $(filter-out $(BUILD)/src/cli/main.o,$(OBJECTS))
@@ -166,7 +166,11 @@ $(BUILD)/page.c: src/report/page.css src/report/page.js Makefile | $(BUILD)/src
 	$(call keep,echo '#include "report/page.h"'; \
 	    $(call embed,page_style,src/report/page.css,\\n); $(call embed,page_script,src/report/page.js,\\n))
 $(BUILD)/loader.c: src/cli/loader.py.in Makefile | $(BUILD)/src
-	$(call keep,echo '#include "cli/cmd_export.h"'; $(call embed,cmd_export_loader,src/cli/loader.py.in))
+	$(call keep,echo '#include "cli/arguments.h"'; $(call embed,cmd_export_loader,src/cli/loader.py.in))
+$(BUILD)/completions.c: $(addprefix src/cli/completion.,bash zsh fish) Makefile | $(BUILD)/src
+	$(call keep,echo '#include "cli/arguments.h"'; \
+	    $(call embed,completion_bash,src/cli/completion.bash); $(call embed,completion_zsh,src/cli/completion.zsh); \
+	    $(call embed,completion_fish,src/cli/completion.fish))
 
 # The revision and the hash of the shared sources are defined only for the file that returns them, so that a commit
 # recompiles little.

@@ -34,11 +34,10 @@ static bool check(const PositionShape *shape, const void *opaque, Error *err) {
 
 static double frequency(const PositionContext *context, int pair) {
     const Options *options = context->options;
-    double w = rotary_frequency(context, pair), s = rotary_factor(context), turns = rotary_turns(context, w);
-    if (turns > options->high) return w;
-    if (turns < options->low) return w / s;
-    double a = (turns - options->low) / (options->high - options->low);
-    return w * (1 - (1 - a) * (1 - 1 / s));
+    double w = rotary_frequency(context, pair), turns = rotary_turns(context, w);
+    if (turns < options->low) return w / rotary_factor(context);
+    double a = rotary_ramp(turns - options->low, options->high - options->low);
+    return rotary_blend(context, pair, 1 - a);
 }
 
 const PositionMethod method_llama3 = {

@@ -20,6 +20,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef enum Preset { PRESET_GEOMETRIC, PRESET_UNIFORM } Preset;
 static const char *const presets[] = {"geometric", "uniform", NULL};
@@ -44,33 +45,41 @@ static const OptionField fields[] = {
      .help = "queries and keys after the first are scaled by this; 0: by sqrt(1 + ln s / ln L)"},
 };
 
-/* Reads lambda_0.. of the option into values[count], or only checks it (NULL). False: not `count` numbers
- * >= 1. */
-static bool read_factors(double *values, const char *text, int count) {
+/* Whether the option has `count` numbers from 1 on. */
+static bool has_factors(const char *text, int count) {
     for (int i = 0; i < count; i++) {
         char *end;
         double value = strtod(text, &end);
         if (end == text || !(value >= 1) || !(value <= 1e6) || *end != (i + 1 < count ? ',' : 0))
             return false;
-        if (values) values[i] = value;
         text = end + 1;
     }
     return count > 0;
 }
 
-/* lambda_i for the factor s, where no numbers are given. */
-static double preset(const Options *options, int n, int i, double s) {
-    return options->preset == PRESET_UNIFORM || n == 2 ? s : pow(s, 2.0 * i / (n - 2));
-}
-
 static bool check(const PositionShape *shape, const void *opaque, Error *err) {
     const Options *options = opaque;
     int half = rotary_size(shape, options) / 2;
-    if (*options->factors && half > 0 && !read_factors(NULL, options->factors, half))
+    if (*options->factors && half > 0 && !has_factors(options->factors, half))
         return error_set(err, EXIT_USAGE,
                          "needs 'factors' to be %d numbers from 1 on, as \"1,1.5\", got \"%s\"", half,
                          options->factors);
     return rotary_check(shape, options, err);
+}
+
+/* l_i */
+static double divisor(const PositionContext *context, int pair, double s) {
+    const Options *options = context->options;
+    const char *factors = options->factors;
+    int n = rotary_size(context->shape, options);
+    if (s <= 1) return 1;
+    for (int i = 0; *factors && i < pair; i++) factors = strchr(factors, ',') + 1;
+    if (*factors) return strtod(factors, NULL);
+    return options->preset == PRESET_UNIFORM || n == 2 ? s : pow(s, 2.0 * pair / (n - 2));
+}
+
+static double frequency(const PositionContext *context, int pair) {
+    return rotary_frequency(context, pair) / divisor(context, pair, rotary_factor(context));
 }
 
 static double amplitude(const PositionShape *shape, const Options *options, double s) {
@@ -78,28 +87,15 @@ static double amplitude(const PositionShape *shape, const Options *options, doub
     return options->attention > 0 ? options->attention : sqrt(1 + log(s) / log(fmax(shape->train_length, 2)));
 }
 
-/* A table of rotary_set_angle, from n0 on with the attention factor. */
 static void *prepare(const PositionShape *shape, const void *opaque, int length, const double *positions,
                      Arena *arena) {
     const Options *options = opaque;
-    int n = rotary_size(shape, options), half = n / 2;
-    float *table = NEW(arena, (size_t)length * n, float);
-    double *given = NEW(arena, *options->factors ? half : 0, double);
-    if (!table) return NULL;
     PositionContext context = {.shape = shape, .options = options, .length = length};
-    double s = rotary_factor(&context);
-    double scale = amplitude(shape, options, s);
-    if (*options->factors) read_factors(given, options->factors, half);
-    for (int i = 0; i < half; i++) {
-        double whole = rotary_frequency(&context, i), divisor = 1;
-        if (s > 1) divisor = *options->factors ? given[i] : preset(options, n, i, s);
-        for (int t = 0; t < length; t++) {
-            double position = position_at(positions, t);
-            bool first = position < (double)options->unscaled;
-            double angle = position * (first ? whole : whole / divisor);
-            rotary_set_angle(table, length, n, t, i, angle, first ? 1 : scale);
-        }
-    }
+    double first = (double)options->unscaled, m = amplitude(shape, options, rotary_factor(&context));
+    float *table = NEW(arena, (size_t)length * rotary_size(shape, options), float);
+    if (!table) return NULL;
+    rotary_fill(table, &context, positions, rotary_frequency, 1, -INFINITY, first);
+    rotary_fill(table, &context, positions, frequency, m, first, INFINITY);
     return table;
 }
 

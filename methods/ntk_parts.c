@@ -16,10 +16,9 @@ static const OptionField fields[] = {ROTARY_RAMP_FIELDS};
 
 static double frequency(const PositionContext *context, int pair) {
     const RotaryRamp *options = context->options;
-    double w = rotary_frequency(context, pair), s = rotary_factor(context);
-    double g =
-        rotary_ramp(options->beta_fast - rotary_turns(context, w), options->beta_fast - options->beta_slow);
-    return w * (1 - g * (1 - 1 / s));
+    double turns = rotary_turns(context, rotary_frequency(context, pair));
+    double g = rotary_ramp(options->beta_fast - turns, options->beta_fast - options->beta_slow);
+    return rotary_blend(context, pair, g);
 }
 
 const PositionMethod method_ntk_parts = {

@@ -13,7 +13,6 @@
  */
 #include "position/position.h"
 
-#include <math.h>
 #include <string.h>
 
 typedef struct Options {
@@ -31,20 +30,10 @@ static bool check(const PositionShape *shape, const void *options, Error *err) {
     return error_set(err, EXIT_USAGE, "needs an even 'model.width' of at least 4, got %d", shape->width);
 }
 
-/* table[T,C] */
 static void *prepare(const PositionShape *shape, const void *options, int length, const double *positions,
                      Arena *arena) {
-    int width = shape->width, half = width / 2;
-    float *table = NEW(arena, (size_t)length * width, float);
-    for (int i = 0; table && i < half; i++) {
-        double frequency = pow(((const Options *)options)->base, -i / (half - 1.0));
-        for (int t = 0; t < length; t++) {
-            double angle = (position_at(positions, t) + 2) * frequency;
-            table[(size_t)t * width + i] = (float)sin(angle);
-            table[(size_t)t * width + half + i] = (float)cos(angle);
-        }
-    }
-    return table;
+    const PositionSinusoids kind = {((const Options *)options)->base, shape->width / 2 - 1, .first = 2};
+    return position_sinusoids(&kind, shape->width, length, positions, arena);
 }
 
 static void input(const PositionContext *context, float *p) {

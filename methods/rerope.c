@@ -52,33 +52,18 @@ static void *prepare(const PositionShape *shape, const void *opaque, int length,
                      Arena *arena) {
     const Options *options = opaque;
     int n = shape->head_dim;
-    size_t size = (size_t)length * n;
-    float *tables = NEW(arena, 2 * size, float);
-    for (int i = 0; tables && i < n / 2; i++) {
-        double frequency = pow(options->base, -2.0 * i / n), far = horizon(shape, options) * frequency;
+    RotaryTables *tables = rotary_tables(2, length, n, options->pairs, arena);
+    if (!tables) return NULL;
+    float *near = tables->tables, *far = near + (size_t)length * n;
+    tables->of[POS_QUERY] = tables->of[POS_KEY] = 1, tables->of[POS_QUERY_FAR] = 2;
+    for (int i = 0; i < n / 2; i++) {
+        double frequency = pow(options->base, -2.0 * i / n), angle = horizon(shape, options) * frequency;
         for (int t = 0; t < length; t++) {
-            rotary_set_angle(tables, length, n, t, i, position_at(positions, t) * frequency, 1);
-            rotary_set_angle(tables + size, length, n, t, i, far, 1);
+            rotary_set_angle(near, length, n, t, i, position_at(positions, t) * frequency, 1);
+            rotary_set_angle(far, length, n, t, i, angle, 1);
         }
     }
     return tables;
-}
-
-static void turn(const PositionContext *context, PositionRole role, float *x, int stride, float direction) {
-    const Options *options = context->options;
-    int n = context->shape->head_dim, length = context->length;
-    const float *table = (const float *)context->tables + (role == POS_QUERY_FAR ? (size_t)length * n : 0);
-    if (role != POS_KEY_FAR) rotary_apply(x, stride, table, length, n, options->pairs, direction);
-}
-
-static void transform(const PositionContext *context, PositionRole role, float *x, int stride) {
-    turn(context, role, x, stride, 1);
-}
-
-static void transform_backward(const PositionContext *context, PositionRole role, const float *x, float *dx,
-                               int stride) {
-    (void)x;
-    turn(context, role, dx, stride, -1);
 }
 
 const PositionMethod method_rerope = {
@@ -89,7 +74,7 @@ const PositionMethod method_rerope = {
     POSITION_OPTIONS(Options, fields),
     .check = check,
     .prepare = prepare,
-    .transform = transform,
-    .transform_backward = transform_backward,
+    .transform = rotary_rotate_role,
+    .transform_backward = rotary_rotate_role_backward,
     .horizon = horizon,
 };

@@ -43,18 +43,8 @@ static void init(const PositionContext *context, int index, float *value, Random
 static void *prepare(const PositionShape *shape, const void *opaque, int length, const double *positions,
                      Arena *arena) {
     const Options *options = opaque;
-    int width = shape->width, half = width / 2;
-    float *table = NEW(arena, (size_t)length * width, float);
-    if (!table) return NULL;
-    for (int i = 0; i < half; i++) {
-        double frequency = pow(options->base, -(double)i / half);
-        for (int t = 0; t < length; t++) {
-            double angle = position_at(positions, t) * frequency;
-            table[(size_t)t * width + i] = (float)sin(angle);
-            table[(size_t)t * width + half + i] = (float)cos(angle);
-        }
-    }
-    return table;
+    const PositionSinusoids kind = {options->base, shape->width / 2};
+    return position_sinusoids(&kind, shape->width, length, positions, arena);
 }
 
 static void embed(const PositionContext *context, float *x) {

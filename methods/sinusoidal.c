@@ -14,8 +14,6 @@
  */
 #include "position/position.h"
 
-#include <math.h>
-
 typedef enum Layout { LAYOUT_FAIRSEQ, LAYOUT_ORIGINAL } Layout;
 static const char *const layouts[] = {"fairseq", "original", NULL};
 
@@ -41,20 +39,11 @@ static bool check(const PositionShape *shape, const void *options, Error *err) {
 static void *prepare(const PositionShape *shape, const void *opaque, int length, const double *positions,
                      Arena *arena) {
     const Options *options = opaque;
-    int width = shape->width, half = width / 2;
-    float *table = NEW(arena, (size_t)length * width, float);
-    if (!table) return NULL;
-    for (int i = 0; i < half; i++) {
-        bool fairseq = options->layout == LAYOUT_FAIRSEQ;
-        double frequency = pow(options->base, fairseq ? -i / (half - 1.0) : -2.0 * i / width);
-        int sine = fairseq ? i : 2 * i, cosine = fairseq ? half + i : 2 * i + 1;
-        for (int t = 0; t < length; t++) {
-            double angle = (position_at(positions, t) + (fairseq ? 2 : 0)) * frequency;
-            table[(size_t)t * width + sine] = (float)sin(angle);
-            table[(size_t)t * width + cosine] = (float)cos(angle);
-        }
-    }
-    return table;
+    int half = shape->width / 2;
+    const PositionSinusoids original = {options->base, half, .alternating = true},
+                            fairseq = {options->base, half - 1, .first = 2};
+    return position_sinusoids(options->layout == LAYOUT_FAIRSEQ ? &fairseq : &original, shape->width, length,
+                              positions, arena);
 }
 
 static void embed(const PositionContext *context, float *x) {

@@ -28,55 +28,36 @@ static const OptionField fields[] = {
      .help = "the factor of the fastest pair is gamma / (1 + gamma)"},
 };
 
-static double middle(const PositionShape *shape) {
-    return floor(shape->train_length / 2.0);
-}
-
 static int limit(const PositionShape *shape, const void *opaque) {
     const Options *options = opaque;
-    double fastest =
-        log((1 + options->gamma) / options->gamma) / options->scale_base; /* ln of the growth per position */
-    return (int)fmin(middle(shape) + 15 * log(10) / fastest, 1 << 30);
+    double growth =
+        log((1 + options->gamma) / options->gamma) / options->scale_base; /* of the fastest pair */
+    return (int)fmin(shape->train_length / 2 + 15 * log(10) / growth, 1 << 30);
 }
 
-/* Makes cosines[T,n/2] and sines[T,n/2] for queries, scaled up; then the same for keys, scaled down. */
+/* Makes a table for queries, scaled up, and one for keys, scaled down. */
 static void *prepare(const PositionShape *shape, const void *opaque, int length, const double *positions,
                      Arena *arena) {
     const Options *options = opaque;
     PositionContext context = {.shape = shape, .options = options, .length = length};
     int n = rotary_size(shape, options), half = n / 2;
     size_t size = (size_t)length * half;
-    float *tables = NEW(arena, 4 * size, float);
+    RotaryTables *tables = rotary_tables(2, length, n, options->rotation.pairs, arena);
     if (!tables) return NULL;
+    float *up = tables->tables, *down = up + 2 * size;
+    tables->of[POS_QUERY] = 1, tables->of[POS_KEY] = 2;
     for (int i = 0; i < half; i++) {
         double frequency = rotary_frequency(&context, i);
         double growth = log((2 * i + options->gamma * n) / (n + options->gamma * n)) / options->scale_base;
         for (int t = 0; t < length; t++) {
             double position = position_at(positions, t), angle = position * frequency;
-            double scale = exp(growth * (position - middle(shape)));
-            float *at = tables + (size_t)t * half + i;
-            at[0] = (float)(scale * cos(angle)), at[size] = (float)(scale * sin(angle));
-            at[2 * size] = (float)(cos(angle) / scale), at[3 * size] = (float)(sin(angle) / scale);
+            double scale = exp(growth * (position - shape->train_length / 2));
+            float *query = up + (size_t)t * half + i, *key = down + (size_t)t * half + i;
+            query[0] = (float)(scale * cos(angle)), query[size] = (float)(scale * sin(angle));
+            key[0] = (float)(cos(angle) / scale), key[size] = (float)(sin(angle) / scale);
         }
     }
     return tables;
-}
-
-static void turn(const PositionContext *context, PositionRole role, float *x, int stride, float direction) {
-    const Options *options = context->options;
-    int n = rotary_size(context->shape, options), length = context->length;
-    const float *table = (const float *)context->tables + (role == POS_KEY ? (size_t)length * n : 0);
-    rotary_apply(x, stride, table, length, n, options->rotation.pairs, direction);
-}
-
-static void transform(const PositionContext *context, PositionRole role, float *x, int stride) {
-    turn(context, role, x, stride, 1);
-}
-
-static void transform_backward(const PositionContext *context, PositionRole role, const float *x, float *dx,
-                               int stride) {
-    (void)x;
-    turn(context, role, dx, stride, -1);
 }
 
 const PositionMethod method_xpos = {
@@ -88,6 +69,6 @@ const PositionMethod method_xpos = {
     .check = rotary_check,
     .limit = limit,
     .prepare = prepare,
-    .transform = transform,
-    .transform_backward = transform_backward,
+    .transform = rotary_rotate_role,
+    .transform_backward = rotary_rotate_role_backward,
 };

@@ -41,8 +41,7 @@ static double frequency(const PositionContext *context, int pair) {
     int last = rotary_size(context->shape, ramp) - 1;
     double low = fmax(floor(pair_of(context, ramp->beta_fast)), 0);
     double high = fmax(fmin(ceil(pair_of(context, ramp->beta_slow)), last), low);
-    double g = rotary_ramp(pair - low, high - low), s = rotary_factor(context);
-    return rotary_frequency(context, pair) * (1 - g * (1 - 1 / s));
+    return rotary_blend(context, pair, rotary_ramp(pair - low, high - low));
 }
 
 static double amplitude(const PositionContext *context) {

@@ -126,17 +126,11 @@ const AnalysisKind analysis_claim_points = {
 
 /* --- the list --- */
 
-/* clang-format off */
-#define ANALYSES(X) \
-    X(curves, "curves") X(matrix, "matrix") X(compare, "compare") X(short_long, "short-long") X(cost, "cost") \
-    X(early, "early") X(positions, "positions") X(claims, "claims") X(claim_points, "claim-points") \
-    X(accuracy, "accuracy")
-/* clang-format on */
 #define KIND(SYMBOL, NAME) &analysis_##SYMBOL,
 #define NAME(SYMBOL, NAME) NAME,
 
-static const AnalysisKind *const kinds[] = {ANALYSES(KIND)};
-const char *const analysis_names[] = {ANALYSES(NAME) NULL};
+static const AnalysisKind *const kinds[] = {ANALYSIS_KINDS(KIND)};
+const char *const analysis_names[] = {ANALYSIS_KINDS(NAME) NULL};
 
 static const AnalysisKind *find_kind(const AnalysisOptions *options, Arena *arena, Error *err) {
     int kind = text_index(options->what, analysis_names), rows = 0;

@@ -55,7 +55,7 @@ static bool add_growth(const Judge *judge, const Series *series, const Series *a
         if (cell == base || !in_range(judge->claim, cell->length, series->train_length)) continue;
         if (against && (!other || !other_base)) continue;
         double *logs = NEW(judge->arena, cell->count, double);
-        int count = series_growth_logs(logs, cell, base, other, other_base);
+        int count = series_log_ratios(logs, cell, base, other, other_base);
         add_point(judge, series, against, cell->length, logs, count);
     }
     return true;
@@ -66,7 +66,7 @@ static bool add_growth(const Judge *judge, const Series *series, const Series *a
 static bool add_pair(const Judge *judge, const Series *series, const Series *against, const SeriesCell *cell,
                      const SeriesCell *other, Error *err) {
     double *logs = NEW(judge->arena, cell->count, double);
-    int count = series_log_ratios(logs, cell, other);
+    int count = series_log_ratios(logs, cell, other, NULL, NULL);
     ClaimPoint *point = add_point(judge, series, against, cell->length, logs, count);
     if (!point) return true;
     if (series_train_tokens(series) && series_train_tokens(series) < series_train_tokens(against))
@@ -230,13 +230,6 @@ static bool read_claims(ClaimList *list, const Json *json, const char *source, A
 
 /* --- judging --- */
 
-static bool is_one_of(const char *name, const char *list) {
-    size_t size = strlen(name);
-    for (; *list; list += strcspn(list, ","), list += *list == ',')
-        if (strcspn(list, ",") == size && !strncmp(list, name, size)) return true;
-    return false;
-}
-
 /* A claim about a method with several sets of options is about the default ones if the experiment has them.
  */
 static bool is_meant(const Results *set, const Series *series) {
@@ -265,7 +258,8 @@ static const Series *gain_counterpart(const Judge *judge, const Series *series) 
     const Claim *claim = judge->claim;
     for (int i = 0; i < judge->set->count; i++) {
         const Series *other = &judge->set->items[i];
-        if (*claim->against ? !is_one_of(other->method, claim->against) : strcmp(other->label, series->label))
+        if (*claim->against ? !text_has(claim->against, ',', other->method)
+                            : strcmp(other->label, series->label))
             continue;
         if (has_answers(judge, other, claim->against_where)) return other;
     }
@@ -279,7 +273,8 @@ static void add_gains(const Judge *judge) {
     const Series **ours = NEW(judge->arena, 2 * most, const Series *), **theirs = ours + most;
     for (int i = 0; i < most; i++) {
         const Series *series = ours[count] = &judge->set->items[i];
-        if (!is_one_of(series->method, claim->method) || !has_answers(judge, series, claim->where)) continue;
+        if (!text_has(claim->method, ',', series->method) || !has_answers(judge, series, claim->where))
+            continue;
         count += (theirs[count] = gain_counterpart(judge, series)) != NULL;
     }
     for (int k = 0; count && k < ours[0]->count; k++) {
@@ -300,7 +295,7 @@ static bool add_series(const Judge *judge, const Series *series, Error *err) {
     if (against == ALONE) return quantities[claim->quantity].add(judge, series, NULL, err);
     for (int i = 0; i < set->count; i++) {
         const Series *other = &set->items[i];
-        if (!is_one_of(other->method, claim->against) || !is_meant(set, other)) continue;
+        if (!text_has(claim->against, ',', other->method) || !is_meant(set, other)) continue;
         if (!comparable(series, other, against)) continue;
         if (against == LONGER && !in_range(claim, other->train_length, series->train_length)) continue;
         if (!quantities[claim->quantity].add(judge, series, other, err)) return false;
@@ -344,7 +339,7 @@ static const char *quantity_words(const Judge *judge) {
 static const char *untested_text(const Judge *judge) {
     bool there = false, speed = quantities[judge->claim->quantity].add == add_speed;
     for (int i = 0; i < judge->set->count; i++)
-        there |= is_one_of(judge->set->items[i].method, judge->claim->method);
+        there |= text_has(judge->claim->method, ',', judge->set->items[i].method);
     if (there && speed)
         return "There is no bench that tests it: `poslab bench CONFIG --db DB` measures speeds. Speeds of "
                "runs depend on the other load of the machine.";

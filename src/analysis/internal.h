@@ -36,9 +36,16 @@ struct AnalysisKind {
 
 #define ANALYSIS_COLUMNS(list) .columns = (list), .column_count = COUNT_OF(list)
 
-extern const AnalysisKind analysis_curves, analysis_matrix, analysis_compare, analysis_short_long,
-    analysis_cost, analysis_early, analysis_positions, analysis_claims, analysis_claim_points,
-    analysis_accuracy, analysis_compare_accuracy;
+/* The analyses: the part of a symbol, and the name. */
+/* clang-format off */
+#define ANALYSIS_KINDS(X) \
+    X(curves, "curves") X(matrix, "matrix") X(compare, "compare") X(short_long, "short-long") X(cost, "cost") \
+    X(early, "early") X(positions, "positions") X(claims, "claims") X(claim_points, "claim-points") \
+    X(accuracy, "accuracy")
+#define ANALYSIS_DECLARE(SYMBOL, NAME) extern const AnalysisKind analysis_##SYMBOL;
+ANALYSIS_KINDS(ANALYSIS_DECLARE)
+/* clang-format on */
+extern const AnalysisKind analysis_compare_accuracy;
 
 /* The first columns, with the roles of the method and of the training length. */
 enum { ANALYSIS_EVALUATED = 3, ANALYSIS_TRAIN_LENGTH = 8, ANALYSIS_KEY_COUNT };

@@ -140,10 +140,7 @@ static const ObservationField *find_field(const char *name, Arena *arena, Error 
     for (int i = count; names[i]; i++)
         if (!strcmp(names[i], name)) return config_field(names[i], arena);
     if (!nearest) nearest = options_nearest_name(name, names);
-    if (nearest)
-        error_set(err, EXIT_USAGE, "tables have no field '%s'; did you mean '%s'?", name, nearest);
-    else
-        error_set(err, EXIT_USAGE, "tables have no field '%s'; `poslab table --help` lists them", name);
+    error_unknown(err, nearest, "`poslab table --help` lists them", "tables have no field '%s'", name);
     return NULL;
 }
 
@@ -257,7 +254,7 @@ const ObservationList *observations_list(const Results *set, const ObservationOp
 
 StatsSpread observations_ratio(const Observation *observation, Arena *arena) {
     double *ratios = NEW(arena, observation->cell->count, double);
-    int count = series_log_ratios(ratios, observation->cell, observation->base);
+    int count = series_log_ratios(ratios, observation->cell, observation->base, NULL, NULL);
     for (int i = 0; i < count; i++) ratios[i] = exp(ratios[i]);
     return stats_spread(ratios, count, arena);
 }

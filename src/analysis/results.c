@@ -158,8 +158,7 @@ static bool read_runs(Results *set, const char *const *experiment, Arena *arena,
         query_begin(set->store,
                     "SELECT r.label, p.variant, c.hash, r.train_length, r.seed, r.threads, r.train_tokens,"
                     " r.train_seconds, r.processor_seconds, r.load, coalesce(r.peak_bytes, 0), r.config,"
-                    " r.status = 'done' AND r.train_seconds > 0"
-                    " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+                    " r.status = 'done' AND r.train_seconds > 0" QUERY_RUNS
                     " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ? ORDER BY p.ordinal",
                     experiment);
     while (query_next(query)) {
@@ -325,6 +324,16 @@ bool results_is_first(const Results *set, int index, bool (*same)(const Series *
     for (int i = 0; i < index; i++)
         if (same(&set->items[i], &set->items[index])) return false;
     return true;
+}
+
+int64_t results_longest(const Results *set, const Series *series) {
+    int64_t longest = 0;
+    for (int i = 0; i < set->count; i++) {
+        const Series *other = &set->items[i];
+        for (int k = 0; series_comparable(series, other) && k < other->count; k++)
+            if (other->cells[k].count && other->cells[k].length > longest) longest = other->cells[k].length;
+    }
+    return longest;
 }
 
 /* By its method or its label; settings are not compared. */

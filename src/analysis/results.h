@@ -44,6 +44,10 @@ bool results_sign(Results *set, Arena *arena, Error *err);
 /* Whether no earlier series of the set is `same` as this one. */
 bool results_is_first(const Results *set, int index, bool (*same)(const Series *, const Series *));
 
+/* The longest length with a perplexity among the series that can be compared with this one; 0: none has one.
+ */
+int64_t results_longest(const Results *set, const Series *series);
+
 /* Whether `wanted` is the series' name, its label ("Label [variant]") or, unless it has a variant, its
  * method. */
 bool results_is_called(const Series *series, const char *wanted);

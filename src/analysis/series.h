@@ -168,14 +168,10 @@ bool series_stale(const SeriesCell *cell);
 /* The number of seeds with this outcome. */
 int series_outcomes(const SeriesCell *cell, const char *outcome);
 
-/* ln P / P' of the seeds that are done in both cells, ascending, P' of `base` (may be NULL); returns their
-   number. */
-int series_log_ratios(double *logs, const SeriesCell *cell, const SeriesCell *base);
-
-/* ln P(l) / P(L) of each seed of `cell`, less the same of `other` (if not NULL); returns how many have all.
- */
-int series_growth_logs(double *logs, const SeriesCell *cell, const SeriesCell *base, const SeriesCell *other,
-                       const SeriesCell *other_base);
+/* ln P / P' of the seeds that are done in `cell` and in `base` (P'), ascending, less the same of `other` (if
+   not NULL) and its base; returns how many have all. `base` may be NULL: none has. */
+int series_log_ratios(double *logs, const SeriesCell *cell, const SeriesCell *base, const SeriesCell *other,
+                      const SeriesCell *other_base);
 
 /* Mean loss over the seeds of a cell (may be NULL), nats per token; NAN without seeds. */
 double series_mean_loss(const SeriesCell *cell);

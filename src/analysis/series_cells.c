@@ -29,8 +29,8 @@ int series_outcomes(const SeriesCell *cell, const char *outcome) {
     return count;
 }
 
-int series_growth_logs(double *logs, const SeriesCell *cell, const SeriesCell *base, const SeriesCell *other,
-                       const SeriesCell *other_base) {
+int series_log_ratios(double *logs, const SeriesCell *cell, const SeriesCell *base, const SeriesCell *other,
+                      const SeriesCell *other_base) {
     int count = 0;
     for (int i = 0; i < cell->count; i++) {
         const SeriesSeed *at = series_seed(base, cell->seeds[i].seed);
@@ -38,15 +38,6 @@ int series_growth_logs(double *logs, const SeriesCell *cell, const SeriesCell *b
         const SeriesSeed *their_base = series_seed(other_base, cell->seeds[i].seed);
         if (!at || (other && (!theirs || !their_base))) continue;
         logs[count++] = cell->seeds[i].loss - at->loss - (other ? theirs->loss - their_base->loss : 0);
-    }
-    return count;
-}
-
-int series_log_ratios(double *logs, const SeriesCell *cell, const SeriesCell *base) {
-    int count = 0;
-    for (int i = 0; i < cell->count; i++) {
-        const SeriesSeed *at = series_seed(base, cell->seeds[i].seed);
-        if (at) logs[count++] = cell->seeds[i].loss - at->loss;
     }
     return count;
 }

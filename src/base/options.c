@@ -82,6 +82,35 @@ void options_write(Json *object, const void *options, const OptionField *fields,
     }
 }
 
+Json *options_json(const void *options, const OptionField *fields, int count, Arena *arena) {
+    Json *object = json_new_object(arena);
+    options_write(object, options, fields, count);
+    return object;
+}
+
+Json *options_default_json(const OptionField *field, Arena *arena) {
+    union {
+        int64_t whole;
+        double real;
+        const char *text;
+    } member;
+    OptionField alone = *field;
+    alone.offset = 0;
+    options_default(&member, &alone, 1);
+    return member_json(field, &member, arena);
+}
+
+Json *options_changes(const void *options, const OptionField *fields, int count, Arena *arena) {
+    Json *object = json_new_object(arena);
+    for (int i = 0; i < count; i++) {
+        Json *value = member_json(&fields[i], (const char *)options + fields[i].offset, arena);
+        const Json *standard = options_default_json(&fields[i], arena);
+        if (strcmp(json_print(value, arena), json_print(standard, arena)) != 0)
+            json_set(object, fields[i].key, value);
+    }
+    return object;
+}
+
 /* ---- reading ---- */
 
 /* The object that is read, for errors: "SOURCE: 'PATH.KEY' must be ..., got VALUE". */
@@ -105,9 +134,13 @@ static bool refuse_choice(const Site *site, const Json *json, const OptionField 
                                  near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : ""));
 }
 
+bool options_ranged(const OptionField *field) {
+    return field->low != 0 || field->high != 0;
+}
+
 static bool in_range(const OptionField *field, double number) {
-    bool ranged = field->low != 0 || field->high != 0;
-    return !ranged || (number >= field->low && number <= field->high) || (field->or_zero && number == 0);
+    return !options_ranged(field) || (number >= field->low && number <= field->high) ||
+           (field->or_zero && number == 0);
 }
 
 static bool read_member(void *member, const OptionField *field, const Json *json, const Site *site) {
@@ -317,10 +350,10 @@ static bool refuse_argument(const OptionField *field, const char *text, Arena *a
         near = options_nearest_name(text, field->choices);
     } else if (field->list != OPTION_SINGLE) {
         const char *limit = field->most ? arena_format(arena, "up to %d ", field->most) : "";
-        const char *range = field->low == 0 && field->high == 0
-                                ? ""
-                                : arena_format(arena, " from %s to %s", json_number_text(field->low, low),
-                                               json_number_text(field->high, high));
+        const char *range = options_ranged(field)
+                                ? arena_format(arena, " from %s to %s", json_number_text(field->low, low),
+                                               json_number_text(field->high, high))
+                                : "";
         wanted = arena_format(arena, "%s%ss%s separated by commas", limit, noun, range);
     } else
         wanted = arena_format(arena, "a %s from %s to %s", noun, json_number_text(field->low, low),

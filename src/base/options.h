@@ -109,12 +109,21 @@ bool options_read_section(const OptionReader *reader, void *options, const Optio
 bool options_read_argument(void *options, const OptionField *field, const char *text, Arena *arena,
                            Error *err);
 
+/* Whether the field has a range. */
+bool options_ranged(const OptionField *field);
+
 /* The choices of a field as "a, b or c", each between `quote`s. */
 const char *options_choices_text(const OptionField *field, const char *quote, Arena *arena);
 
 /* Adds every field of *options to `object`, in table order, except `newer` fields that have their
    default. */
 void options_write(Json *object, const void *options, const OptionField *fields, int count);
+
+/* options_json: these fields as a new object. options_changes: those that do not have their default. */
+Json *options_json(const void *options, const OptionField *fields, int count, Arena *arena);
+Json *options_changes(const void *options, const OptionField *fields, int count, Arena *arena);
+
+Json *options_default_json(const OptionField *field, Arena *arena); /* the default of a field */
 
 /* The path of the config key that is usually meant by a word ("lr": "train.optimizer.lr"), or NULL. */
 const char *options_synonym(const char *word);

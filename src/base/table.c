@@ -301,7 +301,7 @@ static void put_text(Escape escape, const char *around, const char *text, int wi
     const char *bar = strchr(around, '|');
     fwrite(around, 1, (size_t)(bar - around), out);
     if (width)
-        table_grid_put_words(text, (int)(bar - around), width, out, arena);
+        table_grid_put_words(text, (int)(bar - around), 0, width, out, arena);
     else
         escape_put(escape, text, out);
     fputs(bar + 1, out);

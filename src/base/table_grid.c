@@ -146,13 +146,16 @@ void table_grid_put(const TableGrid *grid, FILE *out, Arena *arena) {
     }
 }
 
-void table_grid_put_words(const char *text, int column, int width, FILE *out, Arena *arena) {
+void table_grid_put_words(const char *text, int column, int indent, int width, FILE *out, Arena *arena) {
     char *rest = arena_copy(arena, text), *word = strsep(&rest, " ");
     for (int space = 0; word; space = 1, word = strsep(&rest, " ")) {
         int size = escape_width(word);
         bool breaks = column && column + space + size > width;
-        if (breaks || space) putc(breaks ? '\n' : ' ', out);
+        if (breaks)
+            fprintf(out, "\n%*s", indent, "");
+        else if (space)
+            putc(' ', out);
         escape_put(ESCAPE_LINE, word, out);
-        column = (breaks ? 0 : column + space) + size;
+        column = (breaks ? indent : column + space) + size;
     }
 }

@@ -45,7 +45,8 @@ void table_grid_fit(TableGrid *grid, int width, Arena *arena);
 /* Prints the grid, in blocks if it is wider than the terminal of `out`. */
 void table_grid_put(const TableGrid *grid, FILE *out, Arena *arena);
 
-/* Prints a text whose first character is in this column, broken at spaces into lines of at most `width`. */
-void table_grid_put_words(const char *text, int column, int width, FILE *out, Arena *arena);
+/* Prints a text whose first character is in this column, broken at spaces into lines of at most `width`;
+   further lines begin in column `indent`. */
+void table_grid_put_words(const char *text, int column, int indent, int width, FILE *out, Arena *arena);
 
 #endif

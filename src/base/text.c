@@ -30,14 +30,21 @@ const char *text_seconds(double seconds, Arena *arena) {
     return arena_format(arena, "%.1f years", seconds / (365.25 * 86400));
 }
 
-int text_characters(const char *text) {
-    int count = 0;
-    for (; *text; text++) count += (*text & 0xC0) != 0x80; /* not the continuation bytes of UTF-8 */
-    return count;
+size_t text_stem(const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+    return dot && dot > name ? (size_t)(dot - path) : strlen(path);
 }
 
 const char *text_join(const char *list, const char *separator, const char *item, Arena *arena) {
     return arena_format(arena, "%s%s%s", list, *list ? separator : "", item);
+}
+
+bool text_has(const char *list, char separator, const char *item) {
+    for (const char *end; list && *list; list = end + (*end != '\0')) {
+        end = strchrnul(list, separator);
+        if ((size_t)(end - list) == strlen(item) && !strncmp(list, item, strlen(item))) return true;
+    }
+    return false;
 }
 
 bool text_among(const char *item, const char *const *list, int count) {

@@ -1,4 +1,4 @@
-/* text: numbers and lists as text, the number of characters, and the size of the terminal.
+/* text: numbers and lists as text, parts of paths, and the size of the terminal.
  *
  * For people, a number is rounded to about three digits and given a unit. Formats for programs do not use
  * these texts: they print numbers with full precision. A list of words is NULL-terminated. Texts belong to
@@ -13,10 +13,14 @@ const char *text_bytes(double bytes, Arena *arena);     /* "1.2 MiB" */
 const char *text_flops(double flops, Arena *arena);     /* "3.4 TF" */
 const char *text_seconds(double seconds, Arena *arena); /* "9.5 s", "12 min", "1.5 h" */
 
-int text_characters(const char *text); /* of UTF-8 */
+/* The length of a path without the suffix of its file name: 3 of "a/b.svg". */
+size_t text_stem(const char *path);
 
 /* A list with one more item: "a", "a, b", ... An empty list is "". */
 const char *text_join(const char *list, const char *separator, const char *item, Arena *arena);
+
+/* Whether a list in a text, or NULL, has this item. */
+bool text_has(const char *list, char separator, const char *item);
 
 /* Whether the list has this item. */
 bool text_among(const char *item, const char *const *list, int count);

@@ -40,12 +40,21 @@ typedef struct Command {
     bool (*use)(Database *store, const Arguments *arguments, Error *err);
 } Command;
 
-/* The commands. Each is defined in the file of its prefix. */
-extern const Command cmd_database_plot, cmd_database_report, cmd_database_analyse, cmd_database_reference,
-    cmd_database_check, cmd_database_merge, cmd_database_prune, cmd_export, cmd_export_tasks,
-    cmd_methods_methods, cmd_methods_bench, cmd_run_run, cmd_run_plan, cmd_run_eval, cmd_run_worker,
-    cmd_run_init, cmd_slurm_submit, cmd_slurm_collect, cmd_status, cmd_status_runs, cmd_table,
-    completion_command, completion_candidates, help_command, help_manual;
+/* The commands, in the order of help. Each is defined in the file of its prefix. */
+/* clang-format off */
+#define ARGUMENTS_COMMANDS(X) \
+    X(cmd_run_init) X(cmd_run_run) X(cmd_run_plan) X(cmd_status) X(cmd_status_runs) X(cmd_table) \
+    X(cmd_database_plot) X(cmd_database_report) X(cmd_database_analyse) X(cmd_run_eval) \
+    X(cmd_database_reference) X(cmd_database_check) X(cmd_database_merge) X(cmd_database_prune) \
+    X(cmd_methods_methods) X(cmd_export_tasks) X(cmd_export) X(cmd_methods_bench) X(cmd_slurm_submit) \
+    X(cmd_slurm_collect) X(cmd_run_worker) X(completion_command) X(completion_candidates) X(help_command) \
+    X(help_manual)
+#define ARGUMENTS_DECLARE(COMMAND) extern const Command COMMAND;
+ARGUMENTS_COMMANDS(ARGUMENTS_DECLARE)
+/* clang-format on */
+
+/* completion.bash, .zsh and .fish and loader.py.in, made by the build. */
+extern const char completion_bash[], completion_zsh[], completion_fish[], cmd_export_loader[];
 
 struct Arguments {
     const Command *command;

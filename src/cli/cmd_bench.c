@@ -2,7 +2,6 @@
 #include "cli/cmd_bench.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -10,6 +9,7 @@
 #include "sys/memory.h"
 #include "sys/mpi.h"
 #include "sys/threads.h"
+#include "math/gemm.h"
 #include "math/hardware.h"
 #include "math/nn_ops.h"
 #include "math/stats.h"
@@ -40,20 +40,18 @@ typedef struct Subject { /* a method at one length and precision, in one phase *
     double *seconds, *share[TIMERS_COUNT]; /* [rounds] */
     struct Subject *reference;             /* the reference method at the same length and precision */
     double *reference_seconds;             /* [rounds] its time in the adjacent measurement */
-    double *product;                       /* [rounds] the rate of matrix products; of the reference only */
+    double *product, *peak;                /* [rounds] rates of the BLAS and of FMA; of the reference only */
 } Subject;
 
 typedef struct Spread { /* median and quartiles */
     double median, low, high;
 } Spread;
 
-typedef struct Measurement { /* a row of the result */
-    const char *phase, *method, *precision;
-    int length;
-    double tokens_rate, tokens_low, tokens_high, flops_rate, product_rate, share, matrix, attention, rest;
-    Spread ratio;   /* time per token over the reference's, in the same precision */
+typedef struct Measurement { /* a row of the table */
+    BenchResult result;
+    const char *phase, *precision;
+    double product_rate, peak_rate, share_of_peak, matrix, attention; /* the last two: shares of the time */
     Spread speedup; /* tokens/s over those in the first precision */
-    size_t bytes;
 } Measurement;
 
 static bool find_method(const CmdBenchOptions *options, const char *name, int length, Encoding *position,
@@ -131,6 +129,7 @@ static void subject_make(Subject *subject, const CmdBenchOptions *options, Arena
     subject->seconds = NEW(arena, options->rounds, double);
     subject->reference_seconds = NEW(arena, options->rounds, double);
     subject->product = NEW(arena, options->rounds, double);
+    subject->peak = NEW(arena, options->rounds, double);
     for (int part = 0; part < TIMERS_COUNT; part++)
         subject->share[part] = NEW(arena, options->rounds, double);
 }
@@ -155,44 +154,51 @@ static void subject_run(Subject *subject) {
     }
 }
 
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Median and quartiles of over / under, round by round; of `over` alone if `under` is NULL. */
 static Spread spread(const double *over, const double *under, int rounds, Arena *arena) {
     double *ratios = NEW(arena, rounds, double);
     for (int r = 0; r < rounds; r++) ratios[r] = over[r] / (under ? under[r] : 1);
-    qsort(ratios, (size_t)rounds, sizeof *ratios, compare);
+    stats_sort(ratios, rounds);
     return (Spread){stats_quantile(ratios, rounds, 0.5), stats_quantile(ratios, rounds, 0.25),
                     stats_quantile(ratios, rounds, 0.75)};
+}
+
+/* FLOPs of a target, or of a token of training. */
+static double target_flops(const Subject *subject, const ModelOptions *model) {
+    int length = subject->length;
+    double flops = model_flops(model, subject->phase == TOKEN ? 1 : length, subject->step);
+    if (subject->phase == TOKEN) return flops + model_cache_flops(model, 1, length - 1, false);
+    return subject->phase == STRIDED ? flops * length : flops;
 }
 
 static Measurement figure(const Subject *subject, const Subject *first, const CmdBenchOptions *options,
                           Arena *arena) {
     int rounds = options->rounds;
-    double tokens = (double)subject->sequences * (subject->phase < STRIDED ? subject->length : 1), flops;
-    Measurement f = {.phase = phase_names[subject->phase],
-                     .method = subject->model->position.method->name,
-                     .precision = precision_names[subject->model->precision],
-                     .length = subject->length,
-                     .product_rate = spread(subject->reference->product, NULL, rounds, arena).median,
-                     .bytes = subject->bytes};
-    f.ratio = spread(subject->seconds, subject->reference_seconds, rounds, arena);
-    f.speedup = spread(first->seconds, subject->seconds, rounds, arena);
+    double tokens = (double)subject->sequences * (subject->phase < STRIDED ? subject->length : 1);
+    const PositionMethod *method = subject->model->position.method;
     Spread seconds = spread(subject->seconds, NULL, rounds, arena);
-    f.tokens_rate = tokens / seconds.median;
-    f.tokens_low = tokens / seconds.high;
-    f.tokens_high = tokens / seconds.low;
-    flops = model_flops(&options->model, subject->phase == TOKEN ? 1 : subject->length, subject->step);
-    if (subject->phase == STRIDED) flops *= subject->length;
-    if (subject->phase == TOKEN) flops += model_cache_flops(&options->model, 1, subject->length - 1, false);
-    f.flops_rate = f.tokens_rate * flops;
-    f.share = f.flops_rate / (f.product_rate * subject->model->threads * mpi_ranks());
-    f.matrix = spread(subject->share[TIMERS_MATRIX], NULL, rounds, arena).median;
-    f.attention = spread(subject->share[TIMERS_ATTENTION], NULL, rounds, arena).median;
-    f.rest = 1 - f.matrix - f.attention;
+    Spread ratio = spread(subject->seconds, subject->reference_seconds, rounds, arena);
+    Measurement f = {.phase = phase_names[subject->phase],
+                     .precision = precision_names[subject->model->precision],
+                     .product_rate = spread(subject->reference->product, NULL, rounds, arena).median,
+                     .peak_rate = spread(subject->reference->peak, NULL, rounds, arena).median,
+                     .matrix = spread(subject->share[TIMERS_MATRIX], NULL, rounds, arena).median,
+                     .attention = spread(subject->share[TIMERS_ATTENTION], NULL, rounds, arena).median,
+                     .speedup = spread(first->seconds, subject->seconds, rounds, arena)};
+    f.result = (BenchResult){.method = method->name,
+                             .label = method->label,
+                             .length = subject->length,
+                             .train = subject->step != NULL,
+                             .rate = tokens / seconds.median,
+                             .rate_low = tokens / seconds.high,
+                             .rate_high = tokens / seconds.low,
+                             .ratio = ratio.median,
+                             .ratio_low = ratio.low,
+                             .ratio_high = ratio.high,
+                             .bytes = (int64_t)subject->bytes};
+    f.result.flops = f.result.rate * target_flops(subject, &options->model);
+    f.result.share = f.result.flops / (f.product_rate * subject->model->threads * mpi_ranks());
+    f.share_of_peak = f.result.flops / (f.peak_rate * subject->model->threads * mpi_ranks());
     return f;
 }
 
@@ -216,7 +222,8 @@ static double product_rate(const ModelOptions *model, int precision) {
 static void measure_turn(Subject *subject, int r) {
     double parts[TIMERS_COUNT], ignored[TIMERS_COUNT], adjacent = 0;
     bool alone = subject->reference == subject, before = r % 2 != 0;
-    double product = alone ? product_rate(&subject->model->options, subject->model->precision) : 0;
+    double product = alone ? product_rate(&subject->model->options, subject->model->precision) : 0,
+           peak = alone ? gemm_peak(0.005) : 0;
     if (!alone && before) adjacent = take_turn(subject->reference, ignored);
     double seconds = take_turn(subject, parts);
     if (!alone && !before) adjacent = take_turn(subject->reference, ignored);
@@ -224,6 +231,7 @@ static void measure_turn(Subject *subject, int r) {
     subject->seconds[r] = seconds;
     subject->reference_seconds[r] = alone ? seconds : adjacent;
     subject->product[r] = product;
+    subject->peak[r] = peak;
     for (int part = 0; part < TIMERS_COUNT; part++) subject->share[part][r] = parts[part] / seconds;
 }
 
@@ -281,7 +289,7 @@ static const char *machine_text(Arena *arena) {
 /* --- the table --- */
 
 /* cli/cmd_methods.c reads the first four. The heads of SHOWN and SPEEDUP are set for the reference. */
-enum { SHOWN = 15, SPEEDUP, COLUMNS = 24 };
+enum { SHOWN = 17, SPEEDUP, COLUMNS = 26 };
 static const TableColumn columns[COLUMNS] = {
     {"phase", NULL, TABLE_TEXT, .role = TABLE_GROUP},
     {"method", "method", TABLE_TEXT},
@@ -292,12 +300,14 @@ static const TableColumn columns[COLUMNS] = {
     {"precision", NULL, TABLE_TEXT, .role = TABLE_GROUP},
     {"tokens_per_second", "tokens/s", TABLE_REAL},
     {"flops", "GFLOP/s", TABLE_REAL},
-    {"share_of_matrix_flops", "of that", TABLE_REAL},
+    {"share_of_matrix_flops", "of BLAS", TABLE_REAL},
+    {"share_of_fma_flops", "of peak", TABLE_REAL},
     {"matrix_share", "matrix", TABLE_REAL},
     {"attention_share", "attention", TABLE_REAL},
     {"rest_share", "rest", TABLE_REAL},
     {"bytes", "MiB", TABLE_REAL},
     {"matrix_flops", NULL, TABLE_REAL},
+    {"fma_flops", NULL, TABLE_REAL},
     [SHOWN] = {NULL, "", TABLE_REAL},
     [SPEEDUP] = {"speed_ratio.median", NULL, TABLE_REAL},
     {"speed_ratio.low", NULL, TABLE_REAL},
@@ -313,32 +323,36 @@ static TableCell percent_cell(double share, Arena *arena) {
     return table_shown(share, arena_format(arena, "%.1f%%", 100 * share));
 }
 
-static const char *spread_text(const Spread *spread, Arena *arena) {
-    return arena_format(arena, "%.3f [%.3f, %.3f]", spread->median, spread->low, spread->high);
+static const char *spread_text(double median, double low, double high, Arena *arena) {
+    return arena_format(arena, "%.3f [%.3f, %.3f]", median, low, high);
 }
 
 static void put_measurement(TableCell *row, const Measurement *f, const CmdBenchOptions *options,
                             Arena *arena) {
     TableCell *speedup = row + SPEEDUP;
-    row = TABLE_TEXTS(row, f->phase, f->method);
-    row = TABLE_NUMBERS(row, f->length, f->ratio.median, f->ratio.low, f->ratio.high);
+    const BenchResult *result = &f->result;
+    row = TABLE_TEXTS(row, f->phase, result->method);
+    row = TABLE_NUMBERS(row, result->length, result->ratio, result->ratio_low, result->ratio_high);
     *row++ = table_text(f->precision);
-    *row++ = table_number(f->tokens_rate);
-    *row++ = table_shown(f->flops_rate, arena_format(arena, "%.1f", f->flops_rate / 1e9));
-    *row++ = percent_cell(f->share, arena);
+    *row++ = table_number(result->rate);
+    *row++ = table_shown(result->flops, arena_format(arena, "%.1f", result->flops / 1e9));
+    *row++ = percent_cell(result->share, arena);
+    *row++ = percent_cell(f->share_of_peak, arena);
     *row++ = percent_cell(f->matrix, arena);
     *row++ = percent_cell(f->attention, arena);
-    *row++ = percent_cell(f->rest, arena);
-    *row++ = table_shown((double)f->bytes, arena_format(arena, "%.1f", (double)f->bytes / (1 << 20)));
-    *row++ = table_number(f->product_rate);
-    *row++ = table_text(spread_text(&f->ratio, arena));
+    *row++ = percent_cell(1 - f->matrix - f->attention, arena);
+    *row++ =
+        table_shown((double)result->bytes, arena_format(arena, "%.1f", (double)result->bytes / (1 << 20)));
+    row = TABLE_NUMBERS(row, f->product_rate, f->peak_rate);
+    *row++ = table_text(spread_text(result->ratio, result->ratio_low, result->ratio_high, arena));
     row = TABLE_NUMBERS(row, f->speedup.median, f->speedup.low, f->speedup.high);
-    speedup->text = spread_text(&f->speedup, arena);
+    speedup->text = spread_text(f->speedup.median, f->speedup.low, f->speedup.high, arena);
     *row++ = table_text(options->reference);
     row = TABLE_NUMBERS(row, mpi_ranks(), options->threads, options->rounds);
     *row = table_text(arena_format(
-        arena, "%s, T = %d, %s, ranks %d, threads %d; matrix products %.1f GFLOP/s per thread", f->phase,
-        f->length, f->precision, mpi_ranks(), options->threads, f->product_rate / 1e9));
+        arena, "%s, T = %d, %s, ranks %d, threads %d; GFLOP/s per thread: BLAS %.1f, peak of FMA %.1f",
+        f->phase, (int)result->length, f->precision, mpi_ranks(), options->threads, f->product_rate / 1e9,
+        f->peak_rate / 1e9));
 }
 
 static bool print(const Measurement *f, int count, const CmdBenchOptions *options, FILE *out, Arena *arena,
@@ -378,19 +392,7 @@ static bool store_precision(const Measurement *f, int count, const char *precisi
     for (int i = 0; i < count; i++, f++) {
         if (strcmp(f->precision, precision)) continue;
         rates[bench.count] = f->product_rate;
-        bench.results[bench.count++] = (BenchResult){.method = f->method,
-                                                     .label = encoding_find(f->method)->label,
-                                                     .length = f->length,
-                                                     .train = strcmp(f->phase, "train") == 0,
-                                                     .rate = f->tokens_rate,
-                                                     .rate_low = f->tokens_low,
-                                                     .rate_high = f->tokens_high,
-                                                     .flops = f->flops_rate,
-                                                     .share = f->share,
-                                                     .ratio = f->ratio.median,
-                                                     .ratio_low = f->ratio.low,
-                                                     .ratio_high = f->ratio.high,
-                                                     .bytes = (int64_t)f->bytes};
+        bench.results[bench.count++] = f->result;
     }
     bench.gemm_rate = stats_median(rates, bench.count, arena);
     return bench_results_write(store, &bench, err);
@@ -426,19 +428,17 @@ bool cmd_bench_run(const CmdBenchOptions *options, FILE *out, Error *err) {
         ok = error_set(err, EXIT_USAGE, "bench: results of --protocol token are not stored; leave out --db");
     for (int p = 0; ok && p < options->precision_count; p++)
         ok = precision_check(options->precisions[p], "bench", "--precision", err);
-    Measurement *table =
-        NEW(arena, 2 * options->length_count * count * options->precision_count, Measurement);
     int of_phase = options->length_count * count * options->precision_count;
+    Measurement *table = NEW(arena, 2 * of_phase, Measurement);
     for (int phase = 0; ok && phase < PHASES; phase++) {
         if (!(phase == TRAIN ? options->train : phase == EVALUATE ? options->evaluate : options->tokens))
             continue;
         ok = measure(options, names, count, phase, table + figures, err);
         figures += of_phase;
     }
-    for (Measurement *f = table + of_phase, *of = table; ok && options->tokens && f < table + figures;
-         f++, of++)
-        f->speedup = (Spread){f->tokens_rate / of->tokens_rate, f->tokens_low / of->tokens_high,
-                              f->tokens_high / of->tokens_low};
+    for (Measurement *f = table + of_phase, *of = table; options->tokens && f < table + figures; f++, of++)
+        f->speedup = (Spread){f->result.rate / of->result.rate, f->result.rate_low / of->result.rate_high,
+                              f->result.rate_high / of->result.rate_low};
     if (mpi_rank() > 0)
         figures = 0; /* rank 0 reports */
     else

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "sys/lock.h"
 #include "math/stats.h"
 #include "store/integrity.h"
 #include "store/merge.h"
@@ -22,14 +21,12 @@
 /* --- plot --- */
 
 typedef struct PlotArguments {
-    PlotOptions plot;   /* without the members that the others here determine */
+    PlotOptions plot;   /* without kind and format */
     int figure, format; /* format -1: that of the output's suffix */
-    const char *const *where, *const *methods;
-    FigureLook look;
 } PlotArguments;
 
 /* clang-format off */
-#define LOOK(TYPE, MEMBER) TYPE, offsetof(PlotArguments, look.MEMBER)
+#define LOOK(TYPE, MEMBER) TYPE, offsetof(PlotArguments, plot.look.MEMBER)
 /* clang-format on */
 
 static const OptionField plot_options[] = {
@@ -37,10 +34,12 @@ static const OptionField plot_options[] = {
     ARGUMENT_BEST(PlotArguments, plot.best),
     {"figure", OPTION_CHOICE, offsetof(PlotArguments, figure), .choices = plot_figure_names,
      .argument = "NAME", .group = "Selection", .help = "what to draw"},
-    {"methods", OPTION_TEXT, offsetof(PlotArguments, methods), .list = OPTION_COMMAS, .argument = "METHOD",
-     .group = "Selection", .help = "only these methods, by their names or their labels in the tables"},
-    {"where", OPTION_TEXT, offsetof(PlotArguments, where), .list = OPTION_ITEMS, .argument = "FIELD=VALUE",
-     .group = "Selection", .help = "only results with this value, as in `table`; repeatable"},
+    {"methods", OPTION_TEXT, offsetof(PlotArguments, plot.methods), .list = OPTION_COMMAS,
+     .argument = "METHOD", .group = "Selection",
+     .help = "only these methods, by their names or their labels in the tables"},
+    {"where", OPTION_TEXT, offsetof(PlotArguments, plot.where), .list = OPTION_ITEMS,
+     .argument = "FIELD=VALUE", .group = "Selection",
+     .help = "only results with this value, as in `table`; repeatable"},
     {"format", OPTION_CHOICE, offsetof(PlotArguments, format), .default_value = -1,
      .choices = gnuplot_formats, .letter = 'f', .argument = "FORMAT", .group = "Output",
      .help = "output format (default: that of the output's suffix)"},
@@ -68,10 +67,8 @@ static const OptionField plot_options[] = {
 
 /* "results/quickstart.db" -> "plots/quickstart.svg", or with --figure NAME "plots/quickstart-NAME.svg" */
 static const char *default_figure(const char *database, const PlotOptions *plot, Arena *arena) {
-    const char *slash = strrchr(database, '/'), *base = slash ? slash + 1 : database,
-               *dot = strrchr(base, '.');
-    int size = dot && dot > base ? (int)(dot - base) : (int)strlen(base);
-    return arena_format(arena, "plots/%.*s%s%s.%s", size, base, plot->kind ? "-" : "",
+    const char *base = basename(database);
+    return arena_format(arena, "plots/%.*s%s%s.%s", (int)text_stem(base), base, plot->kind ? "-" : "",
                         plot->kind ? plot_figure_names[plot->kind] : "", plot->format ? plot->format : "svg");
 }
 
@@ -80,9 +77,6 @@ static bool plot(Database *store, const Arguments *arguments, Error *err) {
     PlotOptions plot = options->plot;
     plot.kind = options->figure;
     if (options->format >= 0) plot.format = gnuplot_formats[options->format];
-    plot.where = options->where;
-    plot.methods = options->methods;
-    plot.look = options->look;
     if (!plot.figure) {
         plot.figure = default_figure(arguments->words[0], &plot, arguments->arena);
         mkdir("plots", 0777); /* if this fails, writing the figure fails with an error */
@@ -118,17 +112,11 @@ static const OptionField report_options[] = {
     ARGUMENT_OUTPUT(ReportOptions, path, "file to write (default DB with the suffix .html)"),
 };
 
-/* "results/quickstart.db" -> "results/quickstart.html" */
-static const char *default_report(const char *database, Arena *arena) {
-    const char *dot = strrchr(database, '.');
-    bool suffix = dot && !strchr(dot, '/');
-    size_t size = suffix ? (size_t)(dot - database) : strlen(database);
-    return arena_format(arena, "%.*s.html", (int)size, database);
-}
-
 static bool report(Database *store, const Arguments *arguments, Error *err) {
     ReportOptions options = *(const ReportOptions *)arguments->options;
-    if (!options.path) options.path = default_report(arguments->words[0], arguments->arena);
+    const char *database = arguments->words[0];
+    if (!options.path)
+        options.path = arena_format(arguments->arena, "%.*s.html", (int)text_stem(database), database);
     if (!report_write(store, &options, err)) return false;
     printf("%s\n", options.path);
     return true;
@@ -302,15 +290,11 @@ static ExitCode prune(const Arguments *arguments, Error *err) {
     const char *path = arguments->words[0];
     Arena *arena = arguments->arena;
     PruneList list;
-    if (access(path, F_OK) != 0) /* checked before the lock file is created */
-        return error_set(err, EXIT_USAGE, "database '%s' does not exist", path), err->code;
-    int lock = options->dry_run ? -1 : lock_database(path, arena, err);
-    if (!options->dry_run && lock < 0) return err->code;
-    Database *store = database_open(path, options->dry_run ? DATABASE_READ : DATABASE_WRITE, err);
+    Database *store = options->dry_run ? database_open(path, DATABASE_READ, err)
+                                       : database_open_locked(path, DATABASE_WRITE, err);
     bool fine = store && prune_find(&list, store, options->weights, arena, err) &&
                 (options->dry_run || prune_delete(&list, store, arena, err));
     database_close(store);
-    if (lock >= 0) close(lock);
     TableFormat format = ARGUMENT_FORMAT_GIVEN(options);
     fine = fine &&
            table_print_one(prune_table(&list, path, options->dry_run, format, arena), format, stdout, err);
@@ -345,13 +329,10 @@ static ExitCode merge(const Arguments *arguments, Error *err) {
     int64_t conflicts = 0;
     const char *path = arguments->words[0];
     bool is_new = access(path, F_OK) != 0;
-    int lock = options->weights ? lock_database(path, arguments->arena, err) : -1;
-    if (options->weights && lock < 0) return err->code;
-    Database *store = database_open(path, DATABASE_CREATE, err);
+    Database *store = (options->weights ? database_open_locked : database_open)(path, DATABASE_CREATE, err);
     bool fine =
         store && merge_databases(store, arguments->words + 1, options->weights, stdout, &conflicts, err);
     database_close(store);
-    if (lock >= 0) close(lock);
     if (!fine && is_new) unlink(path);
     return !fine ? err->code : conflicts ? EXIT_SOME_FAILED : EXIT_DONE;
 }

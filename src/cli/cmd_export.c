@@ -1,12 +1,21 @@
-/* cmd_export: --loader also writes a Python program for the run: the template loader.py.in with the run's
- * numbers and the method's formula (PositionMethod.pytorch). The formulas of the model are in
- * src/model/README.md.
+/* cmd_export: `poslab export`, which writes the inputs and results of a run as safetensors for other
+ * programs, and `poslab tasks`, which prints synthetic tasks and examples.
+ *
+ * `export` writes the trained weights, or one of: the weights before training (--initial); the batches of the
+ * first K updates (--batches K: tensor `batches`, int32 [K * sequences, length + 1]; inputs are [:, :-1],
+ * targets [:, 1:]); the tokens of a split (--tokens SPLIT: tensor `tokens`, int32 [n]). Batches of a task
+ * also have `targets` (65535: not scored) and, if the task gives positions, `positions`, both int32 [K *
+ * sequences, length]. `__metadata__` has the key, the resolved config and the corpus hash.
+ *
+ * --loader also writes a Python program for the run: the template loader.py.in with the run's numbers and the
+ * method's formula (PositionMethod.pytorch). The formulas of the model are in src/model/README.md.
  */
-#include "cli/cmd_export.h"
+#include "cli/arguments.h"
 
 #include <string.h>
 
 #include "base/table.h"
+#include "base/text.h"
 #include "sys/atomic_file.h"
 #include "data/batches.h"
 #include "data/examples.h"
@@ -140,36 +149,26 @@ static bool check_loader(const Export *export, Error *err) {
         const char *list = "";
         for (int i = 0; i < encoding_method_count; i++)
             if (encoding_methods[i]->pytorch)
-                list =
-                    arena_format(export->arena, "%s%s%s", list, *list ? ", " : "", encoding_methods[i]->name);
+                list = text_join(list, ", ", encoding_methods[i]->name, export->arena);
         return error_set(err, EXIT_USAGE,
                          "--loader: '%s' has no formula in PyTorch (the member 'pytorch' in methods/%s.c);"
                          " methods that have one: %s",
                          method->name, method->name, list);
     }
-    AttentionOptions plain;
-    Json *defaults = json_new_object(export->arena), *own = json_new_object(export->arena);
-    options_default(&plain, attention_fields, attention_field_count);
-    options_write(defaults, &plain, attention_fields, attention_field_count);
-    options_write(own, &export->config->model.attention, attention_fields, attention_field_count);
-    for (const Json *value = json_first(own); value; value = json_next(value)) {
-        const char *key = json_name(value), *text = json_print(value, export->arena);
-        if (strcmp(text, json_print(json_get(defaults, key), export->arena)) != 0)
-            return error_set(
-                err, EXIT_USAGE,
-                "--loader supports plain attention only, but the run has 'model.attention.%s' = %s;"
-                " export its weights without --loader",
-                key, text);
-    }
-    return true;
+    const Json *changed = json_first(options_changes(&export->config->model.attention, attention_fields,
+                                                     attention_field_count, export->arena));
+    return !changed ||
+           error_set(err, EXIT_USAGE,
+                     "--loader supports plain attention only, but the run has 'model.attention.%s' = %s;"
+                     " export its weights without --loader",
+                     json_name(changed), json_print(changed, export->arena));
 }
 
 /* The path of the loader: ".safetensors", if the file ends with it, is replaced by ".py". */
 static const char *loader_path(const Export *export) {
-    static const char ending[] = ".safetensors";
-    size_t length = strlen(export->path), cut = strlen(ending);
-    if (length > cut && strcmp(export->path + length - cut, ending) == 0) length -= cut;
-    return arena_format(export->arena, "%.*s.py", (int)length, export->path);
+    size_t stem = text_stem(export->path);
+    if (strcmp(export->path + stem, ".safetensors") != 0) stem = strlen(export->path);
+    return arena_format(export->arena, "%.*s.py", (int)stem, export->path);
 }
 
 /* Copies the template, with the values of this run in place of @NAMES@. */
@@ -365,9 +364,7 @@ static bool print_tasks(FILE *out, Arena *arena, Error *err) {
 
 /* Prints the options of one task; configs/README.md has the options that all tasks have. */
 static bool print_task(FILE *out, const Task *task, Arena *arena, Error *err) {
-    const char *hints = "";
-    for (const char *const *hint = task->hints ? task->hints : task_no_hints; *hint; hint++)
-        hints = arena_format(arena, "%s%s%s", hints, *hints ? ", " : "", *hint);
+    const char *hints = text_list(task->hints ? task->hints : task_no_hints, arena);
     const char *title = arena_format(arena, "%s (%s): %s", task->name, task->label, task->citation);
     Table *table = cmd_methods_options(title, task->fields, task->field_count, arena);
     table_note(table, arena_format(arena, "size: %s, %lld to %lld; hints: %s", task->size,

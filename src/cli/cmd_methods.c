@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "sys/mpi.h"
 #include "sys/threads.h"
 #include "math/blas.h"
@@ -32,34 +33,23 @@ static Json *option_to_json(const OptionField *field, Arena *arena) {
     Json *option = json_new_object(arena);
     json_set_text(option, "key", field->key);
     json_set_text(option, "type", type_names[field->type]);
-    switch (field->type) {
-    case OPTION_INT:
-    case OPTION_REAL:
-        json_set_number(option, "default", field->default_value);
-        break;
-    case OPTION_BOOL:
-        json_set_bool(option, "default", field->default_value != 0);
-        break;
-    case OPTION_CHOICE:
-        json_set_text(option, "default", field->choices[(int)field->default_value]);
-        break;
-    case OPTION_TEXT:
-        json_set_text(option, "default", field->choices ? field->choices[0] : "");
-        break;
-    }
-    if (field->low != 0 || field->high != 0) {
+    json_set(option, "default", options_default_json(field, arena));
+    if (options_ranged(field)) {
         json_set_number(option, "low", field->low);
         json_set_number(option, "high", field->high);
         if (field->or_zero) json_set_bool(option, "or_zero", true);
     }
-    if (field->type == OPTION_CHOICE) {
-        Json *choices = json_new_array(arena);
-        for (const char *const *choice = field->choices; *choice; choice++)
-            json_append(choices, json_new_text(*choice, arena));
-        json_set(option, "choices", choices);
-    }
+    if (field->type == OPTION_CHOICE) json_set(option, "choices", json_new_texts(field->choices, arena));
     json_set_text(option, "help", field->help ? field->help : "");
     return option;
+}
+
+/* The names of what a method claims. */
+static Json *claims_of(const PositionMethod *method, Arena *arena) {
+    Json *list = json_new_array(arena);
+    for (int i = 0; i < COUNT_OF(claims); i++)
+        if (method->claims & claims[i].bit) json_append(list, json_new_text(claims[i].name, arena));
+    return list;
 }
 
 /* The names of the hooks that a method has. */
@@ -72,13 +62,11 @@ static Json *hooks_of(const PositionMethod *method, Arena *arena) {
 }
 
 static Json *method_to_json(const PositionMethod *method, Arena *arena) {
-    Json *root = json_new_object(arena), *claimed = json_new_array(arena), *options = json_new_array(arena);
+    Json *root = json_new_object(arena), *options = json_new_array(arena);
     json_set_text(root, "name", method->name);
     json_set_text(root, "label", method->label ? method->label : ""); /* the laws say what is missing */
     json_set_text(root, "citation", method->citation ? method->citation : "");
-    for (int i = 0; i < COUNT_OF(claims); i++)
-        if (method->claims & claims[i].bit) json_append(claimed, json_new_text(claims[i].name, arena));
-    json_set(root, "claims", claimed);
+    json_set(root, "claims", claims_of(method, arena));
     json_set(root, "hooks", hooks_of(method, arena));
     for (int i = 0; i < method->field_count; i++)
         json_append(options, option_to_json(&method->fields[i], arena));
@@ -90,7 +78,7 @@ static Json *method_to_json(const PositionMethod *method, Arena *arena) {
 static const char *joined(const Json *list, const char *otherwise, Arena *arena) {
     const char *text = "";
     for (int i = 0; i < json_count(list); i++)
-        text = arena_format(arena, "%s%s%s", text, *text ? ", " : "", json_text(json_at(list, i), ""));
+        text = text_join(text, ", ", json_text(json_at(list, i), ""), arena);
     return *text ? text : otherwise;
 }
 
@@ -136,9 +124,9 @@ static const char *costs_text(const Costs *costs, const char *phase, const char 
         if (strcmp(cost->phase, phase) != 0 ||
             strcmp(cost->method, method ? method : costs->rows[0].method) != 0)
             continue;
-        const char *comma = *text ? ", " : "";
-        text = method ? arena_format(arena, "%s%s%.2f", text, comma, cost->ratio)
-                      : arena_format(arena, "%s%s%d", text, comma, cost->length);
+        const char *item =
+            method ? arena_format(arena, "%.2f", cost->ratio) : arena_format(arena, "%d", cost->length);
+        text = text_join(text, ", ", item, arena);
     }
     return text;
 }
@@ -172,14 +160,12 @@ static Table *list_methods(const Costs *costs, Arena *arena) {
     Table *table = table_new(NULL, own, COLUMNS, arena);
     for (int i = 0; i < encoding_method_count; i++) {
         const PositionMethod *method = encoding_methods[i];
-        const Json *json = method_to_json(method, arena);
-        TableCell *row = TABLE_TEXTS(table_row(table), method->name, json_text(json_get(json, "label"), ""),
-                                     joined(json_get(json, "hooks"), "", arena),
-                                     joined(json_get(json, "claims"), "", arena));
+        TableCell *row = TABLE_TEXTS(table_row(table), method->name, method->label,
+                                     joined(hooks_of(method, arena), "", arena),
+                                     joined(claims_of(method, arena), "", arena));
         row = TABLE_NUMBERS(row, numbers_learnt(method, arena));
         TABLE_TEXTS(row, costs_text(costs, "train", method->name, arena),
-                    costs_text(costs, "evaluate", method->name, arena),
-                    json_text(json_get(json, "citation"), ""));
+                    costs_text(costs, "evaluate", method->name, arena), method->citation);
     }
     return table;
 }
@@ -201,16 +187,15 @@ static bool print_list(TableFormat format, FILE *out, Arena *arena, Error *err) 
 /* ---- one method ---- */
 
 /* The values of an option: "0 or [1, 1e+09]", or its choices. */
-static const char *range_text(const Json *option, Arena *arena) {
+static const char *range_text(const OptionField *field, Arena *arena) {
     char low[JSON_NUMBER_SIZE], high[JSON_NUMBER_SIZE];
-    if (!json_get(option, "low")) return joined(json_get(option, "choices"), "", arena);
-    return arena_format(arena, "%s[%s, %s]", json_get(option, "or_zero") ? "0 or " : "",
-                        json_number_text(json_number(json_get(option, "low"), 0), low),
-                        json_number_text(json_number(json_get(option, "high"), 0), high));
+    if (field->type == OPTION_CHOICE) return text_list(field->choices, arena);
+    if (!options_ranged(field)) return "";
+    return arena_format(arena, "%s[%s, %s]", field->or_zero ? "0 or " : "", json_number_text(field->low, low),
+                        json_number_text(field->high, high));
 }
 
-/* A table of options, from a list of option_to_json. */
-static Table *list_options(const char *title, const Json *options, Arena *arena) {
+Table *cmd_methods_options(const char *title, const OptionField *fields, int count, Arena *arena) {
     static const TableColumn columns[] = {
         {"key", "option", TABLE_TEXT, .code = true},
         {"type", "type", TABLE_TEXT},
@@ -218,31 +203,22 @@ static Table *list_options(const char *title, const Json *options, Arena *arena)
         {"range", "range", TABLE_TEXT},
         {"help", "meaning", TABLE_TEXT},
     };
-    Table *table = table_new(title, columns, json_count(options) ? COUNT_OF(columns) : 0, arena);
-    for (int i = 0; i < json_count(options); i++) {
-        const Json *option = json_at(options, i);
+    Table *table = table_new(title, columns, count ? COUNT_OF(columns) : 0, arena);
+    for (int i = 0; i < count; i++) {
+        const OptionField *field = &fields[i];
         char shown[JSON_EXCERPT_SIZE];
-        TABLE_TEXTS(table_row(table), json_text(json_get(option, "key"), ""),
-                    json_text(json_get(option, "type"), ""),
-                    arena_copy(arena, json_excerpt(json_get(option, "default"), shown)),
-                    range_text(option, arena), json_text(json_get(option, "help"), ""));
+        const char *standard = arena_copy(arena, json_excerpt(options_default_json(field, arena), shown));
+        TABLE_TEXTS(table_row(table), field->key, type_names[field->type], standard, range_text(field, arena),
+                    field->help ? field->help : "");
     }
     return table;
 }
 
-Table *cmd_methods_options(const char *title, const OptionField *fields, int count, Arena *arena) {
-    Json *options = json_new_array(arena);
-    for (int i = 0; i < count; i++) json_append(options, option_to_json(&fields[i], arena));
-    return list_options(title, options, arena);
-}
-
-static Table *describe_method(const PositionMethod *method, const Json *root, Arena *arena) {
-    const char *title =
-        arena_format(arena, "%s (%s): %s", method->name, json_text(json_get(root, "label"), ""),
-                     json_text(json_get(root, "citation"), ""));
-    Table *table = list_options(title, json_get(root, "options"), arena);
-    table_note(table, arena_format(arena, "hooks: %s", joined(json_get(root, "hooks"), "-", arena)));
-    table_note(table, arena_format(arena, "claims: %s", joined(json_get(root, "claims"), "-", arena)));
+static Table *describe_method(const PositionMethod *method, Arena *arena) {
+    const char *title = arena_format(arena, "%s (%s): %s", method->name, method->label, method->citation);
+    Table *table = cmd_methods_options(title, method->fields, method->field_count, arena);
+    table_note(table, arena_format(arena, "hooks: %s", joined(hooks_of(method, arena), "-", arena)));
+    table_note(table, arena_format(arena, "claims: %s", joined(claims_of(method, arena), "-", arena)));
     for (int i = 0; i < COUNT_OF(claims); i++)
         if (method->claims & claims[i].bit)
             table_note(table, arena_format(arena, "%s: %s", claims[i].name, claims[i].help));
@@ -252,9 +228,8 @@ static Table *describe_method(const PositionMethod *method, const Json *root, Ar
 static bool print_method(const char *name, TableFormat format, FILE *out, Arena *arena, Error *err) {
     const PositionMethod *method = encoding_require(name, err);
     if (!method) return false;
-    const Json *root = method_to_json(method, arena);
-    if (format == TABLE_AS_JSON) return table_print_json(root, out, err);
-    return table_print_one(describe_method(method, root, arena), format, out, err);
+    return format == TABLE_AS_JSON ? table_print_json(method_to_json(method, arena), out, err)
+                                   : table_print_one(describe_method(method, arena), format, out, err);
 }
 
 /* --- the command `methods` --- */

@@ -119,7 +119,7 @@ static const OptionField plan_options[] = {
 
 /* Counts the stale runs in the database, if it exists and is not empty. */
 static bool count_stale(Plan *outline, const char *database, Arena *arena, Error *err) {
-    if (!database) database = arena_format(arena, "%s.db", outline->experiment->directory);
+    database = config_database(outline->experiment, database, arena);
     struct stat file;
     if (stat(database, &file) != 0 || !file.st_size) return true;
     Database *store = database_open(database, DATABASE_READ, err);
@@ -312,13 +312,6 @@ static Plan *init_plan(const Json *json, const char *path, Arena *arena, Error *
     return experiment ? plan_make(experiment, 1, arena, err) : NULL;
 }
 
-static bool init_write(const Json *json, const char *path, Arena *arena, Error *err) {
-    AtomicFile file;
-    FILE *out = atomic_file_begin(&file, path, arena, err);
-    if (out) fputs(json_print_pretty(json, arena), out);
-    return out && atomic_file_end(&file, true, err);
-}
-
 /* Halves the longest evaluation length until the text is long enough for it. On a slow machine it reduces the
    training tokens. */
 static ExitCode init(const Arguments *arguments, Error *err) {
@@ -344,7 +337,7 @@ static ExitCode init(const Arguments *arguments, Error *err) {
     double tokens = INIT_BATCH * fmax(1, round(share * init_tokens / INIT_BATCH));
     Json *json = init_config(options, share < 1 ? tokens : init_tokens, targets, longest, arena);
     plan = init_plan(json, path, arena, err);
-    if (!plan || !init_write(json, path, arena, err)) return err->code;
+    if (!plan || !file_write(path, json_print_pretty(json, arena), arena, err)) return err->code;
     const char *name = plan->experiment->name, *quoted = escape_text(ESCAPE_SHELL, path, arena);
     double bytes = 0;
     for (int i = 0; i < plan->count; i++) bytes = fmax(bytes, plan_resident(&plan->points[i]));

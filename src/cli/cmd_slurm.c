@@ -3,8 +3,6 @@
  */
 #include "cli/arguments.h"
 
-#include <string.h>
-
 #include "slurm/collect.h"
 #include "slurm/submit.h"
 
@@ -87,16 +85,11 @@ static const OptionField collect_options[] = {
     ARGUMENT_DB(CollectArguments, database, ARGUMENT_DB_HELP),
 };
 
-/* For a config, the database is that of `submit`. */
 static ExitCode collect(const Arguments *arguments, Error *err) {
-    const CollectArguments *options = arguments->options;
-    const char *word = arguments->words[0], *dot = strrchr(word, '.');
-    if (!dot || strcmp(dot, ".json") != 0) return collect_run(word, options->experiment, err);
-    const Experiment *experiment = config_read(word, NULL, arguments->arena, err);
-    if (!experiment) return err->code;
-    const char *database = options->database;
-    if (!database) database = arena_format(arguments->arena, "%s.db", experiment->directory);
-    return collect_run(database, experiment->name, err);
+    CollectArguments from = *(const CollectArguments *)arguments->options;
+    bool found =
+        config_find_database(arguments->words[0], &from.database, &from.experiment, arguments->arena, err);
+    return found ? collect_run(from.database, from.experiment, err) : err->code;
 }
 
 const Command cmd_slurm_collect = {

@@ -68,8 +68,7 @@ static const char points[] =
     "SELECT x.name, r.key, p.variant, r.method, r.label,"
     " r.train_length, r.seed, r.status, coalesce(r.reason, ''), coalesce(o.settled, 0), coalesce(o.asked, 0),"
     " r.started, r.finished, r.steps, r.train_seconds, r.final_loss,"
-    " r.method_files, json_extract(r.config, '$.train')"
-    " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+    " r.method_files, json_extract(r.config, '$.train')" QUERY_RUNS
     " LEFT JOIN (SELECT experiment, run_key, count(*) AS asked,"
     "  sum(outcome IN ('done', 'diverged', 'beyond_limit', 'beyond_text')) AS settled"
     "  FROM outcome GROUP BY experiment, run_key) o"

@@ -1,5 +1,6 @@
 /* completion: `poslab completion SHELL` prints a script for bash, zsh or fish. The script calls the hidden
- * command `poslab complete`, which prints what the word before the cursor can become.
+ * command `poslab complete`, which prints what the word before the cursor can become. The build turns
+ * completion.bash, completion.zsh and completion.fish into strings.
  *
  * The name of a word or of an option's argument says what can follow: METHOD and TASK are names of these,
  * COMMAND is a command or `config`, PATH a section of a config; DB, CONFIG, FILE, FOLDER, MANIFEST and OTHER
@@ -139,54 +140,8 @@ const Command completion_candidates = {.name = "complete",
 
 /* --- the scripts --- */
 
-static const char bash[] =
-    "# bash completion of poslab, printed by `poslab completion bash`\n"
-    "_poslab() {\n"
-    "    local program=${1/#~\\//$HOME/} word=${COMP_WORDS[COMP_CWORD]#=}\n"
-    "    mapfile -t COMPREPLY < <(\n"
-    "        \"$program\" complete -- \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null | cut -f 1)\n"
-    "    if [[ ${COMPREPLY[*]: -1} == '<files>' ]]; then\n"
-    "        unset 'COMPREPLY[-1]'\n"
-    "        mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- \"$word\")\n"
-    "        compopt -o filenames 2>/dev/null\n"
-    "    fi\n"
-    "}\n"
-    "complete -F _poslab poslab\n";
-
-static const char zsh[] =
-    "#compdef poslab\n"
-    "# zsh completion of poslab, printed by `poslab completion zsh`\n"
-    "_poslab() {\n"
-    "    local -a lines\n"
-    "    local result=1\n"
-    "    lines=(${(f)\"$(${~${(Q)words[1]}} complete -- \"${(@)words[2,CURRENT]}\" 2>/dev/null)\"})\n"
-    "    if [[ $lines[-1] == '<files>' ]]; then\n"
-    "        lines[-1]=()\n"
-    "        _files && result=0\n"
-    "    fi\n"
-    "    lines=(\"${(@)lines/$'\\t'/:}\")\n"
-    "    (($#lines)) && _describe -o poslab lines && result=0\n"
-    "    return result\n"
-    "}\n"
-    "_poslab \"$@\"\n";
-
-static const char fish[] = "# fish completion of poslab, printed by `poslab completion fish`\n"
-                           "function __poslab_complete\n"
-                           "    set -l words (commandline -opc) (commandline -ct)\n"
-                           "    set -l program $words[1]\n"
-                           "    set -e words[1]\n"
-                           "    for line in ($program complete -- $words 2>/dev/null)\n"
-                           "        if test \"$line\" = '<files>'\n"
-                           "            __fish_complete_path (commandline -ct)\n"
-                           "        else\n"
-                           "            echo $line\n"
-                           "        end\n"
-                           "    end\n"
-                           "end\n"
-                           "complete -c poslab -f -a '(__poslab_complete)'\n";
-
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
-static const char *const scripts[] = {bash, zsh, fish};
+static const char *const scripts[] = {completion_bash, completion_zsh, completion_fish};
 
 static ExitCode print_script(const Arguments *arguments, Error *err) {
     for (int i = 0; shells[i]; i++) {

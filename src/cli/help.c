@@ -41,32 +41,16 @@ static const char *explanation(const OptionField *option, Arena *arena) {
 
 /* --- help --- */
 
-/* Prints text from column INDENT on, in lines of WIDTH columns. */
-static void put_wrapped(const char *text, FILE *out) {
-    for (int column = INDENT; *text;) {
-        int size = (int)strcspn(text, " ");
-        bool first = column == INDENT, wraps = !first && column + 1 + size > WIDTH;
-        if (wraps) {
-            fprintf(out, "\n%*s", INDENT, "");
-            column = INDENT;
-        } else if (!first)
-            fputc(' ', out);
-        fprintf(out, "%.*s", size, text);
-        column += size + (!first && !wraps);
-        text += size + (text[size] == ' ');
-    }
-    fputc('\n', out);
-}
-
 /* Prints a term in the left column and its explanation in the right one. */
-static void put_entry(const char *left, const char *text, FILE *out) {
+static void put_entry(const char *left, const char *text, FILE *out, Arena *arena) {
     int column = (int)strlen(left) + 1;
     fprintf(out, "%-*s", INDENT - 1, left);
     if (column > INDENT)
         fprintf(out, "\n%*s", INDENT, "");
     else
         fputc(' ', out);
-    put_wrapped(text, out);
+    table_grid_put_words(text, INDENT, INDENT, WIDTH, out, arena);
+    fputc('\n', out);
 }
 
 static void put_option(const OptionField *option, FILE *out, Arena *arena) {
@@ -74,7 +58,7 @@ static void put_option(const OptionField *option, FILE *out, Arena *arena) {
     const char *format = !option->argument ? "" : option->implied ? "[=%s]" : " %s";
     const char *argument = arena_format(arena, format, option->argument);
     const char *left = arena_format(arena, "  %s--%s%s", letter, option->key, argument);
-    put_entry(left, explanation(option, arena), out);
+    put_entry(left, explanation(option, arena), out, arena);
 }
 
 void help_print_list(const Command *const *commands, FILE *out) {
@@ -259,7 +243,7 @@ static int print_section(const OptionSection *section, const char *path, FILE *o
     for (int i = 0; i < count; i++) {
         if (!is_within(keys[i].path, path) && *path) continue;
         if (!shown++) fprintf(out, "%s%s%s.\n\n", section->path, *section->path ? ": " : "", section->help);
-        put_entry(arena_format(arena, "  %s", keys[i].path), key_text(&keys[i], arena), out);
+        put_entry(arena_format(arena, "  %s", keys[i].path), key_text(&keys[i], arena), out, arena);
     }
     if (shown) fputc('\n', out);
     return shown;

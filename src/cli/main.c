@@ -1,7 +1,7 @@
 /* main: finds the command, parses its arguments, runs it and prints its error.
  *
- * `commands` lists all commands; each is defined in the file of its prefix. Results go to stdout, progress
- * and errors to stderr. A failed write to stdout is an error (EXIT_SYSTEM).
+ * The commands are listed in cli/arguments.h. Results go to stdout, progress and errors to stderr. A failed
+ * write to stdout is an error (EXIT_SYSTEM).
  */
 #include <errno.h>
 #include <math.h>
@@ -20,34 +20,8 @@
 #include "cli/arguments.h"
 #include "cli/help.h"
 
-static const Command *const commands[] = {
-    &cmd_run_init,
-    &cmd_run_run,
-    &cmd_run_plan,
-    &cmd_status,
-    &cmd_status_runs,
-    &cmd_table,
-    &cmd_database_plot,
-    &cmd_database_report,
-    &cmd_database_analyse,
-    &cmd_run_eval,
-    &cmd_database_reference,
-    &cmd_database_check,
-    &cmd_database_merge,
-    &cmd_database_prune,
-    &cmd_methods_methods,
-    &cmd_export_tasks,
-    &cmd_export,
-    &cmd_methods_bench,
-    &cmd_slurm_submit,
-    &cmd_slurm_collect,
-    &cmd_run_worker,
-    &completion_command,
-    &completion_candidates,
-    &help_command,
-    &help_manual,
-    NULL,
-};
+#define ADDRESS(COMMAND) &COMMAND,
+static const Command *const commands[] = {ARGUMENTS_COMMANDS(ADDRESS) NULL};
 
 static bool check_words(const Arguments *arguments, Error *err) {
     const Command *command = arguments->command;

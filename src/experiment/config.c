@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/escape.h"
 #include "base/text.h"
 #include "position/encoding.h"
 #include "data/tokenizers.h"
@@ -123,7 +124,7 @@ static bool read_variant(const OptionReader *reader, const Config *config, Evalu
     if (!options_read(variant, &keys, json, reader->source, reader->arena, reader->err) ||
         !read_changes(reader, &position, &attention, config, json, path))
         return false;
-    if (!*variant->name || text_characters(variant->name) > NAME_SIZE)
+    if (!*variant->name || escape_width(variant->name) > NAME_SIZE)
         return options_refuse(reader, json_get(json, "name"), arena_format(reader->arena, "%s.name", path),
                               "1 to 64 characters");
     const Model *model =
@@ -172,12 +173,12 @@ Model *config_variant(const Config *config, const Model *model, const EvaluateVa
 /* ---- writing ---- */
 
 static Json *train_json(const Config *config, Arena *arena) {
-    Json *json = train_options_json(&config->train, arena), *optimizer = json_new_object(arena);
-    Json *schedule = json_new_object(arena);
-    options_write(optimizer, &config->optimizer, optimizer_fields, optimizer_field_count);
-    options_write(schedule, &config->schedule, optimizer_schedule_fields, optimizer_schedule_field_count);
-    json_set(json, "optimizer", optimizer);
-    json_set(json, "schedule", schedule);
+    Json *json = train_options_json(&config->train, arena);
+    json_set(json, "optimizer",
+             options_json(&config->optimizer, optimizer_fields, optimizer_field_count, arena));
+    json_set(
+        json, "schedule",
+        options_json(&config->schedule, optimizer_schedule_fields, optimizer_schedule_field_count, arena));
     return json;
 }
 
@@ -208,8 +209,7 @@ static bool usable(const Config *config, int64_t length) {
     return model_usable(&config->model, &config->position, (int)config->train.length, length);
 }
 
-/* Checks the lengths of all stages against the task, and those before the last against the position method.
- */
+/* Checks the lengths of all stages against the task, and those but the last against the position method. */
 static bool check_lengths(const OptionReader *reader, const Config *config) {
     const ExamplesOptions *task = config->data.task;
     long long needed = task ? examples_train_length(task) : 0;
@@ -221,36 +221,26 @@ static bool check_lengths(const OptionReader *reader, const Config *config) {
                              "%s: '%s' must be at least %lld for the longest example of '%s' at size %lld, "
                              "got %d; raise it, or lower 'data.task.size'",
                              reader->source, path, needed, task->task->name, (long long)task->high, length);
-        long long seen = length + config->train.cache;
-        if ((i < config->train.stage_count || config->train.cache) && !usable(config, seen))
+        long long cache = config->train.cache, seen = length + cache;
+        if ((i < config->train.stage_count || cache) && !usable(config, seen))
             return error_set(reader->err, EXIT_USAGE,
                              "%s: '%s'%s exceeds the limit of '%s', got %lld; lower it, or raise the limit",
-                             reader->source, path, config->train.cache ? " with 'train.cache'" : "",
+                             reader->source, path, cache ? " with 'train.cache'" : "",
                              config->position.method->name, seen);
     }
     return true;
 }
 
-/* The path of the first cache in the config: of training, or of a protocol; NULL: there is none. */
-static const char *cache_path(const OptionReader *reader, const Config *config) {
-    for (int i = -1; i < config->evaluate.protocol_count; i++) {
-        const EvaluateRequest request = {.protocol = i < 0 ? 0 : config->evaluate.protocols[i].name};
-        if (i < 0 && config->train.cache) return "train.cache";
-        if (evaluate_uses_cache(&request)) return arena_format(reader->arena, "evaluate.protocols[%d]", i);
-    }
-    return NULL;
-}
-
 /* Checks the caches of training and of evaluations against the data and the position method. */
 static bool check_caches(const OptionReader *reader, const Config *config) {
-    const char *path = cache_path(reader, config);
-    if (!path || (!config->data.task && !config->position.partner)) return true;
-    const char *reason = config->data.task ? "examples of a task do"
-                                           : arena_format(reader->arena, "those with positions of '%s' do",
-                                                          config->position.method->name);
-    return error_set(reader->err, EXIT_USAGE,
-                     "%s: '%s' needs segments that continue each other; %s not; remove it", reader->source,
-                     path, reason);
+    const ExamplesOptions *task = config->data.task;
+    int protocol = evaluation_config_cached(&config->evaluate);
+    const char *path = arena_format(reader->arena, "evaluate.protocols[%d]", protocol);
+    if (config->train.cache) path = "train.cache", protocol = 0;
+    return protocol < 0 || (!task && !config->position.partner) ||
+           error_set(reader->err, EXIT_USAGE,
+                     "%s: '%s' needs segments that continue each other, which '%s' has not; remove it",
+                     reader->source, path, task ? task->task->name : config->position.method->name);
 }
 
 /* Checks the position method and `until` against the task. */
@@ -434,6 +424,20 @@ bool config_gives_positions(const Config *config) {
 
 EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena) {
     return evaluation_config_requests(&config->evaluate, count, arena);
+}
+
+const char *config_database(const Experiment *experiment, const char *given, Arena *arena) {
+    return given ? given : arena_format(arena, "%s.db", experiment->directory);
+}
+
+bool config_find_database(const char *word, const char **database, const char **experiment, Arena *arena,
+                          Error *err) {
+    bool config = !strcmp(word + text_stem(word), ".json");
+    const Experiment *read = config ? config_read(word, NULL, arena, err) : NULL;
+    if (config && !read) return false;
+    *database = read ? config_database(read, *database, arena) : word;
+    if (read) *experiment = read->name;
+    return true;
 }
 
 const char *config_method_options(const Encoding *position, Arena *arena) {

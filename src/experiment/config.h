@@ -70,6 +70,14 @@ EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena)
 Model *config_variant(const Config *config, const Model *model, const EvaluateVariant *variant, Arena *arena,
                       Error *err);
 
+/* The database of an experiment: `given`, or results/NAME.db if that is NULL. */
+const char *config_database(const Experiment *experiment, const char *given, Arena *arena);
+
+/* For a word that is a database or a config (*.json): sets *database to the word, or to the database of the
+   config's experiment (*database is the given one, or NULL), and *experiment to the name of that. */
+bool config_find_database(const char *word, const char **database, const char **experiment, Arena *arena,
+                          Error *err);
+
 /* The options of the method as canonical JSON ("{}" without options). */
 const char *config_method_options(const Encoding *position, Arena *arena);
 

@@ -103,25 +103,19 @@ static const char *number(double value, Arena *arena) {
     return arena_copy(arena, json_number_text(value, text));
 }
 
-static bool has_range(const OptionField *field) {
-    return field->low != 0 || field->high != 0;
-}
-
 static const char *type_text(const OptionField *field, Arena *arena) {
     if (field->type == OPTION_BOOL) return "true or false";
     if (field->type == OPTION_TEXT) return "text";
     if (field->type == OPTION_CHOICE) return options_choices_text(field, "", arena);
     const char *kind = field->type == OPTION_INT ? "whole number" : "number";
-    if (!has_range(field)) return kind;
+    if (!options_ranged(field)) return kind;
     return arena_format(arena, "%s%s from %s to %s", field->or_zero ? "0, or a " : "", kind,
                         number(field->low, arena), number(field->high, arena));
 }
 
 static const char *default_text(const OptionField *field, Arena *arena) {
-    if (field->type == OPTION_BOOL) return field->default_value ? "true" : "false";
-    if (field->type == OPTION_CHOICE) return field->choices[(int)field->default_value];
-    if (field->type == OPTION_TEXT) return field->choices && *field->choices[0] ? field->choices[0] : NULL;
-    return number(field->default_value, arena);
+    const char *text = json_print_bare(options_default_json(field, arena), arena);
+    return *text ? text : NULL;
 }
 
 static bool is_section(const OptionPart *part) {
@@ -193,14 +187,9 @@ static const char *const type_names[] = {[OPTION_INT] = "integer",
 static Json *field_schema(const OptionField *field, Arena *arena) {
     Json *json = typed(type_names[field->type], arena), *range = json;
     json_set_text(json, "description", field->help);
-    if (field->type == OPTION_BOOL) json_set_bool(json, "default", field->default_value != 0);
-    if (field->type == OPTION_CHOICE) {
-        json_set(json, "enum", json_new_texts(field->choices, arena));
-        json_set_text(json, "default", default_text(field, arena));
-    }
-    if (field->type != OPTION_INT && field->type != OPTION_REAL) return json;
-    json_set_number(json, "default", field->default_value);
-    if (!has_range(field)) return json;
+    if (field->type == OPTION_CHOICE) json_set(json, "enum", json_new_texts(field->choices, arena));
+    if (field->type != OPTION_TEXT) json_set(json, "default", options_default_json(field, arena));
+    if (!options_ranged(field)) return json;
     if (field->or_zero) {
         Json *zero = json_new_object(arena);
         range = json_new_object(arena);

@@ -304,6 +304,12 @@ Json *evaluation_config_json(const EvaluationConfig *evaluate, const ExamplesOpt
 
 /* --- what it asks for --- */
 
+int evaluation_config_cached(const EvaluationConfig *evaluate) {
+    for (int i = 0; i < evaluate->protocol_count; i++)
+        if (takes[evaluate->protocols[i].name].cache) return i;
+    return -1;
+}
+
 int64_t evaluation_config_stride(const EvaluationConfigProtocol *protocol, int64_t length) {
     if (takes[protocol->name].cache) return protocol->cache ? length - protocol->cache : length / 2;
     if (!takes[protocol->name].stride) return length;

@@ -66,6 +66,9 @@ Json *evaluation_config_json(const EvaluationConfig *evaluate, const ExamplesOpt
 /* The requested evaluations, ascending in length, without duplicates; owned by the arena. */
 EvaluateRequest *evaluation_config_requests(const EvaluationConfig *evaluate, int *count, Arena *arena);
 
+/* The index of the first protocol with a cache; -1: there is none. */
+int evaluation_config_cached(const EvaluationConfig *evaluate);
+
 /* The stride in tokens of a protocol's request that has this length. */
 int64_t evaluation_config_stride(const EvaluationConfigProtocol *protocol, int64_t length);
 

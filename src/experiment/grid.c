@@ -114,6 +114,12 @@ bool grid_override(Json *experiment, const char *assignment, const char *source,
 
 /* ---- the product ---- */
 
+static bool too_many(const Grid *axes, Error *err) {
+    return error_set(err, EXIT_USAGE,
+                     "%s: 'sweep' has more than %d points; shorten a list or cut the experiment",
+                     axes->source, GRID_MAX_POINTS);
+}
+
 /* All points have the name of the experiment, and sweeps cannot be nested. */
 static const char *const not_swept[] = {"name", "sweep", "exclude"};
 
@@ -129,10 +135,7 @@ static bool axis_read(const Grid *axes, Block *block, Axis *axis, const Json *va
     if (count == 0)
         return error_set(err, EXIT_USAGE, "%s: '%s' is an empty list; give it values or remove it", source,
                          path);
-    if (block->count > GRID_MAX_POINTS / count)
-        return error_set(err, EXIT_USAGE,
-                         "%s: 'sweep' has more than %d points; shorten a list or cut the experiment", source,
-                         GRID_MAX_POINTS);
+    if (block->count > GRID_MAX_POINTS / count) return too_many(axes, err);
     *axis = (Axis){.path = name, .values = values, .count = count};
     block->count *= count;
     return true;
@@ -163,10 +166,7 @@ static bool block_read(Grid *axes, Block *block, const Json *json, Arena *arena,
         block->order[at] = i;
     }
     axes->count += block->count;
-    return axes->count <= GRID_MAX_POINTS ||
-           error_set(err, EXIT_USAGE,
-                     "%s: 'sweep' has more than %d points; shorten a list or cut the experiment",
-                     axes->source, GRID_MAX_POINTS);
+    return axes->count <= GRID_MAX_POINTS || too_many(axes, err);
 }
 
 /* Reads one block or a list of blocks; without a sweep there is one block without paths. */

@@ -14,10 +14,18 @@
 
 #include <string.h>
 
+#include "base/clock.h"
+
 #if defined(__AVX__)                                     /* a vector is one register */
 #define HOLD(vector) __asm__ volatile("" : "+v"(vector)) /* keeps its value in a register here */
 #else
 #define HOLD(vector) (void)(vector)
+#endif
+
+#if SIMD_LANES == 16 /* a multiplication broadcasts a number of memory by itself */
+#define HOLD_LEFT(vector) (void)(vector)
+#else
+#define HOLD_LEFT(vector) HOLD(vector)
 #endif
 
 enum { GEMM_ROWS = SIMD_LANES == 16 ? 8 : 4, WIDE = 2 * SIMD_LANES, TALL = 16 };
@@ -43,7 +51,7 @@ static inline __attribute__((always_inline)) void block(const int rows, const in
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++) {
             SimdFloat left = simd_broadcast(a[r * row]);
-            HOLD(left);
+            HOLD_LEFT(left);
 #pragma GCC unroll 2
             for (int v = 0; v < vecs; v++) sum[r][v] += left * right[v];
         }
@@ -217,4 +225,36 @@ void gemm_product(float *c, const float *from, int ldf, const float *a, bool tra
                                 a + i * row + p * step, row, step, workspace + (size_t)j * steps,
                                 m - i < LEFT ? m - i : LEFT, steps);
         }
+}
+
+/* Chains of multiply-adds: enough to hide the latency of four or five cycles of two units. */
+enum { CHAINS = 12, TURNS = 20000 };
+
+/* Each chain tends to 1: the numbers stay normal, as denormal numbers are slow on some CPUs. */
+static float chains(float start) {
+    SimdFloat sum[CHAINS], factor = simd_broadcast(0.75f), summand = simd_broadcast(0.25f);
+#pragma GCC unroll 12
+    for (int i = 0; i < CHAINS; i++) sum[i] = simd_broadcast(start + (float)i);
+    for (int turn = 0; turn < TURNS; turn++) {
+#pragma GCC unroll 12
+        for (int i = 0; i < CHAINS; i++) {
+            sum[i] = sum[i] * factor + summand;
+            HOLD(sum[i]);
+        }
+    }
+#pragma GCC unroll 12
+    for (int i = 1; i < CHAINS; i++) sum[0] += sum[i];
+    return simd_reduce_sum(sum[0]);
+}
+
+double gemm_peak(double seconds) {
+    double best = 0, end = clock_now() + seconds;
+    volatile float result = 0; /* otherwise the loop would be dropped as unused */
+    do {
+        double start = clock_now();
+        result = chains(result);
+        double rate = 2.0 * TURNS * CHAINS * SIMD_LANES / (clock_now() - start);
+        if (rate > best) best = rate;
+    } while (clock_now() < end);
+    return best;
 }

@@ -30,4 +30,9 @@ bool gemm_fits(int n);
 void gemm_product(float *c, const float *from, int ldf, const float *a, bool transpose_a, const float *b,
                   bool transpose_b, int m, int n, int k, float *workspace);
 
+/* The rate in FLOP/s of fused multiply-adds on one thread, measured for about `seconds` by a loop whose
+   operands stay in registers: the upper bound of every product in float32. The fastest of many short loops,
+   so that pauses by other programs do not count. */
+double gemm_peak(double seconds);
+
 #endif

@@ -11,6 +11,10 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+void stats_sort(double *numbers, int count) {
+    if (count) qsort(numbers, (size_t)count, sizeof *numbers, by_value);
+}
+
 double stats_mean(const double *numbers, int count) {
     double sum = 0;
     for (int i = 0; i < count; i++) sum += numbers[i];
@@ -34,7 +38,7 @@ double stats_median(const double *numbers, int count, Arena *scratch) {
     ArenaMark mark = arena_mark(scratch);
     double *sorted = NEW(scratch, count, double);
     for (int i = 0; i < count; i++) sorted[i] = numbers[i];
-    qsort(sorted, (size_t)count, sizeof *sorted, by_value);
+    stats_sort(sorted, count);
     double median = stats_quantile(sorted, count, 0.5);
     arena_release(scratch, mark);
     return median;
@@ -107,7 +111,7 @@ static void summarise(StatsDifference *difference, double *replicates, int resam
     double d = difference->nats, least = fabs(d) - 1e-12 * fabs(d) - 1e-300;
     int beyond = 0;
     for (int r = 0; r < resamples; r++) beyond += fabs(replicates[r] - d) >= least;
-    qsort(replicates, (size_t)resamples, sizeof *replicates, by_value);
+    stats_sort(replicates, resamples);
     difference->low = stats_quantile(replicates, resamples, 0.025);
     difference->high = stats_quantile(replicates, resamples, 0.975);
     difference->p = (beyond + 1.0) / (resamples + 1.0);

@@ -73,6 +73,9 @@ void stats_holm(double *adjusted, const double *p, int count, Arena *scratch);
    none. */
 void stats_wilson(double *low, double *high, int64_t right, int64_t count);
 
+/* Sorts numbers in ascending order. */
+void stats_sort(double *numbers, int count);
+
 /* The quantile at `share` of a sorted array, type 7; NAN if it is empty. */
 double stats_quantile(const double *sorted, int count, double share);
 

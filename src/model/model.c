@@ -43,10 +43,9 @@ void model_default(ModelOptions *options) {
 }
 
 Json *model_json(const ModelOptions *options, Arena *arena) {
-    Json *json = json_new_object(arena), *attention = json_new_object(arena);
-    options_write(json, options, model_fields, model_field_count);
-    options_write(attention, &options->attention, attention_fields, attention_field_count);
-    json_set(json, "attention", attention);
+    Json *json = options_json(options, model_fields, model_field_count, arena);
+    json_set(json, "attention",
+             options_json(&options->attention, attention_fields, attention_field_count, arena));
     return json;
 }
 

@@ -1,7 +1,10 @@
 #include "position/encoding.h"
 #include "position/rotary.h"
 
+#include <math.h>
 #include <string.h>
+
+#include "base/text.h"
 
 const char *const encoding_hook_names[] = {
 #define HOOK(name) [ENCODING_HOOK_##name] = #name,
@@ -24,15 +27,6 @@ const PositionMethod *encoding_find(const char *name) {
     return NULL;
 }
 
-/* Whether a list, separated by spaces, contains a word. */
-static bool has_word(const char *list, const char *word) {
-    for (size_t size; list && *list; list += size + (list[size] == ' ')) {
-        size = strcspn(list, " ");
-        if (strlen(word) == size && strncmp(list, word, size) == 0) return true;
-    }
-    return false;
-}
-
 const char *const *encoding_names(Arena *arena) {
     const char **names = NEW(arena, encoding_method_count + 1, const char *);
     for (int i = 0; i < encoding_method_count; i++) names[i] = encoding_methods[i]->name;
@@ -47,7 +41,7 @@ const PositionMethod *encoding_find_or_nearest(const char *name, const char **ne
     *nearest = options_nearest_name(name, encoding_names(scratch));
     arena_free(scratch);
     for (int i = encoding_method_count - 1; i >= 0; i--)
-        if (has_word(encoding_methods[i]->also, name)) *nearest = encoding_methods[i]->name;
+        if (text_has(encoding_methods[i]->also, ' ', name)) *nearest = encoding_methods[i]->name;
     return NULL;
 }
 
@@ -87,17 +81,11 @@ bool encoding_default(Encoding *position, const PositionMethod *method, Arena *a
 const char *encoding_changed_options(const Encoding *position, const char *separator, Arena *arena) {
     const PositionMethod *method = position->method;
     Arena *scratch = arena_new(0);
-    void *standard = arena_alloc(scratch, 1, method->options_size);
-    Json *now = json_new_object(scratch), *then = json_new_object(scratch);
-    options_default(standard, method->fields, method->field_count);
-    options_write(then, standard, method->fields, method->field_count);
-    options_write(now, position->options, method->fields, method->field_count);
+    const Json *changes = options_changes(position->options, method->fields, method->field_count, scratch);
     const char *list = "";
-    for (int i = 0; i < method->field_count; i++) {
-        const char *key = method->fields[i].key, *value = json_print_bare(json_get(now, key), scratch);
-        if (strcmp(value, json_print_bare(json_get(then, key), scratch)) == 0) continue;
-        list = arena_format(arena, "%s%s%s=%s", list, *list ? separator : "", key, value);
-    }
+    for (const Json *value = json_first(changes); value; value = json_next(value))
+        list = arena_format(arena, "%s%s%s=%s", list, *list ? separator : "", json_name(value),
+                            json_print_bare(value, scratch));
     arena_free(scratch);
     return list;
 }
@@ -191,25 +179,13 @@ bool encoding_check(const PositionMethod *method, const PositionShape *shape, co
     return error_set(err, wrong.code, "%s %s", method->name, wrong.text);
 }
 
-/* cosines[T,n/2], then sines[T,n/2] */
-static void *prepare_rotation(const PositionMethod *method, const PositionContext *context,
-                              const double *positions, Arena *arena) {
-    int n = rotary_size(context->shape, context->options);
-    float *table = NEW(arena, (size_t)context->length * n, float);
-    double amplitude = method->amplitude ? method->amplitude(context) : 1;
-    for (int pair = 0; table && pair < n / 2; pair++) {
-        double frequency = method->frequency(context, pair);
-        for (int t = 0; t < context->length; t++)
-            rotary_set_angle(table, context->length, n, t, pair, position_at(positions, t) * frequency,
-                             amplitude);
-    }
-    return table;
-}
-
 void *encoding_prepare(const PositionMethod *method, const PositionShape *shape, const void *options,
                        int length, const double *positions, Arena *arena) {
     if (method->prepare) return method->prepare(shape, options, length, positions, arena);
     if (!method->frequency) return NULL;
     PositionContext context = {.shape = shape, .options = options, .length = length};
-    return prepare_rotation(method, &context, positions, arena);
+    float *table = NEW(arena, (size_t)length * rotary_size(shape, options), float);
+    double amplitude = method->amplitude ? method->amplitude(&context) : 1;
+    if (table) rotary_fill(table, &context, positions, method->frequency, amplitude, -INFINITY, INFINITY);
+    return table;
 }

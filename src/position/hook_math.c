@@ -1,5 +1,5 @@
 /* hook_math: mathematics for hooks, declared in position/position.h: matrix products, the logistic
- * function, slopes.
+ * function, slopes, sinusoids.
  */
 #include <math.h>
 
@@ -20,6 +20,22 @@ void position_product(float *c, int ldc, const float *a, int lda, const float *b
     } else {
         blas_product_strided(c, ldc, a, lda, b, ldb, m, n, k, transpose_a, transpose_b, add);
     }
+}
+
+float *position_sinusoids(const PositionSinusoids *kind, int width, int length, const double *positions,
+                          Arena *arena) {
+    int half = width / 2;
+    float *table = NEW(arena, (size_t)length * width, float);
+    for (int i = 0; table && i < half; i++) {
+        double frequency = pow(kind->base, -i / kind->scale);
+        int sine = kind->alternating ? 2 * i : i, cosine = kind->alternating ? 2 * i + 1 : half + i;
+        for (int t = 0; t < length; t++) {
+            double angle = (position_at(positions, t) + kind->first) * frequency;
+            table[(size_t)t * width + sine] = (float)sin(angle);
+            table[(size_t)t * width + cosine] = (float)cos(angle);
+        }
+    }
+    return table;
 }
 
 void position_sigmoid(float *y, const float *x, int count) {

@@ -244,6 +244,15 @@ void position_product(float *c, int ldc, const float *a, int lda, const float *b
    github.com/ofirpress/attention_with_linear_biases). */
 double position_slope(int h, int heads, double max_exponent);
 
+/* table[T,C] for `prepare`: the sines, then the cosines, of (position + first) base^(-i/scale) for i < C/2;
+   alternating: the sine and the cosine of each i are neighbours. */
+typedef struct PositionSinusoids {
+    double base, scale, first;
+    bool alternating;
+} PositionSinusoids;
+float *position_sinusoids(const PositionSinusoids *kind, int width, int length, const double *positions,
+                          Arena *arena);
+
 /* y[i] = 1 / (1 + e^-x[i]), vectorised, with an error of about 1e-7. y may be x. */
 void position_sigmoid(float *y, const float *x, int count);
 

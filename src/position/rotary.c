@@ -50,6 +50,10 @@ double rotary_turns(const PositionContext *context, double frequency) {
     return context->shape->train_length * frequency / (2 * M_PI);
 }
 
+double rotary_blend(const PositionContext *context, int pair, double g) {
+    return rotary_frequency(context, pair) * (1 - g * (1 - 1 / rotary_factor(context)));
+}
+
 double rotary_ramp(double x, double length) {
     if (length == 0) return x > 0;
     return fmin(fmax(x / length, 0), 1);
@@ -59,6 +63,20 @@ void rotary_set_angle(float *table, int length, int n, int t, int pair, double a
     float *cosine = table + (size_t)t * (n / 2) + pair;
     cosine[0] = (float)(amplitude * cos(angle));
     cosine[(size_t)length * (n / 2)] = (float)(amplitude * sin(angle));
+}
+
+void rotary_fill(float *table, const PositionContext *context, const double *positions,
+                 double (*frequency)(const PositionContext *context, int pair), double amplitude,
+                 double first, double end) {
+    int n = rotary_size(context->shape, context->options);
+    for (int pair = 0; pair < n / 2; pair++) {
+        double w = frequency(context, pair);
+        for (int t = 0; t < context->length; t++) {
+            double position = position_at(positions, t);
+            if (position >= first && position < end)
+                rotary_set_angle(table, context->length, n, t, pair, position * w, amplitude);
+        }
+    }
 }
 
 void rotary_apply(float *x, int stride, const float *table, int length, int n, RotaryPairs pairs,
@@ -98,4 +116,30 @@ void rotary_rotate_backward(const PositionContext *context, PositionRole role, c
                             int stride) {
     (void)role, (void)x;
     rotate(context, dx, stride, -1);
+}
+
+RotaryTables *rotary_tables(int count, int length, int n, RotaryPairs pairs, Arena *arena) {
+    size_t floats = (size_t)count * (size_t)length * (size_t)n;
+    RotaryTables *tables = arena_alloc(arena, 1, sizeof *tables + floats * sizeof(float));
+    if (tables) tables->n = n, tables->pairs = pairs;
+    return tables;
+}
+
+static void rotate_role(const PositionContext *context, PositionRole role, float *x, int stride,
+                        float direction) {
+    const RotaryTables *tables = context->tables;
+    int length = context->length, n = tables->n, number = tables->of[role];
+    if (!number) return;
+    const float *table = tables->tables + (size_t)(number - 1) * (size_t)length * (size_t)n;
+    rotary_apply(x, stride, table, length, n, tables->pairs, direction);
+}
+
+void rotary_rotate_role(const PositionContext *context, PositionRole role, float *x, int stride) {
+    rotate_role(context, role, x, stride, 1);
+}
+
+void rotary_rotate_role_backward(const PositionContext *context, PositionRole role, const float *x, float *dx,
+                                 int stride) {
+    (void)x;
+    rotate_role(context, role, dx, stride, -1);
 }

@@ -11,8 +11,9 @@
  *     ROTARY_HOOKS(frequency),
  *
  * which also sets the transforms. The core makes the table of cosines and sines, and refuses an n that is
- * not an even whole number. Other methods fill such a table in their `prepare` (rotary_set_angle), set the
- * transforms rotary_rotate and rotary_rotate_backward, and call rotary_check in their `check`.
+ * not an even whole number. Other methods fill such tables in their `prepare` (rotary_set_angle,
+ * rotary_fill), set the transforms of one table or of several (RotaryTables), and call rotary_check in their
+ * `check`.
  *
  * The options struct of such a method is one of the three below or begins with one of them; its rows begin
  * with the rows of that struct.
@@ -103,19 +104,42 @@ double rotary_turns(const PositionContext *context, double frequency);
 /* x / length, limited to [0, 1]. For length 0: a step, 1 if x > 0. */
 double rotary_ramp(double x, double length);
 
+/* w (1 - g (1 - 1/s)) with the factor s of a RotaryExtension: from the frequency itself (g = 0) to that of
+   position interpolation (g = 1). */
+double rotary_blend(const PositionContext *context, int pair, double g);
+
 /* A table for T rows is cosines[T,n/2], then sines[T,n/2]: T n floats. rotary_set_angle writes those of row
    t and one pair, times the amplitude. */
 void rotary_set_angle(float *table, int length, int n, int t, int pair, double angle, double amplitude);
+
+/* Fills the rows of a table whose positions are at least `first` and below `end`. */
+void rotary_fill(float *table, const PositionContext *context, const double *positions,
+                 double (*frequency)(const PositionContext *context, int pair), double amplitude,
+                 double first, double end);
 
 /* Rotates T rows of x by the table; row t is at x + t * stride. Direction 1: forward; -1: backward, by the
    opposite angles with the same amplitudes (the transpose). Coordinates from n on are unchanged. */
 void rotary_apply(float *x, int stride, const float *table, int length, int n, RotaryPairs pairs,
                   float direction);
 
-/* The hooks `transform` for methods whose tables are one such table. Methods with several tables call
-   rotary_apply from their own hooks. */
+/* The hooks `transform` for methods whose tables are one such table. */
 void rotary_rotate(const PositionContext *context, PositionRole role, float *x, int stride);
 void rotary_rotate_backward(const PositionContext *context, PositionRole role, const float *x, float *dx,
                             int stride);
+
+/* The same for methods that rotate queries, keys and far pairs by different tables. */
+typedef struct RotaryTables {
+    int n;
+    RotaryPairs pairs;
+    int of[POS_VALUE];           /* the table of each PositionRole, from 1; 0: not rotated */
+    _Alignas(64) float tables[]; /* [count,T,n] */
+} RotaryTables;
+
+/* For `prepare`: `count` tables, which the method fills; it sets `of`. NULL for a counting arena. */
+RotaryTables *rotary_tables(int count, int length, int n, RotaryPairs pairs, Arena *arena);
+
+void rotary_rotate_role(const PositionContext *context, PositionRole role, float *x, int stride);
+void rotary_rotate_role_backward(const PositionContext *context, PositionRole role, const float *x, float *dx,
+                                 int stride);
 
 #endif

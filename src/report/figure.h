@@ -83,8 +83,14 @@ typedef struct FigureKind {
     bool of_methods; /* lines are methods, keys are their names */
 } FigureKind;
 
-extern const FigureKind figure_curves, figure_position, figure_cost, figure_bias, figure_early, figure_paper,
-    figure_loss, figure_accuracy;
+/* The figures: the part of a FigureKind's symbol, of a PlotFigure and its name; the first is the default. */
+/* clang-format off */
+#define FIGURE_KINDS(X) \
+    X(curves, CURVES) X(position, POSITION) X(cost, COST) X(bias, BIAS) X(early, EARLY) X(paper, PAPER) \
+    X(loss, LOSS) X(accuracy, ACCURACY)
+#define FIGURE_DECLARE(NAME, SYMBOL) extern const FigureKind figure_##NAME;
+FIGURE_KINDS(FIGURE_DECLARE)
+/* clang-format on */
 
 int figure_panel(Figure *figure, const char *title, double mark, int64_t trained); /* returns its index */
 FigureLine *figure_line(Figure *figure, int panel, const char *name, const char *key, const char *comment);

@@ -107,8 +107,7 @@ static bool make_bias(Figure *figure, Error *err) {
     const char *const parameters[] = {figure->set->experiment, figure_run_keys(figure), NULL};
     bool fine = true;
     Query *query = query_begin(figure->set->store,
-                               "SELECT r.key, r.label, p.variant, r.config, min(p.ordinal) FROM experiment x"
-                               " JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+                               "SELECT r.key, r.label, p.variant, r.config, min(p.ordinal)" QUERY_RUNS
                                " WHERE x.name = ? AND r.key IN (SELECT value FROM json_each(?)) AND r.status "
                                "= 'done' GROUP BY r.label, p.variant, r.train_length"
                                " ORDER BY min(p.ordinal)",

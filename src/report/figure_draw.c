@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "sys/atomic_file.h"
 #include "report/figure.h"
 #include "report/gnuplot.h"
@@ -352,11 +353,9 @@ static Json *describe(const FigureKind *kind, const Figure *figure, const Layout
 
 /* "a/b.svg" -> "a/b.dat"; only a suffix that is a figure's is replaced. */
 static const char *with_suffix(const char *path, const char *suffix, Arena *arena) {
-    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
-    size_t stem = strlen(path);
-    for (int i = 0; dot && gnuplot_formats[i]; i++)
-        if (!strcmp(dot + 1, gnuplot_formats[i])) stem = (size_t)(dot - path);
-    return arena_format(arena, "%.*s%s", (int)stem, path, suffix);
+    size_t stem = text_stem(path);
+    bool drawn = path[stem] && text_index(path + stem + 1, gnuplot_formats) >= 0;
+    return arena_format(arena, "%.*s%s", drawn ? (int)stem : (int)strlen(path), path, suffix);
 }
 
 /* The template and its style file: the one next to the template, else the default. */
@@ -385,14 +384,10 @@ static bool draw(const Json *description, const char *data, const char *path, co
 static bool write_script(Json *description, const char *path, Arena *arena, Error *err) {
     const char *program = gnuplot_template("figure.py", NULL, arena, err);
     const char *text = program ? file_read(program, SIZE_MAX / 4, NULL, arena) : NULL;
-    if (program && !text) return error_system(err, "cannot read '%s'", program);
-    AtomicFile file;
-    FILE *out = text ? atomic_file_begin(&file, with_suffix(path, ".py", arena), arena, err) : NULL;
-    if (!out) return false;
-    const char *slash = strrchr(path, '/');
-    json_set_text(description, "data", with_suffix(slash ? slash + 1 : path, ".dat", arena));
-    fprintf(out, "FIGURE = %s\n%s", json_print_pretty(description, arena), text);
-    return atomic_file_end(&file, true, err);
+    if (!text) return program && error_system(err, "cannot read '%s'", program);
+    json_set_text(description, "data", with_suffix(basename(path), ".dat", arena));
+    text = arena_format(arena, "FIGURE = %s\n%s", json_print_pretty(description, arena), text);
+    return file_write(with_suffix(path, ".py", arena), text, arena, err);
 }
 
 bool figure_draw(const FigureKind *kind, Figure *figure, const char *path, const char *format,

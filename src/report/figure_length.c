@@ -108,7 +108,7 @@ static void add_ours(Figure *figure, const Series *series, int panel) {
     for (int k = 0; base && k < series->count; k++) {
         const SeriesCell *cell = &series->cells[k];
         double *ratios = NEW(figure->arena, cell->count, double);
-        int count = series_log_ratios(ratios, cell, base);
+        int count = series_log_ratios(ratios, cell, base, NULL, NULL);
         for (int i = 0; i < count; i++) ratios[i] = exp(ratios[i]);
         if (count && cell->length >= series->train_length)
             figure_point(

@@ -39,23 +39,12 @@ static bool add_bins(Figure *figure, FigureLine *line, const SeriesCell *cell, E
     return true;
 }
 
-/* The longest window with a loss among the series that can be compared with this one. */
-static int64_t longest_window(const Results *set, const Series *series) {
-    int64_t longest = 0;
-    for (int i = 0; i < set->count; i++) {
-        const SeriesCell *cell = longest_cell(&set->items[i]);
-        if (cell && series_comparable(&set->items[i], series) && cell->length > longest)
-            longest = cell->length;
-    }
-    return longest;
-}
-
 static bool make_position(Figure *figure, Error *err) {
     for (int i = 0; i < figure->set->count; i++) {
         const Series *series = &figure->set->items[i];
         const SeriesCell *cell = longest_cell(series);
         if (!series_nonoverlapping(series)) continue;
-        int64_t longest = longest_window(figure->set, series);
+        int64_t longest = results_longest(figure->set, series);
         const char *title =
             arena_format(figure->arena, "%s, windows of %lld", series->evaluated, (long long)longest);
         int panel = figure_panel_of(figure, series, series_comparable, title);
@@ -158,8 +147,7 @@ enum { WINDOWS = 60, MOST_SEEDS = 1000 };
 
 static const char sql[] =
     "WITH chosen AS (SELECT r.key, r.label, p.variant, r.train_length AS length, min(p.ordinal) AS ordinal,"
-    "  (SELECT max(step) FROM train_log t WHERE t.run = r.key) AS steps"
-    "  FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+    "  (SELECT max(step) FROM train_log t WHERE t.run = r.key) AS steps" QUERY_RUNS
     "  WHERE x.name = ?1 AND r.key IN (SELECT value FROM json_each(?3)) AND (r.status IN ('done', 'diverged')"
     "   OR r.key IN (SELECT json_extract(value, '$[0]') FROM json_each(?2))) GROUP BY r.key),"
     " windows AS (SELECT c.key, label, variant, length, ordinal, avg(t.step) AS step, avg(t.loss) AS loss"
@@ -173,9 +161,7 @@ static const char sql[] =
     " FROM windows w JOIN lines l USING (label, variant, length)"
     " ORDER BY l.place, w.step, w.ordinal";
 
-static const char unfinished[] =
-    "SELECT DISTINCT r.key FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
-    " WHERE x.name = ? AND r.steps IS NULL";
+static const char unfinished[] = "SELECT DISTINCT r.key" QUERY_RUNS " WHERE x.name = ? AND r.steps IS NULL";
 
 /* Appends [KEY, STEP, LOSS] for each window of the run that is complete. */
 static void append_windows(Json *list, const char *key, const TrainLogLine *lines, int count) {

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "data/corpus_options.h"
 #include "store/database.h"
 #include "store/runs.h"
@@ -10,19 +11,14 @@
 
 #define KIND(NAME, SYMBOL) &figure_##NAME,
 #define NAME(NAME, SYMBOL) #NAME,
-static const FigureKind *const kinds[] = {PLOT_FIGURES(KIND)};
-const char *const plot_figure_names[] = {PLOT_FIGURES(NAME) NULL};
-
-/* The suffix of a path without the dot, "" if it has none. */
-static const char *path_suffix(const char *path) {
-    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
-    return dot ? dot + 1 : "";
-}
+static const FigureKind *const kinds[] = {FIGURE_KINDS(KIND)};
+const char *const plot_figure_names[] = {FIGURE_KINDS(NAME) NULL};
 
 static const char *find_format(const PlotOptions *options, Error *err) {
-    const char *name = options->format ? options->format : path_suffix(options->figure);
-    for (int i = 0; gnuplot_formats[i]; i++)
-        if (!strcmp(gnuplot_formats[i], name)) return gnuplot_formats[i];
+    const char *suffix = options->figure + text_stem(options->figure);
+    const char *name = options->format ? options->format : suffix + (*suffix == '.');
+    int format = text_index(name, gnuplot_formats);
+    if (format >= 0) return gnuplot_formats[format];
     error_set(err, EXIT_USAGE, "unknown figure format '%s'; there are svg, png and pdf", name);
     return NULL;
 }

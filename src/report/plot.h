@@ -8,13 +8,8 @@
 
 #include "report/figure.h"
 
-/* The figures: the part of a FigureKind's symbol, of a PlotFigure and its name; the first is the default. */
-#define PLOT_FIGURES(X)                                                                                      \
-    X(curves, CURVES)                                                                                        \
-    X(position, POSITION)                                                                                    \
-    X(cost, COST) X(bias, BIAS) X(early, EARLY) X(paper, PAPER) X(loss, LOSS) X(accuracy, ACCURACY)
 #define PLOT_ENUM(NAME, SYMBOL) PLOT_##SYMBOL,
-typedef enum PlotFigure { PLOT_FIGURES(PLOT_ENUM) } PlotFigure;
+typedef enum PlotFigure { FIGURE_KINDS(PLOT_ENUM) } PlotFigure;
 extern const char *const plot_figure_names[]; /* NULL-terminated */
 
 typedef struct PlotOptions {

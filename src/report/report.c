@@ -56,37 +56,37 @@ static bool put_lists(const Report *report, const char *const (*lists)[2], int c
     return true;
 }
 
-#define RUNS " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
-
 static bool put_compared(Report *report, Error *err) {
     static const char *const lists[][2] = {
-        {"trained at",
-         "SELECT DISTINCT r.train_length || ' tokens'" RUNS " WHERE x.name = ? ORDER BY r.train_length"},
+        {"trained at", "SELECT DISTINCT r.train_length || ' tokens'" QUERY_RUNS
+                       " WHERE x.name = ? ORDER BY r.train_length"},
         {"evaluated at",
          "SELECT iif(task, 'sizes ', '') || group_concat(l, ', ') || iif(task, '', ' tokens') FROM (SELECT"
          " DISTINCT eval_length AS l, protocol = 'exact' AS task FROM outcome"
          " WHERE experiment = ? AND outcome <> 'beyond_text' ORDER BY eval_length)"},
         {"seeds",
-         "SELECT min(n) || iif(max(n) > min(n), ' to ' || max(n), '') FROM (SELECT count(*) AS n" RUNS
+         "SELECT min(n) || iif(max(n) > min(n), ' to ' || max(n), '') FROM (SELECT count(*) AS n" QUERY_RUNS
          " WHERE x.name = ? GROUP BY r.label, p.variant, r.train_length)"},
-        {"model", "SELECT DISTINCT json_extract(r.config, '$.model.layers') || ' layers, ' ||"
-                  " json_extract(r.config, '$.model.heads') || ' heads, width ' || json_extract(r.config, "
-                  "'$.model.width') ||"
-                  " ', feed-forward ' || json_extract(r.config, '$.model.ffn')" RUNS " WHERE x.name = ?"},
+        {"model",
+         "SELECT DISTINCT json_extract(r.config, '$.model.layers') || ' layers, ' ||"
+         " json_extract(r.config, '$.model.heads') || ' heads, width ' || json_extract(r.config, "
+         "'$.model.width') ||"
+         " ', feed-forward ' || json_extract(r.config, '$.model.ffn')" QUERY_RUNS " WHERE x.name = ?"},
         {"training", "SELECT DISTINCT json_extract(r.config, '$.train.tokens') || ' tokens, ' ||"
                      " json_extract(r.config, '$.train.tokens_per_step') || ' at a time, ' ||"
                      " json_extract(r.config, '$.train.optimizer.name') || ', learning rate ' ||"
-                     " json_extract(r.config, '$.train.optimizer.lr')" RUNS " WHERE x.name = ?"},
+                     " json_extract(r.config, '$.train.optimizer.lr')" QUERY_RUNS " WHERE x.name = ?"},
         {"text",
          "SELECT DISTINCT c.tokenizer || ', vocabulary ' || c.vocabulary || '; ' || c.documents ||"
          " ' documents; ' || c.train_tokens || ' tokens to train on, ' || c.valid_tokens || ' to validate, '"
-         " || c.test_tokens || ' to test'" RUNS " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"
+         " || c.test_tokens || ' to test'" QUERY_RUNS " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"
          " AND c.tokenizer <> 'task'"},
         {"task",
          "SELECT DISTINCT json_extract(r.config, '$.data.task.name') || ', sizes ' || json_extract(r.config, "
          "'$.data.task.size[0]')"
          " || ' to ' || json_extract(r.config, '$.data.task.size[1]') || iif(p.variant = '', '', ', ' || "
-         "p.variant)" RUNS " WHERE x.name = ? AND json_extract(r.config, '$.data.task.name') IS NOT NULL"},
+         "p.variant)" QUERY_RUNS
+         " WHERE x.name = ? AND json_extract(r.config, '$.data.task.name') IS NOT NULL"},
     };
     fputs("<ul>\n", report->out);
     for (int i = 0; i < report->set->count; i++) {
@@ -251,26 +251,26 @@ static bool put_config(Report *report, Error *err) {
 
 static bool put_provenance(Report *report, Error *err) {
     static const char *const lists[][2] = {
-        {"runs", "SELECT count(*) || ' ' || r.status" RUNS " WHERE x.name = ? GROUP BY r.status"},
+        {"runs", "SELECT count(*) || ' ' || r.status" QUERY_RUNS " WHERE x.name = ? GROUP BY r.status"},
         {"not finished",
          "SELECT r.label || ', L = ' || r.train_length || ', seed ' || r.seed || ': ' || r.status ||"
-         " coalesce(', ' || r.reason, '')" RUNS
+         " coalesce(', ' || r.reason, '')" QUERY_RUNS
          " WHERE x.name = ? AND r.status <> 'done' ORDER BY p.ordinal"},
         {"trained",
-         "SELECT min(r.started) || ' to ' || max(r.finished) || ' (UTC)'" RUNS " WHERE x.name = ?"},
-        {"poslab", "SELECT DISTINCT r.revision" RUNS " WHERE x.name = ?"},
-        {"processor", "SELECT DISTINCT r.cpu" RUNS " WHERE x.name = ?"},
+         "SELECT min(r.started) || ' to ' || max(r.finished) || ' (UTC)'" QUERY_RUNS " WHERE x.name = ?"},
+        {"poslab", "SELECT DISTINCT r.revision" QUERY_RUNS " WHERE x.name = ?"},
+        {"processor", "SELECT DISTINCT r.cpu" QUERY_RUNS " WHERE x.name = ?"},
         {"BLAS",
-         "SELECT DISTINCT r.blas || ', ' || r.threads || ' thread' || iif(r.threads = 1, '', 's')" RUNS
+         "SELECT DISTINCT r.blas || ', ' || r.threads || ' thread' || iif(r.threads = 1, '', 's')" QUERY_RUNS
          " WHERE x.name = ?"},
         {"resumed in another environment",
-         "SELECT r.key || ': ' || r.settings" RUNS " WHERE x.name = ? AND r.settings IS NOT NULL"
+         "SELECT r.key || ': ' || r.settings" QUERY_RUNS " WHERE x.name = ? AND r.settings IS NOT NULL"
          " ORDER BY p.ordinal"},
-        {"corpus",
-         "SELECT DISTINCT 'SHA-256 ' || c.hash" RUNS " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"},
+        {"corpus", "SELECT DISTINCT 'SHA-256 ' || c.hash" QUERY_RUNS
+                   " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"},
         {"references", NULL},
-        {"run keys",
-         "SELECT group_concat(key, ' ') FROM (SELECT r.key" RUNS " WHERE x.name = ? ORDER BY p.ordinal)"},
+        {"run keys", "SELECT group_concat(key, ' ') FROM (SELECT r.key" QUERY_RUNS
+                     " WHERE x.name = ? ORDER BY p.ordinal)"},
     };
     fputs("<dl>\n", report->out);
     return put_lists(report, lists, COUNT_OF(lists), err);

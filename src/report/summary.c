@@ -72,17 +72,6 @@ static bool best_at(const char **text, const Results *set, const Series *first, 
     return true;
 }
 
-static int64_t longest_length(const Results *set, const Series *first) {
-    int64_t longest = 0;
-    for (int i = 0; i < set->count; i++) {
-        const Series *series = &set->items[i];
-        for (int k = 0; series_comparable(first, series) && k < series->count; k++)
-            if (series->cells[k].count && series->cells[k].length > longest)
-                longest = series->cells[k].length;
-    }
-    return longest;
-}
-
 /* --- tasks --- */
 
 /* "Rotary 3; ALiBi 2; None no size" */
@@ -103,7 +92,7 @@ static const char *answers(const Results *set, const Series *first, Arena *arena
 static const char *task_sentence(const Results *set, const Series *first, Arena *arena) {
     const char *best = NULL; /* all that have the highest median */
     double highest = 0;
-    int64_t largest = longest_length(set, first);
+    int64_t largest = results_longest(set, first);
     for (int i = 0; i < set->count; i++) {
         const SeriesCell *cell = series_cell(&set->items[i], largest);
         if (!series_comparable(first, &set->items[i]) || !cell) continue;
@@ -140,7 +129,7 @@ static bool bests(const char **list, const Results *set, bool at_longest, Arena 
     for (int i = 0; i < set->count; i++) {
         const Series *first = &set->items[i];
         const char *best;
-        int64_t trained = first->train_length, longest = longest_length(set, first);
+        int64_t trained = first->train_length, longest = results_longest(set, first);
         if (!begins_length(set, i) || (at_longest && longest <= trained)) continue;
         if (!best_at(&best, set, first, at_longest ? longest : trained, lengths > 1, arena, err))
             return false;

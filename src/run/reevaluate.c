@@ -156,44 +156,25 @@ static bool apply(Json *root, const char *name, const ReevaluateOptions *options
 
 /* --- the plan --- */
 
-static const char *stored_config(Database *store, const char *name, Arena *arena, Error *err) {
-    Query *query =
-        query_begin(store, "SELECT config FROM experiment WHERE name = ?", (const char *const[]){name, NULL});
-    const char *text = query_next(query) ? arena_copy(arena, query_text(query, 0)) : "";
-    return query_end(query, err) ? text : NULL;
-}
-
-static bool is_point(Database *store, const char *name, const char *key) {
-    Error ignored;
-    Query *query = query_begin(store,
-                               "SELECT 1 FROM point p JOIN experiment x ON x.id = p.experiment"
-                               " WHERE x.name = ? AND p.run = ?",
-                               (const char *const[]){name, key, NULL});
-    bool found = query_next(query);
-    return query_end(query, &ignored) && found;
-}
-
 /* Tables identify a variant by its name, so the experiment must not have the same name with other options. */
-static bool check_variants(const PlanPoint *point, Database *store, const char *name, Error *err) {
-    bool fine = true;
-    for (int i = 0; fine && i < point->request_count; i++) {
+static bool check_variants(const PlanPoint *point, Database *store, const char *name, Arena *arena,
+                           Error *err) {
+    for (int i = 0; i < point->request_count; i++) {
         const EvaluateVariant *variant = point->requests[i].variant;
         if (!variant) continue;
-        Query *query =
-            query_begin(store,
+        const char *const key[] = {name, point->key, variant->name, variant->options, NULL};
+        const char *other =
+            query_first(store,
                         "SELECT q.variant_options FROM request q JOIN experiment x ON x.id = q.experiment"
                         " WHERE x.name = ? AND q.run = ? AND q.variant = ? AND q.variant_options <> ?",
-                        (const char *const[]){name, point->key, variant->name, variant->options, NULL});
-        bool other = query_next(query);
+                        key, arena, err);
         if (other)
-            error_set(err, EXIT_USAGE,
-                      "experiment '%s' has a variant '%s' already, with %s; choose another name", name,
-                      variant->name, query_text(query, 0));
-        Error ended;
-        if (!query_end(query, &ended)) return *err = ended, false;
-        fine = !other;
+            return error_set(err, EXIT_USAGE,
+                             "experiment '%s' has a variant '%s' already, with %s; choose another name", name,
+                             variant->name, other);
+        if (err->code) return false;
     }
-    return fine;
+    return true;
 }
 
 /* Keeps the points chosen by --run and --method. All points of the experiment must be in the database. */
@@ -201,16 +182,19 @@ static bool choose_points(Plan *plan, Reevaluation *evaluation, Database *store,
     int kept = 0;
     for (int i = 0; i < plan->count; i++) {
         const PlanPoint *point = &plan->points[i];
-        if (!is_point(store, plan->experiment->name, point->key))
-            return error_set(
-                err, EXIT_USAGE,
-                "experiment '%s': the database has no run %s, which its config now describes: the corpus "
-                "has changed since `poslab run`",
-                plan->experiment->name, point->key);
+        const char *const key[] = {plan->experiment->name, point->key, NULL};
+        if (!query_first(store, "SELECT r.key" QUERY_RUNS " WHERE x.name = ? AND r.key = ?", key,
+                         evaluation->arena, err))
+            return err->code ? false
+                             : error_set(err, EXIT_USAGE,
+                                         "experiment '%s': the database has no run %s, which its config now "
+                                         "describes: the corpus "
+                                         "has changed since `poslab run`",
+                                         plan->experiment->name, point->key);
         if (!chooses(&evaluation->runs, point->key, true) ||
             !chooses(&evaluation->methods, point->config->position.method->name, false))
             continue;
-        if (!check_variants(point, store, plan->experiment->name, err)) return false;
+        if (!check_variants(point, store, plan->experiment->name, evaluation->arena, err)) return false;
         plan->points[kept++] = *point;
     }
     plan->count = kept;
@@ -256,7 +240,8 @@ static const Experiment *add_to_chosen(const Plan *plan, const Json *variants, A
 
 static Plan *make_plan(Reevaluation *evaluation, Database *store, const char *name, Error *err) {
     Arena *arena = evaluation->arena;
-    const char *text = stored_config(store, name, arena, err);
+    const char *text = query_first(store, "SELECT config FROM experiment WHERE name = ?",
+                                   (const char *const[]){name, NULL}, arena, err);
     const char *source = arena_format(arena, "experiment '%s'", name);
     Json *root = text ? json_parse(text, strlen(text), source, arena, err) : NULL;
     if (!root) return NULL;
@@ -299,25 +284,16 @@ static Plan **make_plans(Reevaluation *evaluation, Error *err) {
     return plans;
 }
 
-/* "x.json": the database that `poslab run` uses for it. */
-static bool find_database(Reevaluation *evaluation, const char *what, Error *err) {
-    size_t size = strlen(what);
-    evaluation->database = what;
-    evaluation->experiment = evaluation->options->experiment;
-    if (size < 5 || strcmp(what + size - 5, ".json")) return true;
-    const Experiment *experiment = config_read(what, NULL, evaluation->arena, err);
-    if (!experiment) return false;
-    evaluation->experiment = experiment->name;
-    const char *given = evaluation->options->sweep.database;
-    evaluation->database = given ? given : arena_format(evaluation->arena, "%s.db", experiment->directory);
-    return true;
-}
-
 ExitCode reevaluate_run(const char *what, const ReevaluateOptions *options, Error *err) {
-    Reevaluation evaluation = {.options = options, .arena = arena_new(0)};
+    Reevaluation evaluation = {.options = options,
+                               .database = options->sweep.database,
+                               .experiment = options->experiment,
+                               .arena = arena_new(0)};
     evaluation.runs = choice(options->runs, evaluation.arena);
     evaluation.methods = choice(options->methods, evaluation.arena);
-    Plan **plans = find_database(&evaluation, what, err) ? make_plans(&evaluation, err) : NULL;
+    bool found =
+        config_find_database(what, &evaluation.database, &evaluation.experiment, evaluation.arena, err);
+    Plan **plans = found ? make_plans(&evaluation, err) : NULL;
     ExitCode code = plans ? EXIT_DONE : err->code;
     SweepOptions sweep = options->sweep;
     sweep.database = evaluation.database;

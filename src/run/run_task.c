@@ -68,12 +68,11 @@ static const OptionSection variant_section = {"requests.variant", NULL, variant_
                                               COUNT_OF(variant_fields), NULL};
 
 static Json *request_json(const EvaluateRequest *request, Arena *arena) {
-    Json *json = json_new_object(arena), *variant = json_new_object(arena);
-    options_write(json, request, request_fields, COUNT_OF(request_fields));
+    Json *json = options_json(request, request_fields, COUNT_OF(request_fields), arena);
     if (request->hint) json_set_text(json, "hint", request->hint);
-    if (!request->variant) return json;
-    options_write(variant, request->variant, variant_fields, COUNT_OF(variant_fields));
-    json_set(json, "variant", variant);
+    if (request->variant)
+        json_set(json, "variant",
+                 options_json(request->variant, variant_fields, COUNT_OF(variant_fields), arena));
     return json;
 }
 

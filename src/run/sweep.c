@@ -8,7 +8,6 @@
 
 #include "base/escape.h"
 #include "sys/atomic_file.h"
-#include "sys/lock.h"
 #include "sys/version.h"
 #include "experiment/plan_memory.h"
 #include "experiment/run_label.h"
@@ -165,7 +164,6 @@ static void note_corpora(Sweep *sweep) {
     }
 }
 
-/* Called with the lock held and the store open. */
 static ExitCode sweep_stored(Sweep *sweep, Error *err) {
     const Plan *plan = sweep->plan;
     double work = 0;
@@ -215,11 +213,8 @@ static ExitCode sweep_locked(Sweep *sweep, Error *err) {
     int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     if (program < 0) return error_system(err, "cannot open the program itself"), err->code;
     sweep->jobs.program = arena_format(sweep->arena, "/proc/%d/fd/%d", (int)getpid(), program);
-    int lock = lock_database(sweep->database, sweep->arena, err);
-    if (lock < 0) return err->code;
-    sweep->jobs.store = database_open(sweep->database, DATABASE_CREATE, err);
+    sweep->jobs.store = database_open_locked(sweep->database, DATABASE_CREATE, err);
     ExitCode code = sweep->jobs.store ? sweep_stored(sweep, err) : err->code;
-    close(lock);
     close(program);
     return code;
 }
@@ -228,8 +223,7 @@ ExitCode sweep_run(const Plan *plan, const SweepOptions *options, Error *err) {
     int slots = (int)options->jobs.slots;
     if (slots < 1 || slots > JOBS_MOST) BUG("%d jobs", slots);
     Sweep sweep = {.plan = plan, .options = options, .arena = arena_new(0)};
-    sweep.database = options->database ? options->database
-                                       : arena_format(sweep.arena, "%s.db", plan->experiment->directory);
+    sweep.database = config_database(plan->experiment, options->database, sweep.arena);
     sweep.jobs = (Jobs){.items = NEW(sweep.arena, plan->count, Job),
                         .slots = NEW(sweep.arena, slots, Job *),
                         .options = options->jobs,

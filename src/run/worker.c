@@ -74,18 +74,11 @@ static void print_progress(const Worker *worker, const char *format, ...) {
 
 /* --- the task --- */
 
-static bool write_text(const char *path, const char *text, Arena *arena, Error *err) {
-    AtomicFile file;
-    FILE *out = atomic_file_begin(&file, path, arena, err);
-    if (out) fputs(text, out);
-    return out && atomic_file_end(&file, true, err);
-}
-
 bool worker_assign(const char *folder, const Config *config, const RunTask *task, Error *err) {
     Arena *arena = arena_new(0);
     Json *root = run_task_json(task, arena);
-    bool fine = write_text(arena_format(arena, "%s/config.json", folder), config->resolved, arena, err) &&
-                write_text(arena_format(arena, "%s/requests.json", folder), json_print_pretty(root, arena),
+    bool fine = file_write(arena_format(arena, "%s/config.json", folder), config->resolved, arena, err) &&
+                file_write(arena_format(arena, "%s/requests.json", folder), json_print_pretty(root, arena),
                            arena, err);
     arena_free(arena);
     return fine;

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "base/escape.h"
-#include "sys/lock.h"
 #include "sys/tempdir.h"
 #include "store/database.h"
 #include "store/run_folder.h"
@@ -72,8 +71,7 @@ static bool count_runs(Tally *tally, Database *store, const char *experiment, co
     Query *query =
         query_begin(store,
                     "SELECT r.key, r.status, (SELECT count(*) FROM outcome o WHERE o.experiment = x.name AND"
-                    " o.run_key = r.key AND o.outcome = 'missing') FROM experiment x"
-                    " JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run WHERE x.name = ?",
+                    " o.run_key = r.key AND o.outcome = 'missing')" QUERY_RUNS " WHERE x.name = ?",
                     (const char *const[]){experiment, NULL});
     while (query_next(query)) {
         const char *status = query_text(query, 1);
@@ -123,20 +121,13 @@ static bool collect_one(Database *store, const char *experiment, ExitCode *code,
 
 ExitCode collect_run(const char *database, const char *experiment, Error *err) {
     Arena *arena = arena_new(0);
-    Database *store = NULL;
-    const char **names = NULL;
-    int count = 0, lock = -1;
+    int count = 0;
     ExitCode code = EXIT_DONE;
-    if (access(database, F_OK) != 0) /* checked before the lock file is created */
-        error_set(err, EXIT_USAGE, "database '%s' does not exist; `poslab submit` creates it", database);
-    else
-        lock = lock_database(database, arena, err);
-    if (lock >= 0) store = database_open(database, DATABASE_WRITE, err);
-    if (store) names = runs_experiments(store, experiment, &count, arena, err);
+    Database *store = database_open_locked(database, DATABASE_WRITE, err);
+    const char **names = store ? runs_experiments(store, experiment, &count, arena, err) : NULL;
     bool fine = names != NULL;
     for (int i = 0; fine && i < count; i++) fine = collect_one(store, names[i], &code, arena, err);
     database_close(store);
-    if (lock >= 0) close(lock);
     arena_free(arena);
     return fine ? code : err->code;
 }

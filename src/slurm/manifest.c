@@ -25,38 +25,24 @@ const char *manifest_line(const RunTask *task, const Config *config, const char 
 
 /* --- reading --- */
 
-/* The next line of the file without its newline, *size bytes owned by the arena; NULL at the end. */
-static const char *next_line(FILE *file, size_t *size, Arena *arena) {
-    long begin = ftell(file);
-    int letter = getc(file);
-    if (letter == EOF || begin < 0) return NULL;
-    for (*size = 0; letter != EOF && letter != '\n'; letter = getc(file)) ++*size;
-    char *line = NEW(arena, *size + 1, char);
-    if (fseek(file, begin, SEEK_SET) != 0 || fread(line, 1, *size, file) != *size) return NULL;
-    getc(file);
-    return line;
-}
-
 bool manifest_each(const char *manifest, bool (*take)(void *user, int64_t number, const Json *line),
                    void *user, Error *err) {
-    FILE *file = fopen(manifest, "re");
-    if (!file) return error_system(err, "cannot read manifest '%s'", manifest);
     Arena *arena = arena_new(0);
-    bool fine = true, go_on = true;
-    for (int64_t number = 1; fine && go_on; number++) {
+    size_t size;
+    const char *text = file_read(manifest, SIZE_MAX / 4, &size, arena), *end = text ? text + size : NULL;
+    bool fine = text || error_system(err, "cannot read manifest '%s'", manifest), go_on = true;
+    for (int64_t number = 1; fine && go_on && text < end; number++) {
         ArenaMark mark = arena_mark(arena);
-        size_t size;
-        const char *text = next_line(file, &size, arena);
-        if (!text) break;
+        const char *line_end = memchr(text, '\n', (size_t)(end - text));
+        if (!line_end) line_end = end;
         char source[64];
         snprintf(source, sizeof source, "manifest line %lld", (long long)number);
-        Json *line = json_parse(text, size, source, arena, err);
+        Json *line = json_parse(text, (size_t)(line_end - text), source, arena, err);
         fine = line != NULL;
         if (fine) go_on = take(user, number, line);
         arena_release(arena, mark);
+        text = line_end + 1;
     }
-    fine = fine && (!ferror(file) || error_system(err, "cannot read manifest '%s'", manifest));
-    fclose(file);
     arena_free(arena);
     return fine;
 }

@@ -152,8 +152,8 @@ static SqueueState find_state(const SqueueReader *reader, const Array *array, lo
 }
 
 static SqueueTask *task_of(Squeue *queue, const char *key) {
-    for (int i = 0; i < queue->count; i++)
-        if (strcmp(queue->tasks[i].key, key) == 0) return &queue->tasks[i];
+    const SqueueTask *known = squeue_find(queue, key);
+    if (known) return &queue->tasks[known - queue->tasks];
     SqueueTask *task = ARENA_PUSH(queue->arena, queue->tasks, queue->count);
     task->key = arena_copy(queue->arena, key);
     return task;

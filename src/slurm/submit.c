@@ -10,7 +10,6 @@
 
 #include "base/escape.h"
 #include "sys/atomic_file.h"
-#include "sys/lock.h"
 #include "sys/tempdir.h"
 #include "experiment/run_label.h"
 #include "store/run_folder.h"
@@ -245,7 +244,6 @@ static bool submit_dry(Submit *submit, Error *err) {
     return true;
 }
 
-/* Called with the lock held and the store open. */
 static bool submit_stored(Submit *submit, Error *err) {
     const char *name = submit->plan->experiment->name;
     int most, collected;
@@ -273,18 +271,13 @@ static bool submit_stored(Submit *submit, Error *err) {
 
 static bool submit_locked(Submit *submit, Error *err) {
     if (!atomic_file_make_folder(run_folder_parent(submit->database, submit->arena), err)) return false;
-    int lock = lock_database(submit->database, submit->arena, err);
-    if (lock < 0) return false;
-    submit->store = database_open(submit->database, DATABASE_CREATE, err);
-    bool fine = submit->store && submit_stored(submit, err);
-    close(lock);
-    return fine;
+    submit->store = database_open_locked(submit->database, DATABASE_CREATE, err);
+    return submit->store && submit_stored(submit, err);
 }
 
 ExitCode submit_run(const Plan *plan, const SubmitOptions *options, Error *err) {
     Submit submit = {.plan = plan, .options = options, .arena = arena_new(0)};
-    submit.database = options->database ? options->database
-                                        : arena_format(submit.arena, "%s.db", plan->experiment->directory);
+    submit.database = config_database(plan->experiment, options->database, submit.arena);
     bool fine = options->dry_run ? submit_dry(&submit, err) : submit_locked(&submit, err);
     database_close(submit.store);
     arena_free(submit.arena);

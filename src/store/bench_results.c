@@ -86,8 +86,7 @@ static bool read_results(BenchRecord *bench, Database *store, Arena *arena, Erro
     return query_end(query, err);
 }
 
-#define RUNS                                                                                                 \
-    " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run WHERE x.name = ?1)"
+#define RUNS QUERY_RUNS " WHERE x.name = ?1)"
 
 const BenchResults *bench_results_read(Database *store, const char *experiment, Arena *arena, Error *err) {
     BenchResults *list = NEW(arena, 1, BenchResults);

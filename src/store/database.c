@@ -10,7 +10,9 @@
 #include <sqlite3.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "sys/lock.h"
 #include "store/internal.h"
 #include "store/schema.h"
 
@@ -282,11 +284,25 @@ Database *database_open(const char *path, DatabaseMode mode, Error *err) {
     return NULL;
 }
 
+Database *database_open_locked(const char *path, DatabaseMode mode, Error *err) {
+    if (mode != DATABASE_CREATE && !check_file(path, mode, err)) return NULL;
+    Arena *scratch = arena_new(0);
+    int lock = lock_database(path, scratch, err);
+    Database *store = lock >= 0 ? database_open(path, mode, err) : NULL;
+    if (store)
+        store->lock = lock;
+    else if (lock >= 0)
+        close(lock);
+    arena_free(scratch);
+    return store;
+}
+
 void database_close(Database *store) {
     if (!store) return;
     sqlite3_finalize(store->statement);
     database_free_queries(store);
     sqlite3_close(store->db);
+    if (store->lock) close(store->lock);
     arena_free(store->arena);
 }
 

@@ -24,6 +24,11 @@ typedef enum DatabaseMode {
    library SQLite that is too old EXIT_SYSTEM. */
 Database *database_open(const char *path, DatabaseMode mode, Error *err);
 void database_close(Database *store); /* NULL is allowed */
+
+/* The same with DATABASE.lock (sys/lock.h), which database_close releases. No lock file is made for a
+   database that does not exist, except in DATABASE_CREATE. */
+Database *database_open_locked(const char *path, DatabaseMode mode, Error *err);
+
 const char *database_path(const Database *store);
 
 /* The range of each column. A database can come from anywhere: another program, a bad disk or manual SQL may

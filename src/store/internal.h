@@ -25,6 +25,7 @@ struct Database {
     bool in_memory; /* `db` is a migrated copy of a read-only file */
     double waiting; /* clock_now when the current wait began */
     bool announced, stopped;
+    int lock; /* descriptor of DATABASE.lock; 0: not held */
 };
 
 typedef struct DatabaseValue {

@@ -25,12 +25,6 @@ static PruneItem *add(PruneList *list, PruneKind kind, const char *key, const ch
     return item;
 }
 
-/* The first column of a query for a key; NULL if it returns no row. Owned by the arena. */
-static const char *value_of(Database *store, const char *sql, const char *key, Arena *arena, Error *err) {
-    const char **values = query_texts(store, sql, (const char *const[]){key, NULL}, arena, err);
-    return values ? *values : NULL;
-}
-
 static bool find_runs(PruneList *list, Database *store, Arena *arena, Error *err) {
     Query *query = query_begin(store,
                                "SELECT key, " RUN_NAME " FROM run WHERE key NOT IN (SELECT run FROM point)"
@@ -48,13 +42,13 @@ static bool find_folders(PruneList *list, Database *store, const char *experimen
     if (!directory) return true;
     err->code = EXIT_DONE;
     for (const struct dirent *entry; !err->code && (entry = readdir(directory)) != NULL;) {
-        const char *key = entry->d_name;
-        if (!run_folder_is_key(key) ||
-            value_of(store, "SELECT 1 FROM point WHERE run = ?", key, arena, err) || err->code)
+        const char *const key[] = {entry->d_name, NULL};
+        if (!run_folder_is_key(*key) ||
+            query_first(store, "SELECT 1 FROM point WHERE run = ?", key, arena, err) || err->code)
             continue;
-        const char *name = value_of(store, "SELECT " RUN_NAME " FROM run WHERE key = ?", key, arena, err);
-        PruneItem *item = add(list, PRUNE_FOLDER, key, name ? name : "", arena);
-        item->path = arena_format(arena, "%s/%s", home, key);
+        const char *name = query_first(store, "SELECT " RUN_NAME " FROM run WHERE key = ?", key, arena, err);
+        PruneItem *item = add(list, PRUNE_FOLDER, *key, name ? name : "", arena);
+        item->path = arena_format(arena, "%s/%s", home, *key);
         const char *other = run_folder_other_file(item->path, &item->bytes, arena);
         if (!other)
             item->kept = arena_format(arena, "it cannot be read: %s", strerror(errno));
@@ -111,11 +105,9 @@ static bool is_neighbour(const char *path, const struct stat *own) {
 /* Keeps the folders whose runs are in the database at `path`: an experiment of the same name, run with
    another --db, uses the same folders. */
 static bool keep_runs_of(PruneList *list, Database *store, const char *path, Arena *arena, Error *err) {
-    Error why, ignored;
-    if (!DATABASE_RUN(store, &why, "ATTACH ? AS neighbour", database_text(database_file(path, arena))))
-        return error_set(err, EXIT_SYSTEM, "cannot read '%s', whose runs may be in the same folders: %.700s",
-                         path, why.text);
-    bool fine = true;
+    Error why;
+    bool fine = DATABASE_RUN(store, &why, "ATTACH ? AS neighbour", database_text(database_file(path, arena)));
+    bool attached = fine;
     for (int i = 0; fine && i < list->count; i++) {
         PruneItem *item = &list->items[i];
         int64_t known = 0;
@@ -124,9 +116,10 @@ static bool keep_runs_of(PruneList *list, Database *store, const char *path, Are
                              DATABASE_VALUES(database_text(item->key)));
         if (known) item->kept = arena_format(arena, "'%s' has its run", path);
     }
-    bool detached = database_execute(store, &ignored, "DETACH neighbour");
-    if (fine) return detached || (*err = ignored, false);
-    return error_set(err, EXIT_SYSTEM, "cannot read '%s', whose runs may be in the same folders: %.700s",
+    if (attached && !database_execute(store, fine ? err : &(Error){0}, "DETACH neighbour") && fine)
+        return false;
+    return fine ||
+           error_set(err, EXIT_SYSTEM, "cannot read '%s', whose runs may be in the same folders: %.700s",
                      path, why.text);
 }
 

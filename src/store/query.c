@@ -355,6 +355,13 @@ const char **query_texts(Database *store, const char *sql, const char *const *pa
     return query_end(query, err) ? texts : NULL;
 }
 
+const char *query_first(Database *store, const char *sql, const char *const *parameters, Arena *arena,
+                        Error *err) {
+    err->code = EXIT_DONE;
+    const char **texts = query_texts(store, sql, parameters, arena, err);
+    return texts ? *texts : NULL;
+}
+
 void database_free_queries(Database *store) {
     for (int i = 0; store->queries && i < MAX_QUERIES; i++) arena_free(store->queries[i].arena);
 }

@@ -21,6 +21,9 @@ typedef struct QueryWait {
 } QueryWait;
 void query_set_wait(Database *store, QueryWait wait);
 
+/* SQL for the runs r of the points p of experiments x. */
+#define QUERY_RUNS " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+
 /* A query with parameters that are bound in order as text (NULL-terminated list, or NULL). query_begin
    reads all rows. A query that cannot be prepared is a bug; any other error ends the rows and is returned
    by query_end. */
@@ -47,5 +50,9 @@ bool query_end(Query *query, Error *err);
 /* The first column of all rows of a query, NULL-terminated and owned by the arena; NULL if reading fails. */
 const char **query_texts(Database *store, const char *sql, const char *const *parameters, Arena *arena,
                          Error *err);
+
+/* That of the first row; NULL if there is none (err->code is then EXIT_DONE) or reading fails. */
+const char *query_first(Database *store, const char *sql, const char *const *parameters, Arena *arena,
+                        Error *err);
 
 #endif

@@ -121,9 +121,7 @@ static const char restore_added[] =
 int runs_dropped(Database *store, const Plan *plan) {
     Error ignored; /* storing the plan reports an error of the database */
     int dropped = 0;
-    Query *query = query_begin(store,
-                               "SELECT r.key FROM experiment x JOIN point p ON p.experiment = x.id"
-                               " JOIN run r ON r.key = p.run WHERE x.name = ? AND r.status = 'done'",
+    Query *query = query_begin(store, "SELECT r.key" QUERY_RUNS " WHERE x.name = ? AND r.status = 'done'",
                                (const char *const[]){plan->experiment->name, NULL});
     while (query_next(query)) {
         int i = 0;

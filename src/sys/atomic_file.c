@@ -164,6 +164,13 @@ bool atomic_file_end(AtomicFile *file, bool good, Error *err) {
     return good ? error_system(err, "cannot write '%s'", file->path) : false;
 }
 
+bool file_write(const char *path, const char *text, Arena *arena, Error *err) {
+    AtomicFile file;
+    FILE *out = atomic_file_begin(&file, path, arena, err);
+    if (out) fputs(text, out);
+    return out && atomic_file_end(&file, true, err);
+}
+
 void atomic_file_reserve_standard_streams(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0) open("/dev/null", O_RDONLY);

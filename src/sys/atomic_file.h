@@ -26,6 +26,9 @@ FILE *atomic_file_begin(AtomicFile *file, const char *path, Arena *arena, Error 
    caller (good is false) or by this function. */
 bool atomic_file_end(AtomicFile *file, bool good, Error *err);
 
+/* Writes a text to a file. */
+bool file_write(const char *path, const char *text, Arena *arena, Error *err);
+
 /* Publishes a file written by other means: syncs `temporary`, renames it to `path` and syncs the folder. On
    failure `temporary` is removed. */
 bool atomic_file_publish(const char *temporary, const char *path, Error *err);

@@ -411,7 +411,7 @@ rm -f copy-of.db
 check "bench" try 0 bench e2e.json --rounds 1 --threads 2 --methods $one --json
 check "is JSON" is_json out
 check "bench as text" try 0 bench e2e.json --rounds 1 --phase evaluate --lengths 8,24
-check "has every method" says out $one $control "T = 24" "of that" "bf16 "
+check "has every method" says out $one $control "T = 24" "of BLAS" "of peak" "peak of FMA" "bf16 "
 check "bench of more than fits into memory" try 2 bench e2e.json --methods $one \
     --lengths "$(printf '16777216,%.0s' {1..15})16777216"
 check "says what to lower" says err "reduce --methods or --lengths"

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "sys/atomic_file.h"
 #include "base/sha256.h"
 #include "sys/threads.h"
@@ -431,8 +432,22 @@ static void files_are_read_whole(void **state) {
     arena_free(arena);
 }
 
+static void lists_and_paths_in_texts(void **state) {
+    (void)state;
+    assert_true(text_has("rope rotary", ' ', "rope") && text_has("rope rotary", ' ', "rotary"));
+    assert_true(text_has("a", ',', "a") && text_has("b,,a", ',', "a"));
+    assert_false(text_has("rope rotary", ' ', "rot") || text_has("rope rotary", ' ', "ope"));
+    assert_false(text_has(NULL, ' ', "a") || text_has("", ' ', "a") || text_has("a,b", ' ', "a"));
+    static const struct {
+        const char *path;
+        size_t stem;
+    } cases[] = {{"a/b.svg", 3}, {"a.b/c", 5}, {".hidden", 7}, {"a/.x.py", 4}, {"a.b.c", 3}, {"", 0}};
+    for (int i = 0; i < COUNT_OF(cases); i++) assert_int_equal(text_stem(cases[i].path), cases[i].stem);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lists_and_paths_in_texts),
         cmocka_unit_test(errors_are_sentences),
         cmocka_unit_test(errors_have_lines),
         cmocka_unit_test(ends_are_ends),

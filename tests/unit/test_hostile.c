@@ -25,7 +25,6 @@
 
 #include "analysis/analysis.h"
 #include "store/integrity.h"
-#include "cli/cmd_export.h"
 #include "store/merge.h"
 #include "report/plot.h"
 #include "store/reference_import.h"

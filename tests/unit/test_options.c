@@ -313,10 +313,19 @@ static void test_tables(void **state) {
     options_write(json, &options, fields, COUNT_OF(fields));
     assert_string_equal(json_print(json, arena), "{\"count\":3,\"rate\":0.5,\"on\":true,\"mode\":\"faster\","
                                                  "\"word\":\"hello\",\"empty\":\"\"}");
+    const char *all = json_print(json, arena);
+    assert_string_equal(json_print(options_json(&options, fields, COUNT_OF(fields), arena), arena), all);
+    assert_null(json_first(options_changes(&options, fields, COUNT_OF(fields), arena)));
+    for (int i = 0; i < COUNT_OF(fields); i++)
+        assert_string_equal(json_print(options_default_json(&fields[i], arena), arena),
+                            json_print(json_get(json, fields[i].key), arena));
     assert_true(read_text(&options,
                           "{\"empty\":\"a\",\"mode\":\"slow\",\"on\":false,\"rate\":-0.0,\"count\":4e6,"
                           "\"elsewhere\":[]}",
                           "", &err));
+    const Json *changes = options_changes(&options, fields, COUNT_OF(fields), arena);
+    assert_string_equal(json_print(changes, arena),
+                        "{\"count\":4000000,\"rate\":0,\"on\":false,\"mode\":\"slow\",\"empty\":\"a\"}");
     assert_true(options.count == 4000000 && options.rate == 0 && !signbit(options.rate) && !options.on);
     assert_int_equal(options.mode, 0);
     assert_string_equal(options.word, "hello");

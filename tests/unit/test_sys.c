@@ -9,6 +9,7 @@
 #include "sys/process.h"
 #include "sys/atomic_file.h"
 #include "sys/lock.h"
+#include "store/database.h"
 #include "slurm/squeue.h"
 #include "samples.h"
 
@@ -65,6 +66,29 @@ static void test_lock(void **state) {
     assert_int_equal(lock_database("x.db", sample_arena, &err), -1);
     assert_non_null(strstr(err.text, "is in use by process "));
     assert_int_equal(fcntl(lock, F_GETFD), 0); /* workers inherit it */
+    assert_int_equal(close(lock), 0);
+}
+
+/* The lock is held until the database is closed. */
+static void test_locked_database(void **state) {
+    (void)state;
+    Error err = {0};
+    assert_null(database_open_locked("x.db", DATABASE_WRITE, &err));
+    assert_int_equal(err.code, EXIT_USAGE);
+    assert_int_equal(access("x.db.lock", F_OK), -1);
+    Database *store = database_open_locked("x.db", DATABASE_CREATE, &err);
+    if (!store) fail_msg("%s", err.text);
+    assert_null(database_open_locked("x.db", DATABASE_WRITE, &err));
+    assert_non_null(strstr(err.text, "is in use by process "));
+    database_close(store);
+    store = database_open_locked("x.db", DATABASE_WRITE, &err);
+    if (!store) fail_msg("%s", err.text);
+    database_close(store);
+    if (!file_write("x.db", "no database", sample_arena, &err)) fail_msg("%s", err.text);
+    assert_string_equal(sample_file("x.db", NULL), "no database");
+    assert_null(database_open_locked("x.db", DATABASE_CREATE, &err));
+    int lock = lock_database("x.db", sample_arena, &err);
+    assert_true(lock >= 0);
     assert_int_equal(close(lock), 0);
 }
 
@@ -155,8 +179,14 @@ static void test_error_line(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_open), TEST(test_lock),       TEST(test_no_lock_for_nothing), TEST(test_temporary),
-        TEST(test_log),  TEST(test_job_number), TEST(test_error_line),
+        TEST(test_open),
+        TEST(test_lock),
+        TEST(test_no_lock_for_nothing),
+        TEST(test_temporary),
+        TEST(test_locked_database),
+        TEST(test_log),
+        TEST(test_job_number),
+        TEST(test_error_line),
     };
     return cmocka_run_group_tests_name("system", tests, NULL, NULL);
 }

@@ -1,0 +1,102 @@
+/* test_rotary: the services for methods that rotate, and the sinusoids. The golden tests check the methods.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "near.h"
+#include "position/rotary.h"
+
+enum { T = 5, D = 6, N = 4 };
+
+static const PositionShape shape = {.heads = 1, .width = D, .head_dim = D, .train_length = 8};
+static const RotaryExtension options = {
+    .rotation = {.base = 100, .fraction = N / (double)D, .pairs = ROTARY_HALF}, .factor = 4};
+static const PositionContext context = {.shape = &shape, .options = &options, .length = T};
+
+/* From rotary to position interpolation. */
+static void blend_goes_from_one_frequency_to_the_other(void **state) {
+    (void)state;
+    for (int pair = 0; pair < N / 2; pair++) {
+        double w = pow(100, -2.0 * pair / N);
+        assert_true(rotary_blend(&context, pair, 0) == rotary_frequency(&context, pair));
+        near_relative(rotary_blend(&context, pair, 1), w / 4, 1e-14);
+        near_relative(rotary_blend(&context, pair, 0.5), (w + w / 4) / 2, 1e-14);
+    }
+}
+
+/* Each row has a position of its own; only those within the range are written. */
+static void fill_writes_the_rows_of_a_range(void **state) {
+    (void)state;
+    static const double positions[T] = {2, -1, 3.5, 1, 3};
+    float table[T * N] = {0};
+    rotary_fill(table, &context, positions, rotary_frequency, 0.5, 1, 3);
+    for (int t = 0; t < T; t++)
+        for (int pair = 0; pair < N / 2; pair++) {
+            bool inside = positions[t] >= 1 && positions[t] < 3;
+            double angle = positions[t] * pow(100, -2.0 * pair / N);
+            near(table[t * N / 2 + pair], inside ? 0.5 * cos(angle) : 0, 1e-6);
+            near(table[T * N / 2 + t * N / 2 + pair], inside ? 0.5 * sin(angle) : 0, 1e-6);
+        }
+}
+
+/* A quarter turn for queries, none for keys; the coordinates beyond n stay. */
+static void roles_have_tables_of_their_own(void **state) {
+    (void)state;
+    Arena *arena = arena_new(0);
+    RotaryTables *tables = rotary_tables(2, T, N, ROTARY_HALF, arena);
+    float *turn = tables->tables + T * N, x[T * D];
+    for (int t = 0; t < T; t++)
+        for (int pair = 0; pair < N / 2; pair++) rotary_set_angle(turn, T, N, t, pair, M_PI / 2, 2);
+    tables->of[POS_QUERY] = 2;
+    PositionContext own = context;
+    own.tables = tables;
+    for (int backward = 0; backward < 2; backward++)
+        for (int role = POS_QUERY; role <= POS_KEY; role++) {
+            for (int i = 0; i < T * D; i++) x[i] = (float)(i + 1);
+            if (backward)
+                rotary_rotate_role_backward(&own, (PositionRole)role, NULL, x, D);
+            else
+                rotary_rotate_role(&own, (PositionRole)role, x, D);
+            for (int i = 0; i < T * D; i++) {
+                int c = i % D, sign = (c < N / 2) != backward ? -1 : 1;
+                int from = c < N / 2 ? i + N / 2 : i - N / 2;
+                bool rotated = role == POS_QUERY && c < N;
+                near(x[i], rotated ? 2 * sign * (from + 1) : i + 1, 1e-5);
+            }
+        }
+    arena_free(arena);
+}
+
+static void sinusoids_have_two_layouts(void **state) {
+    (void)state;
+    Arena *arena = arena_new(0), *count = arena_new_counting();
+    for (int alternating = 0; alternating < 2; alternating++) {
+        const PositionSinusoids kind = {50, 1.5, .first = 2, .alternating = alternating};
+        const float *table = position_sinusoids(&kind, D, T, NULL, arena);
+        for (int t = 0; t < T; t++)
+            for (int i = 0; i < D / 2; i++) {
+                double angle = (t + 2) * pow(50, -i / 1.5);
+                near(table[t * D + (alternating ? 2 * i : i)], sin(angle), 1e-6);
+                near(table[t * D + (alternating ? 2 * i + 1 : D / 2 + i)], cos(angle), 1e-6);
+            }
+        assert_null(position_sinusoids(&kind, D, T, NULL, count));
+    }
+    assert_true(arena_peak(count) >= 2 * T * D * sizeof(float));
+    arena_free(arena);
+    arena_free(count);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blend_goes_from_one_frequency_to_the_other),
+        cmocka_unit_test(fill_writes_the_rows_of_a_range),
+        cmocka_unit_test(roles_have_tables_of_their_own),
+        cmocka_unit_test(sinusoids_have_two_layouts),
+    };
+    return cmocka_run_group_tests_name("rotary", tests, NULL, NULL);
+}
