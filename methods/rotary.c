@@ -11,6 +11,10 @@
  * up to a fixed permutation of the rows of the projections. Option `fraction` rotates only the first
  * coordinates of a head; the others get no position information (GPT-NeoX, "rotary_pct"). Angles are computed
  * in double. The backward pass rotates by the opposite angle.
+ *
+ * Option `resonance`, which all methods of this family have (Wang et al., "Resonance RoPE", 2024, arXiv
+ * 2403.00071; code: github.com/sheryc/resonance_rope): w_i = 2 pi / round(2 pi / w_i), after context
+ * extension, so that the angles of a pair repeat exactly and those of fast pairs are all seen in training.
  */
 #include "position/rotary.h"
 
@@ -21,7 +25,10 @@ static const char pytorch[] =
     "def transform(p, x, t):\n"
     "    n = round(OPTIONS['fraction'] * WIDTH / HEADS)\n"
     "    i = torch.arange(0, n, 2, dtype=t.dtype, device=t.device)\n"
-    "    angles = t[:, None] * OPTIONS['base'] ** (-i / n)\n"
+    "    frequencies = OPTIONS['base'] ** (-i / n)\n"
+    "    if OPTIONS.get('resonance'):\n"
+    "        frequencies = 2 * math.pi / torch.round(2 * math.pi / frequencies)\n"
+    "    angles = t[:, None] * frequencies\n"
     "    cos, sin = angles.cos().to(x), angles.sin().to(x)\n"
     "    half = OPTIONS['pairs'] == 'half'\n"
     "    a, b = (x[..., :n // 2], x[..., n // 2:n]) if half else (x[..., 0:n:2], x[..., 1:n:2])\n"

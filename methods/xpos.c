@@ -47,7 +47,7 @@ static void *prepare(const PositionShape *shape, const void *opaque, int length,
     float *up = tables->tables, *down = up + 2 * size;
     tables->of[POS_QUERY] = 1, tables->of[POS_KEY] = 2;
     for (int i = 0; i < half; i++) {
-        double frequency = rotary_frequency(&context, i);
+        double frequency = rotary_resonance(options, rotary_frequency(&context, i));
         double growth = log((2 * i + options->gamma * n) / (n + options->gamma * n)) / options->scale_base;
         for (int t = 0; t < length; t++) {
             double position = position_at(positions, t), angle = position * frequency;

@@ -90,7 +90,7 @@ const ReferenceCurves *reference_curves_read(Database *store, const char *experi
                     "SELECT source, coalesce(dataset, ''), coalesce(split, ''), method, train_length,"
                     " eval_length, value, quantity = 'perplexity' AND value > 0"
                     " AND stride = eval_length AND eval_length >= train_length FROM reference WHERE method IN"
-                    " (SELECT method FROM outcome WHERE experiment = ?)"
+                    " (SELECT method_name FROM outcome WHERE experiment = ?)"
                     " ORDER BY source, dataset, split, train_length, method, eval_length",
                     (const char *const[]){experiment, NULL});
     paper->sources = "";

@@ -7,8 +7,8 @@
 #include "base/table.h"
 #include "base/text.h"
 #include "math/linear.h"
-#include "position/encoding.h"
 #include "train/evaluate.h"
+#include "store/runs.h"
 
 /* --- reading --- */
 
@@ -27,6 +27,8 @@
     "(SELECT sum(" expression ") FROM task_example k JOIN evaluation_window w"                               \
     " ON (w.evaluation, w.window) = (k.evaluation, k.example) WHERE k.evaluation = outcome.evaluation)"
 
+#define STALE_RUN "(SELECT edited(method_files) FROM run WHERE key = run_key)"
+
 typedef struct Column {
     const char *sql;
     enum { TEXT, WHOLE, REAL } type;
@@ -36,7 +38,7 @@ typedef struct Column {
 static const Column series_columns[] = {
     {"label || " CHANGED, TEXT, offsetof(Series, label)},
     {"label", TEXT, offsetof(Series, run_label)},
-    {"method", TEXT, offsetof(Series, method)},
+    {"method_name", TEXT, offsetof(Series, method)},
     {"variant", TEXT, offsetof(Series, setting)},
     {"eval_variant", TEXT, offsetof(Series, variant)},
     {"split", TEXT, offsetof(Series, split)},
@@ -75,7 +77,10 @@ static const Column seed_columns[] = {
     {"run_key", TEXT, offsetof(SeriesSeed, run_key)},
     {"method_options", TEXT, offsetof(SeriesSeed, method_options)},
     {"tokenizer", TEXT, offsetof(SeriesSeed, tokenizer)},
-    {"(SELECT method_files FROM run WHERE key = run_key)", TEXT, offsetof(SeriesSeed, method_files)},
+    {STALE_RUN, WHOLE, offsetof(SeriesSeed, stale_run)},
+    {STALE_RUN
+     " OR coalesce((SELECT edited(method_files) FROM evaluation e WHERE e.id = outcome.evaluation), 0)",
+     WHOLE, offsetof(SeriesSeed, stale)},
 };
 
 static const struct {
@@ -131,7 +136,6 @@ static void take_row(Results *set, Query *query, int64_t row, Arena *arena) {
     SeriesCell at = {0};
     SeriesSeed seed = {.row = row, .store = set->store};
     read_row(query, (void *const[]){&wanted, &at, &seed}, arena);
-    seed.stale = encoding_files_edited(seed.method_files);
     wanted.settings = run_label_read(wanted.setting, &wanted.setting_count, arena);
     wanted.name = series_name(&wanted, NULL, 0, arena);
     series_add(find_series(set, &wanted, arena), at.length, at.stride, seed, arena);
@@ -158,7 +162,8 @@ static bool read_runs(Results *set, const char *const *experiment, Arena *arena,
         query_begin(set->store,
                     "SELECT r.label, p.variant, c.hash, r.train_length, r.seed, r.threads, r.train_tokens,"
                     " r.train_seconds, r.processor_seconds, r.load, coalesce(r.peak_bytes, 0), r.config,"
-                    " r.status = 'done' AND r.train_seconds > 0" QUERY_RUNS
+                    " r.status = 'done' AND r.train_seconds > 0, (SELECT q.label || ' L=' || q.train_length"
+                    " FROM run q WHERE q.key = " RUNS_FROM ")" QUERY_RUNS
                     " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ? ORDER BY p.ordinal",
                     experiment);
     while (query_next(query)) {
@@ -171,8 +176,7 @@ static bool read_runs(Results *set, const char *const *experiment, Arena *arena,
         for (int i = 0; i < set->count; i++) {
             Series *series = &set->items[i];
             if (!is_of(series, query)) continue;
-            if (!series->config)
-                series->config = json_parse(config, strlen(config), "run.config", arena, &(Error){0});
+            if (!series->config) series_set_config(series, config, query_text(query, 13), arena);
             if (query_int(query, 12)) *ARENA_PUSH(arena, series->runs, series->run_count) = run;
         }
     }
@@ -385,18 +389,6 @@ bool results_check_name(const Results *set, const char *wanted, Arena *arena, Er
                      label ? "several series of the method" : "no method", wanted, list);
 }
 
-/* Whether the values of this key differ among the series and are in none of their names. */
-static bool differs_unnamed(const char *path, const Series *const *series, int count, Arena *arena) {
-    bool differs = false;
-    for (int i = 0; i < count; i++) {
-        for (int k = 0; k < series[i]->setting_count; k++)
-            if (!strcmp(path, series[i]->settings[k].path)) return false;
-        differs |= strcmp(series_config_value(series[0], path, arena),
-                          series_config_value(series[i], path, arena)) != 0;
-    }
-    return differs;
-}
-
 void results_note_settings(Table *table, const Results *set, const Series *const *series, int count,
                            const char *const *shown, int shown_count) {
     const char *list = "";
@@ -405,7 +397,7 @@ void results_note_settings(Table *table, const Results *set, const Series *const
         if (!strncmp(path, "method.", 7) || text_among(path, shown, shown_count) ||
             text_among(path, set->best_paths, set->best_count))
             continue;
-        if (differs_unnamed(path, series, count, table->arena))
+        if (series_differ_unnamed(path, series, count, table->arena))
             list = text_join(list, ", ", path, table->arena);
     }
     if (*list)
@@ -414,6 +406,8 @@ void results_note_settings(Table *table, const Results *set, const Series *const
                                 list));
     const char *stages = series_stages_note(series, count, table->arena);
     if (stages) table_note(table, stages);
+    const char *continued = series_continued_note(series, count, table->arena);
+    if (continued) table_note(table, continued);
     if (set->best) table_note(table, set->best);
 }
 
@@ -430,18 +424,13 @@ const char *results_beyond_text(const Results *set) {
 enum { STALE_NAMES = 3 };
 
 const char *results_stale(const Results *set, Arena *arena) {
-    const char *list = "";
+    const char **names = NULL, *list = "";
     int count = 0;
     for (int i = 0; i < set->count; i++) {
-        const Series *series = &set->items[i];
-        bool stale = false;
-        for (int k = 0; k < series->count; k++) stale |= series_stale(&series->cells[k]);
-        if (!stale || !results_is_first(set, i, series_same_runs) || count++ >= STALE_NAMES) continue;
-        const char *name = arena_format(arena, "%s trained at %lld",
-                                        run_label_name(series->run_label, series->setting, arena),
-                                        (long long)series->train_length);
-        list = text_join(list, "; ", name, arena);
+        const char *name = series_stale_name(&set->items[i], arena);
+        if (name && !text_among(name, names, count)) *ARENA_PUSH(arena, names, count) = name;
     }
+    for (int i = 0; i < count && i < STALE_NAMES; i++) list = text_join(list, "; ", names[i], arena);
     if (count > STALE_NAMES) list = arena_format(arena, "%s and %d more", list, count - STALE_NAMES);
     return count ? list : NULL;
 }
@@ -450,7 +439,7 @@ const char *results_stale_note(const Results *set, Arena *arena) {
     const char *list = results_stale(set, arena);
     if (!list) return NULL;
     return arena_format(arena,
-                        "†: stale (%s): the file of the method was edited after the training; `poslab run` "
-                        "retrains these runs.",
+                        "†: stale (%s): the file of the method was edited after the training or the "
+                        "evaluation; `poslab run` repeats it.",
                         list);
 }

@@ -122,6 +122,11 @@ const char *series_name(const Series *series, const char *const *hidden, int cou
     return arena_format(arena, "%s%s", name, series->label + strlen(series->run_label));
 }
 
+const char *series_plain_name(const Series *series, Arena *arena) {
+    return arena_format(arena, "%s%s", run_label_plain_name(series->run_label, series->setting, arena),
+                        series->label + strlen(series->run_label));
+}
+
 static void hide_settings(Series *series, const char *const *hidden, int count, Arena *arena) {
     RunLabelSetting *kept = NEW(arena, series->setting_count, RunLabelSetting);
     int left = 0;
@@ -138,6 +143,14 @@ static void hide_settings(Series *series, const char *const *hidden, int count, 
     series->name = series_name(series, NULL, 0, arena);
 }
 
+void series_set_config(Series *series, const char *text, const char *continues, Arena *arena) {
+    Json *config = json_parse(text, strlen(text), "run.config", arena, &(Error){0});
+    Json *train = config ? json_get_mutable(config, "train") : NULL;
+    if (train) json_remove(train, "from");
+    if (*continues) series->continues = arena_copy(arena, continues);
+    series->config = config;
+}
+
 /* "length 64 to update 250, 512 to 1000"; NULL for one stage, or a config of another revision. */
 static const char *stages_of(const Series *series, Arena *arena) {
     TrainOptions train;
@@ -147,23 +160,49 @@ static const char *stages_of(const Series *series, Arena *arena) {
     return several ? train_stages_text(&train, arena) : NULL;
 }
 
-const char *series_stages_note(const Series *const *series, int count, Arena *arena) {
-    const char **stages = NEW(arena, count, const char *), *note = "";
-    for (int i = 0; i < count; i++) stages[i] = stages_of(series[i], arena);
+bool series_differ_unnamed(const char *path, const Series *const *series, int count, Arena *arena) {
+    bool differs = false;
+    for (int i = 0; i < count; i++) {
+        for (int k = 0; k < series[i]->setting_count; k++)
+            if (!strcmp(path, series[i]->settings[k].path)) return false;
+        differs |= strcmp(series_config_value(series[0], path, arena),
+                          series_config_value(series[i], path, arena)) != 0;
+    }
+    return differs;
+}
+
+/* "TEXT (NAME, NAME); ...": the series of each text; "" if none has a text. */
+static const char *names_by_text(const char *const *texts, const Series *const *series, int count,
+                                 Arena *arena) {
+    const char *note = "";
     for (int i = 0; i < count; i++) {
         bool known = false;
         const char *names = "";
-        for (int k = 0; k < count && stages[i]; k++) {
-            if (!stages[k] || strcmp(stages[k], stages[i])) continue;
+        for (int k = 0; k < count && texts[i]; k++) {
+            if (!texts[k] || strcmp(texts[k], texts[i])) continue;
             known |= k < i;
             bool named = false;
             for (int j = 0; j < k; j++) named |= !strcmp(series[j]->name, series[k]->name);
             if (!named) names = arena_format(arena, "%s%s%s", names, *names ? ", " : "", series[k]->name);
         }
-        if (stages[i] && !known)
-            note = arena_format(arena, "%s%s%s (%s)", note, *note ? "; " : "", stages[i], names);
+        if (texts[i] && !known)
+            note = arena_format(arena, "%s%s%s (%s)", note, *note ? "; " : "", texts[i], names);
     }
+    return note;
+}
+
+const char *series_stages_note(const Series *const *series, int count, Arena *arena) {
+    const char **stages = NEW(arena, count, const char *);
+    for (int i = 0; i < count; i++) stages[i] = stages_of(series[i], arena);
+    const char *note = names_by_text(stages, series, count, arena);
     return *note ? arena_format(arena, "Trained in stages: %s.", note) : NULL;
+}
+
+const char *series_continued_note(const Series *const *series, int count, Arena *arena) {
+    const char **parents = NEW(arena, count, const char *);
+    for (int i = 0; i < count; i++) parents[i] = series[i]->continues;
+    const char *note = names_by_text(parents, series, count, arena);
+    return *note ? arena_format(arena, "Trained on from %s.", note) : NULL;
 }
 
 Series *series_of_reference(const ReferenceCurve *curve, const char *name, Arena *arena) {

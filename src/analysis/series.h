@@ -26,9 +26,10 @@ typedef struct SeriesSeed { /* a requested evaluation of one run */
     int64_t tokens, windows, peak_bytes;
     int64_t exact, tokens_right; /* of tasks, whose windows are examples: examples answered, targets right */
     const char *revision;
-    const char *run_key, *method_options, *tokenizer, *method_files;
-    bool stale;  /* the method's file was edited after the training */
-    int64_t row; /* position in the order of the config, over all series */
+    const char *run_key, *method_options, *tokenizer;
+    int64_t stale_run; /* 1: the method's file was edited after the training */
+    int64_t stale;     /* 1: after the training or the evaluation */
+    int64_t row;       /* position in the order of the config, over all series */
     Database *store;
 } SeriesSeed;
 
@@ -65,7 +66,8 @@ typedef struct Series {
     const char *variant;                  /* what is changed after training: its name, or "" */
     const RunLabelSetting *settings;      /* read from `setting` */
     int setting_count;
-    const Json *config; /* of its runs (except the seed); NULL: of a paper */
+    const Json *config;    /* of its runs (except the seed and train.from); NULL: of a paper */
+    const char *continues; /* label and length of the runs that its runs continue; NULL: none */
     const char *split, *protocol, *rule, *corpus, *precision;
     const char *evaluated; /* "valid, strided 0.125 L, first 4096 targets" */
     int64_t train_length, requested, parameters, position_parameters;
@@ -93,8 +95,19 @@ void series_finish(Series *series, Arena *arena);
 /* The name without the settings of these paths. */
 const char *series_name(const Series *series, const char *const *hidden, int count, Arena *arena);
 
-/* A note on the stages of those series whose training has several; NULL: none has. */
+/* The name with the names of methods in place of their labels, as in the views: "rotary lr=0.001 [yarn]". */
+const char *series_plain_name(const Series *series, Arena *arena);
+
+/* Sets `config` from that of a run, and `continues` ("": none). */
+void series_set_config(Series *series, const char *text, const char *continues, Arena *arena);
+
+/* Whether the values of this key differ among the series and are in none of their names. */
+bool series_differ_unnamed(const char *path, const Series *const *series, int count, Arena *arena);
+
+/* Notes on the stages of those series whose training has several, and on the runs that some continue; NULL:
+   there is none. */
 const char *series_stages_note(const Series *const *series, int count, Arena *arena);
+const char *series_continued_note(const Series *const *series, int count, Arena *arena);
 
 /* The curve of a paper as a series, called `name`, with a cell of one seed at each of its lengths. */
 Series *series_of_reference(const ReferenceCurve *curve, const char *name, Arena *arena);
@@ -164,6 +177,10 @@ const SeriesSeed *series_seed(const SeriesCell *cell, int64_t seed);
 
 /* Whether any seed is stale. */
 bool series_stale(const SeriesCell *cell);
+
+/* What is stale: "Rotary trained at 64" for the runs, "Rotary [yarn] trained at 64" for evaluations by a
+   variant; NULL: nothing. */
+const char *series_stale_name(const Series *series, Arena *arena);
 
 /* The number of seeds with this outcome. */
 int series_outcomes(const SeriesCell *cell, const char *outcome);

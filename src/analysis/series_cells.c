@@ -23,6 +23,18 @@ bool series_stale(const SeriesCell *cell) {
     return false;
 }
 
+const char *series_stale_name(const Series *series, Arena *arena) {
+    bool stale = false, runs = false;
+    for (int k = 0; k < series->count; k++)
+        for (int s = 0; s < series->cells[k].seeds_requested; s++) {
+            stale |= series->cells[k].seeds[s].stale != 0;
+            runs |= series->cells[k].seeds[s].stale_run != 0;
+        }
+    if (!stale) return NULL;
+    const char *name = runs ? run_label_name(series->run_label, series->setting, arena) : series->name;
+    return arena_format(arena, "%s trained at %lld", name, (long long)series->train_length);
+}
+
 int series_outcomes(const SeriesCell *cell, const char *outcome) {
     int count = 0;
     for (int i = 0; i < cell->seeds_requested; i++) count += !strcmp(cell->seeds[i].outcome, outcome);

@@ -121,9 +121,16 @@ typedef struct Site {
     Error *err;
 } Site;
 
+static bool is_in_config(const char *path);
+
 static bool complain(const Site *site, const Json *json, const char *wanted) {
     const char *path = site->section->path;
+    bool swept = json_is_array(json) && is_in_config(path) && !strchr(path, '[');
     path = arena_format(site->arena, "%s%s%s", path, *path ? "." : "", site->key);
+    if (swept)
+        wanted =
+            arena_format(site->arena, "%s (several values: \"sweep\": {\"%s\": [...]}, --set sweep.%s=[...])",
+                         wanted, path, path);
     return json_value_error(json, site->source, path, wanted, site->err);
 }
 

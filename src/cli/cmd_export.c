@@ -120,7 +120,15 @@ static bool export_initial(Export *export, Error *err) {
     const Config *config = export->config;
     Model *model = make_model(export);
     model_init(model, (uint64_t)config->train.seed);
-    return worker_write_model(export->path, model, export->key, config->resolved, export->corpus_hash, err);
+    const char *from = config->train.from,
+               *path = from ? run_folder_weights(export->store, from, export->arena) : NULL;
+    TrainState state = {.model = model, .files = ""};
+    if (from && !path)
+        return error_set(err, EXIT_USAGE, "run %s continues run %s, which has no weights here", export->key,
+                         from);
+    if (from && !train_state_continue(&state, path, from, config->source, export->arena, err)) return false;
+    return worker_write_model(export->path, model, export->key, config->resolved, export->corpus_hash,
+                              encoding_files(&config->position, export->arena), err);
 }
 
 /* ---- the loader ---- */

@@ -66,6 +66,7 @@ static Json *method_to_json(const PositionMethod *method, Arena *arena) {
     json_set_text(root, "name", method->name);
     json_set_text(root, "label", method->label ? method->label : ""); /* the laws say what is missing */
     json_set_text(root, "citation", method->citation ? method->citation : "");
+    if (method->unconfirmed) json_set_text(root, "unconfirmed", method->unconfirmed);
     json_set(root, "claims", claims_of(method, arena));
     json_set(root, "hooks", hooks_of(method, arena));
     for (int i = 0; i < method->field_count; i++)
@@ -217,6 +218,8 @@ Table *cmd_methods_options(const char *title, const OptionField *fields, int cou
 static Table *describe_method(const PositionMethod *method, Arena *arena) {
     const char *title = arena_format(arena, "%s (%s): %s", method->name, method->label, method->citation);
     Table *table = cmd_methods_options(title, method->fields, method->field_count, arena);
+    if (method->unconfirmed)
+        table_note(table, arena_format(arena, "not confirmed in a source: %s", method->unconfirmed));
     table_note(table, arena_format(arena, "hooks: %s", joined(hooks_of(method, arena), "-", arena)));
     table_note(table, arena_format(arena, "claims: %s", joined(claims_of(method, arena), "-", arena)));
     for (int i = 0; i < COUNT_OF(claims); i++)

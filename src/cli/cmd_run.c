@@ -84,6 +84,7 @@ const Command cmd_run_run = {
     .summary = "Train and evaluate the missing runs of an experiment",
     .text = "Rerun it to resume. Run folders with the weights are next to the database. A run is stale, and\n"
             "is retrained, if the file of its method was edited after the training; a comment counts, too.\n"
+            "Evaluations by a variant whose method's file was edited are repeated.\n"
             "Runs trained by other shared sources are kept and reported; `--retry changed` retrains them.\n"
             "With `mpirun -np N poslab run CONFIG`, N processes train each run together.",
     .example = "poslab run configs/quickstart.json -j 2",
@@ -117,13 +118,13 @@ static const OptionField plan_options[] = {
     ARGUMENT_FORMAT(PlanArguments),
 };
 
-/* Counts the stale runs in the database, if it exists and is not empty. */
+/* Counts what is stale in the database, if it exists and is not empty. */
 static bool count_stale(Plan *outline, const char *database, Arena *arena, Error *err) {
     database = config_database(outline->experiment, database, arena);
     struct stat file;
     if (stat(database, &file) != 0 || !file.st_size) return true;
     Database *store = database_open(database, DATABASE_READ, err);
-    if (store) outline->stale = run_task_stale(store, outline);
+    if (store) run_task_count_stale(outline, store, arena);
     database_close(store);
     return store != NULL;
 }

@@ -12,7 +12,6 @@
 #include "base/escape.h"
 #include "base/text.h"
 #include "sys/pager.h"
-#include "position/encoding.h"
 #include "train/train_log.h"
 #include "train/train_options.h"
 #include "experiment/run_label.h"
@@ -24,8 +23,21 @@
 /* The order in which the counts are printed. */
 static const RunStatus order[] = {RUN_DONE, RUN_DIVERGED, RUN_FAILED, RUN_RUNNING, RUN_PENDING};
 
-/* The columns of a run. Those before TASK are the columns of the query `points`. */
-enum { KEY = 1, NAME, LABEL = 4, TRAIN_LENGTH, SEED, STATUS, REASON, SETTLED, REQUESTED, STALE = 16, TASK };
+/* The columns of a run. Those before STALE are the columns of the query `points`. */
+enum {
+    KEY = 1,
+    NAME,
+    LABEL = 4,
+    TRAIN_LENGTH,
+    SEED,
+    STATUS,
+    REASON,
+    SETTLED,
+    REQUESTED,
+    STALE = 16,
+    STALE_EVALUATIONS,
+    TASK
+};
 enum { PROGRESS = TASK + 3, STEP, STEPS, SHARE, LOSS, RATE, NORM, SPEED, LEFT, IDLE, STAGE, STAGES, COLUMNS };
 static const TableColumn columns[COLUMNS] = {
     {"experiment", NULL, TABLE_TEXT},
@@ -45,6 +57,7 @@ static const TableColumn columns[COLUMNS] = {
     {"train_seconds", NULL, TABLE_REAL},
     {"final_loss", NULL, TABLE_REAL},
     [STALE] = {"stale", "stale", TABLE_INT, .if_varying = true},
+    [STALE_EVALUATIONS] = {"stale_evaluations", "stale evaluations", TABLE_INT, .if_varying = true},
     [TASK] = {"task.name", "task", TABLE_TEXT, .if_varying = true},
     {"task.state", "state", TABLE_TEXT, .if_varying = true},
     {"task.log", NULL, TABLE_TEXT},
@@ -68,9 +81,10 @@ static const char points[] =
     "SELECT x.name, r.key, p.variant, r.method, r.label,"
     " r.train_length, r.seed, r.status, coalesce(r.reason, ''), coalesce(o.settled, 0), coalesce(o.asked, 0),"
     " r.started, r.finished, r.steps, r.train_seconds, r.final_loss,"
-    " r.method_files, json_extract(r.config, '$.train')" QUERY_RUNS
-    " LEFT JOIN (SELECT experiment, run_key, count(*) AS asked,"
-    "  sum(outcome IN ('done', 'diverged', 'beyond_limit', 'beyond_text')) AS settled"
+    " r.steps IS NOT NULL AND edited(r.method_files), coalesce(o.stale, 0), json_extract(r.config, "
+    "'$.train')" QUERY_RUNS " LEFT JOIN (SELECT experiment, run_key, count(*) AS asked,"
+    "  sum(outcome IN ('done', 'diverged', 'beyond_limit', 'beyond_text')) AS settled,"
+    "  sum((SELECT edited(e.method_files) FROM evaluation e WHERE e.id = evaluation)) AS stale"
     "  FROM outcome GROUP BY experiment, run_key) o"
     " ON o.experiment = x.name AND o.run_key = r.key WHERE x.name = ? ORDER BY p.ordinal";
 
@@ -79,7 +93,7 @@ typedef struct Status {
     const char *experiment;
     Table *all, *unfinished; /* unfinished: the rows of `all` that are incomplete, stale or diverged */
     int by_status[COUNT_OF(order)];
-    int stale;
+    int stale, stale_evaluations;
     double requested, settled;                 /* evaluations */
     const char *description, *tags, *tag_list; /* of the config; "": none; the list is JSON */
     Squeue queue;
@@ -148,11 +162,14 @@ static void add_row(Status *status, Database *store, Query *query, Arena *arena)
     TableCell *row = table_row(status->all);
     query_cells(row, query, columns, STALE, arena);
     row[NAME].text = run_label_name(row[LABEL].text, row[NAME].text, arena); /* `name` has the settings */
-    bool stale = !query_is_null(query, query_column(query, "steps")) &&
-                 encoding_files_edited(query_text(query, query_column(query, "method_files")));
+    bool stale = query_int(query, STALE);
+    int evaluations = stale ? 0 : (int)query_int(query, STALE + 1);
     row[STALE] = table_shown(stale, stale ? "yes" : "");
+    row[STALE_EVALUATIONS] =
+        table_shown(evaluations, evaluations ? arena_format(arena, "%d", evaluations) : "");
     status->stale += stale;
-    if (is_running(row)) add_progress(row, store, status->experiment, query_text(query, STALE + 1), arena);
+    status->stale_evaluations += evaluations;
+    if (is_running(row)) add_progress(row, store, status->experiment, query_text(query, STALE + 2), arena);
     const SqueueTask *task = squeue_find(&status->queue, row[KEY].text);
     if (task) {
         row[TASK] = table_text(task->name);
@@ -163,7 +180,7 @@ static void add_row(Status *status, Database *store, Query *query, Arena *arena)
     status->requested += row[REQUESTED].number;
     for (int i = 0; i < COUNT_OF(order); i++)
         status->by_status[i] += !strcmp(row[STATUS].text, runs_status_names[order[i]]);
-    if (!is_done(row) || stale || row[SETTLED].number < row[REQUESTED].number)
+    if (!is_done(row) || stale || evaluations || row[SETTLED].number < row[REQUESTED].number)
         memcpy(table_row(status->unfinished), row, COLUMNS * sizeof *row);
 }
 
@@ -179,7 +196,9 @@ static const char *title_of(const Status *status, Arena *arena) {
         separator = ", ";
     }
     title = arena_format(arena, "%s; %.0f of %.0f evaluations", title, status->settled, status->requested);
-    return status->stale ? arena_format(arena, "%s; %d stale", title, status->stale) : title;
+    if (status->stale) title = arena_format(arena, "%s; %d stale", title, status->stale);
+    int evaluations = status->stale_evaluations;
+    return evaluations ? arena_format(arena, "%s; %d stale evaluations", title, evaluations) : title;
 }
 
 static bool read_status(Status *status, Database *store, const char *experiment, Arena *arena, Error *err) {
@@ -207,7 +226,7 @@ static bool read_status(Status *status, Database *store, const char *experiment,
 
 /* Whether `run` would do anything: it repeats failed and stale runs, but not diverged ones. */
 static bool is_left(const Status *status) {
-    bool left = status->settled < status->requested || status->stale;
+    bool left = status->settled < status->requested || status->stale || status->stale_evaluations;
     for (int i = 0; i < COUNT_OF(order); i++)
         left |= order[i] != RUN_DONE && order[i] != RUN_DIVERGED && status->by_status[i] > 0;
     return left;
@@ -229,6 +248,11 @@ static void print_text(const Status *status, FILE *out, Arena *arena) {
         if (row[STALE].number > 0)
             line =
                 arena_format(arena, "%s: stale, the file of its method was edited; `run` retrains it", line);
+        if (row[STALE_EVALUATIONS].number > 0)
+            line = arena_format(arena,
+                                "%s: %.0f evaluations are stale, the file of their method was edited; `run` "
+                                "repeats them",
+                                line, row[STALE_EVALUATIONS].number);
         if (is_done(row) && row[SETTLED].number < row[REQUESTED].number)
             line = arena_format(arena, "%s: %.0f of %.0f evaluations missing", line,
                                 row[REQUESTED].number - row[SETTLED].number, row[REQUESTED].number);
@@ -255,6 +279,7 @@ static Json *status_json(const Status *status, Arena *arena) {
     json_set_number(entry, "evaluations", status->settled);
     json_set_number(entry, "evaluations_asked", status->requested);
     json_set_number(entry, "stale", status->stale);
+    json_set_number(entry, "stale_evaluations", status->stale_evaluations);
     json_set(entry, "unfinished", table_rows(status->unfinished, arena));
     json_set(entry, "points", table_rows(status->all, arena));
     return entry;
@@ -364,11 +389,13 @@ static const TableColumn runs_columns[RUNS_COLUMNS] = {
 static const char runs_sql[] =
     "SELECT r.key, coalesce((SELECT group_concat(x.name, ', ') FROM point p JOIN experiment x ON x.id ="
     " p.experiment WHERE p.run = r.key), ''), r.method, r.label, coalesce((SELECT max(variant) FROM point"
-    " WHERE run = r.key), ''), r.train_length, r.seed, r.status, 0, r.train_seconds,"
+    " WHERE run = r.key), ''), r.train_length, r.seed, r.status, coalesce(edited(r.method_files), 0) OR"
+    " coalesce((SELECT max(edited(e.method_files)) FROM evaluation e WHERE e.run = r.key), 0), "
+    "r.train_seconds,"
     " (SELECT CASE WHEN e.nll_sum / e.tokens < 709.78 THEN exp(e.nll_sum / e.tokens) END FROM evaluation e"
     "  WHERE e.run = r.key AND e.length = r.train_length AND e.variant = '' AND e.status = 'done'"
     "  AND e.protocol <> 'exact' ORDER BY e.split <> 'valid', e.protocol <> 'nonoverlapping', e.id LIMIT 1),"
-    " 0, r.method_files FROM run r LEFT JOIN point o ON o.run = r.key"
+    " 0 FROM run r LEFT JOIN point o ON o.run = r.key"
     " GROUP BY r.key ORDER BY min(o.experiment) IS NULL, min(o.experiment), min(o.ordinal), r.key";
 
 static bool runs(Database *store, const Arguments *arguments, Error *err) {
@@ -380,7 +407,7 @@ static bool runs(Database *store, const Arguments *arguments, Error *err) {
     while (query_next(query)) {
         TableCell *row = table_row(table);
         query_cells(row, query, runs_columns, RUNS_COLUMNS, arena);
-        bool stale = encoding_files_edited(query_text(query, RUNS_COLUMNS));
+        bool stale = query_int(query, RUNS_STALE);
         double bytes = (double)run_folder_bytes(store, row[RUNS_KEY].text, arena);
         row[RUNS_STALE] = table_shown(stale, stale ? "yes" : "");
         row[RUNS_BYTES] = table_shown(bytes, text_bytes(bytes, arena));

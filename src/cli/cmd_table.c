@@ -69,8 +69,10 @@ static const TableColumn task_columns[] = {
     TEXT(database),
 };
 
-/* Columns for keys of the config. */
+/* Columns that depend on what is shown: for keys of the config, and `method_name` if it differs from
+   `method`, which also says what sets a series apart from others of its method. */
 typedef struct PathColumns {
+    bool names;
     const char **paths;
     int count;
     TableFormat format;
@@ -93,8 +95,9 @@ static TableCell *put_text_row(Table *table, const Evaluation *evaluation) {
     const Series *series = evaluation->series;
     const SeriesSeed *seed = evaluation->seed;
     bool known = seed->evaluation != 0;
-    TableCell *row = TABLE_TEXTS(table_row(table), series->experiment, seed->run_key, series->method,
-                                 seed->method_options, series->run_label, series->setting);
+    TableCell *row = TABLE_TEXTS(table_row(table), series->experiment, seed->run_key,
+                                 series_plain_name(series, table->arena), seed->method_options,
+                                 series->run_label, series->setting);
     row = TABLE_NUMBERS(row, series->train_length, seed->seed);
     row = TABLE_TEXTS(row, series->split, series->protocol, series->rule);
     row = TABLE_NUMBERS(row, evaluation->cell->stride, evaluation->cell->length, series->requested);
@@ -115,8 +118,9 @@ static TableCell *put_task_row(Table *table, const Evaluation *evaluation) {
     bool done = !strcmp(seed->outcome, "done");
     double low = NAN, high = NAN;
     if (done) stats_wilson(&low, &high, seed->exact, seed->windows);
-    TableCell *row = TABLE_TEXTS(table_row(table), series->experiment, seed->run_key, series->method,
-                                 seed->method_options, series->run_label, series->setting);
+    TableCell *row = TABLE_TEXTS(table_row(table), series->experiment, seed->run_key,
+                                 series_plain_name(series, table->arena), seed->method_options,
+                                 series->run_label, series->setting);
     row = TABLE_NUMBERS(row, series->train_length, seed->seed);
     row = TABLE_TEXTS(row, series->task, series_hint(series));
     row = TABLE_NUMBERS(row, size, series_trained_size(series, size));
@@ -133,6 +137,7 @@ static void put_row(Table *table, const Evaluation *evaluation, bool task, bool 
     const Series *series = evaluation->series;
     TableCell *row = task ? put_task_row(table, evaluation) : put_text_row(table, evaluation);
     if (databases) row = TABLE_TEXTS(row, series->database);
+    if (more->names) row = TABLE_TEXTS(row, series->method);
     for (int i = 0; i < more->count; i++)
         row[i] = series_key_cell(series, more->paths[i], more->format, table->arena);
 }
@@ -150,8 +155,9 @@ static const Table *list_evaluations(const Results *set, bool databases, const P
         }
     if (count) qsort(evaluations, (size_t)count, sizeof *evaluations, by_row);
     int own = (set->task ? COUNT_OF(task_columns) : COUNT_OF(columns)) - !databases;
-    TableColumn *all = NEW(arena, own + more->count, TableColumn);
+    TableColumn *all = NEW(arena, own + 1 + more->count, TableColumn);
     memcpy(all, set->task ? task_columns : columns, (size_t)own * sizeof *all);
+    if (more->names) all[own++] = (TableColumn)TEXT(method_name);
     for (int i = 0; i < more->count; i++)
         all[own + i] = (TableColumn){more->paths[i], NULL, TABLE_TEXT, .path = true};
     Table *table = table_new(NULL, all, own + more->count, arena);
@@ -256,6 +262,8 @@ static bool print_all(Database *const *stores, int count, const CmdTableOptions 
         const Results *all = results_join(sets.items, sets.count, arena);
         more.paths = all->paths;
         more.count = all->path_count;
+        for (int i = 0; i < all->count; i++)
+            more.names |= strcmp(series_plain_name(&all->items[i], arena), all->items[i].method) != 0;
     }
     const Table **tables = NEW(arena, sets.count, const Table *);
     for (int i = 0; i < sets.count; i++) {

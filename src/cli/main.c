@@ -31,6 +31,10 @@ static bool check_words(const Arguments *arguments, Error *err) {
         fewest += *word != '[';
         word += strcspn(word, " ");
     }
+    if (count > most && !strcmp(command->words, "DB"))
+        return error_set(err, EXIT_USAGE,
+                         "%s takes one database; `poslab merge NEW.db %s %s` makes one of several",
+                         command->name, arguments->words[0], arguments->words[1]);
     return (count >= fewest && (count <= most || strstr(command->words, "..."))) ||
            error_set(err, EXIT_USAGE, "usage: poslab %s [OPTION]... %s", command->name, command->words);
 }

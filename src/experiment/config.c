@@ -1,8 +1,7 @@
 /* config: reads a point section by section, each through its option table.
  *
  * This file has the rules that tables cannot express: lists, and rules that concern several sections.
- * experiment/grid.c supplies each point as JSON. The canonical JSON of a point reads back as the same
- * point.
+ * experiment/grid.c supplies each point as JSON. The canonical JSON of a point reads back as it.
  */
 #include "experiment/config.h"
 
@@ -202,6 +201,13 @@ static void write_point(Config *config, Arena *arena, Arena *scratch) {
     config->trained = json_print(json, arena);
 }
 
+void config_set_from(Config *config, const char *key, Arena *arena) {
+    Arena *scratch = arena_new(0);
+    config->train.from = arena_copy(arena, key);
+    write_point(config, arena, scratch);
+    arena_free(scratch);
+}
+
 /* ---- points and experiments ---- */
 
 /* Whether the position method can be used at this length. */
@@ -221,26 +227,19 @@ static bool check_lengths(const OptionReader *reader, const Config *config) {
                              "%s: '%s' must be at least %lld for the longest example of '%s' at size %lld, "
                              "got %d; raise it, or lower 'data.task.size'",
                              reader->source, path, needed, task->task->name, (long long)task->high, length);
-        long long cache = config->train.cache, seen = length + cache;
-        if ((i < config->train.stage_count || cache) && !usable(config, seen))
+        long long cache = config->train.cache;
+        if ((i < config->train.stage_count || cache) && !usable(config, length + cache))
             return error_set(reader->err, EXIT_USAGE,
                              "%s: '%s'%s exceeds the limit of '%s', got %lld; lower it, or raise the limit",
                              reader->source, path, cache ? " with 'train.cache'" : "",
-                             config->position.method->name, seen);
+                             config->position.method->name, length + cache);
     }
     return true;
 }
 
-/* Checks the caches of training and of evaluations against the data and the position method. */
-static bool check_caches(const OptionReader *reader, const Config *config) {
-    const ExamplesOptions *task = config->data.task;
-    int protocol = evaluation_config_cached(&config->evaluate);
-    const char *path = arena_format(reader->arena, "evaluate.protocols[%d]", protocol);
-    if (config->train.cache) path = "train.cache", protocol = 0;
-    return protocol < 0 || (!task && !config->position.partner) ||
-           error_set(reader->err, EXIT_USAGE,
-                     "%s: '%s' needs segments that continue each other, which '%s' has not; remove it",
-                     reader->source, path, task ? task->task->name : config->position.method->name);
+static bool check_frozen(const OptionReader *reader, const Config *config) {
+    Model *model = model_new(&config->model, &config->position, (int)config->train.length, reader->arena);
+    return model_freeze(model, config->train.frozen, reader->source, reader->err);
 }
 
 /* Checks the position method and `until` against the task. */
@@ -287,11 +286,17 @@ static bool read_point(const OptionReader *reader, Config *config, const Json *j
     if (!fine || !options_note(reader, read_vocabulary(reader, config, json_get(json, "model"))))
         return false;
     int length = (int)config->train.length;
+    const ExamplesOptions *task = config->data.task;
     fine = options_note(reader,
                         model_check(&config->model, &config->position, length, reader->source, reader->err));
     fine &= options_note(reader, check_lengths(reader, config));
+    if (fine && config->train.frozen) fine = options_note(reader, check_frozen(reader, config));
     fine &= options_note(reader, check_task(reader, config));
-    fine &= options_note(reader, check_caches(reader, config));
+    fine &= options_note(
+        reader, evaluation_config_check_caches(reader, &config->evaluate, config->train.cache,
+                                               task                       ? task->task->name
+                                               : config->position.partner ? config->position.method->name
+                                                                          : NULL));
     fine &= options_note(reader, train_check(&config->train, reader->source, reader->err));
     fine = fine && options_note(reader, read_variants(reader, config,
                                                       json_get(json_get(json, "evaluate"), "variants")));
@@ -411,11 +416,11 @@ Experiment *config_read_text(const char *text, const char *source, Arena *arena,
 /* ---- what others ask ---- */
 
 bool config_runnable(const Config *config, Error *err) {
-    if (!config->adaptive.count) return true;
-    return error_set(
-        err, EXIT_USAGE,
-        "%s: 'model.adaptive': adaptive input and softmax can be planned, not run yet; remove it",
-        config->source);
+    return !config->adaptive.count ||
+           error_set(
+               err, EXIT_USAGE,
+               "%s: 'model.adaptive': adaptive input and softmax can be planned, not run yet; remove it",
+               config->source);
 }
 
 bool config_gives_positions(const Config *config) {

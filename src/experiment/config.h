@@ -9,11 +9,11 @@
 #define POSLAB_EXPERIMENT_CONFIG_H
 
 #include "position/encoding.h"
+#include "model/adaptive_softmax.h"
 #include "model/model.h"
 #include "data/corpus.h"
 #include "train/optimizer.h"
 #include "train/train.h"
-#include "experiment/adaptive_softmax.h"
 #include "experiment/evaluation_config.h"
 #include "experiment/slurm_config.h"
 
@@ -69,6 +69,9 @@ EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena)
    the arena; it shares the parameters of `model`. */
 Model *config_variant(const Config *config, const Model *model, const EvaluateVariant *variant, Arena *arena,
                       Error *err);
+
+/* Sets the key of the run that a point continues (`train.from`), also in its JSON. */
+void config_set_from(Config *config, const char *key, Arena *arena);
 
 /* The database of an experiment: `given`, or results/NAME.db if that is NULL. */
 const char *config_database(const Experiment *experiment, const char *given, Arena *arena);

@@ -60,7 +60,23 @@ static bool add_to_chain(Chain *chain, const char *path, const char *source, Are
     return true;
 }
 
+/* Refuses a database, which is easily given in place of the config that made it. */
+static bool check_no_database(const char *path, const char *source, Error *err) {
+    char head[16] = "";
+    FILE *file = fopen(path, "re");
+    bool database =
+        file && fread(head, 1, sizeof head, file) == sizeof head && !memcmp(head, "SQLite format 3", 16);
+    if (file) fclose(file);
+    return !database ||
+           error_set(
+               err, EXIT_USAGE,
+               "%s: this is a database, not a config (JSON); name the config that made it, as in `poslab run "
+               "x.json`, or `poslab status %s` to see what is in it",
+               source, path);
+}
+
 static Json *read_chain(Chain *chain, const char *path, const char *source, Arena *arena, Error *err) {
+    if (!check_no_database(path, source, err)) return NULL;
     Json *json = file_read_json(path, source, arena, err);
     const Json *extends = json_get(json, "extends");
     if (!extends) return json;

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "position/encoding.h"
+#include "model/adaptive_softmax.h"
 #include "model/model.h"
 #include "data/corpus_options.h"
 #include "train/optimizer.h"
 #include "train/train.h"
-#include "experiment/adaptive_softmax.h"
 #include "experiment/config_file.h"
 #include "experiment/grid.h"
 #include "experiment/evaluation_config.h"
@@ -305,6 +305,14 @@ static void define_sweep(Json *definitions, Arena *arena) {
                     arena));
 }
 
+/* The key of a run, or values by path. */
+static void define_from(Json *definitions, Arena *arena) {
+    Json *key = typed("string", arena), *point = typed("object", arena);
+    json_set_text(key, "pattern", "^[0-9a-f]{16}$");
+    json_set_number(point, "minProperties", 1);
+    json_set(definitions, "train.from", either(key, point, arena));
+}
+
 static void define_exclude(Json *definitions, Arena *arena) {
     Json *pattern = typed("object", arena);
     json_set_number(pattern, "minProperties", 1);
@@ -323,6 +331,7 @@ Json *config_keys_schema(Arena *arena) {
     define_task(definitions, arena);
     define_sweep(definitions, arena);
     define_exclude(definitions, arena);
+    define_from(definitions, arena);
     json_set_text(schema, "$schema", "https://json-schema.org/draft/2020-12/schema");
     json_set_text(schema, "title", "poslab experiment");
     json_set(schema, "$defs", definitions);

@@ -304,10 +304,16 @@ Json *evaluation_config_json(const EvaluationConfig *evaluate, const ExamplesOpt
 
 /* --- what it asks for --- */
 
-int evaluation_config_cached(const EvaluationConfig *evaluate) {
-    for (int i = 0; i < evaluate->protocol_count; i++)
-        if (takes[evaluate->protocols[i].name].cache) return i;
-    return -1;
+bool evaluation_config_check_caches(const OptionReader *reader, const EvaluationConfig *evaluate,
+                                    int64_t train_cache, const char *without) {
+    const char *path = train_cache ? "train.cache" : NULL;
+    for (int i = 0; i < evaluate->protocol_count && !path; i++)
+        if (takes[evaluate->protocols[i].name].cache)
+            path = arena_format(reader->arena, "evaluate.protocols[%d]", i);
+    return !path || !without ||
+           error_set(reader->err, EXIT_USAGE,
+                     "%s: '%s' needs segments that continue each other, which '%s' has not; remove it",
+                     reader->source, path, without);
 }
 
 int64_t evaluation_config_stride(const EvaluationConfigProtocol *protocol, int64_t length) {

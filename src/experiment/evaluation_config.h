@@ -66,8 +66,10 @@ Json *evaluation_config_json(const EvaluationConfig *evaluate, const ExamplesOpt
 /* The requested evaluations, ascending in length, without duplicates; owned by the arena. */
 EvaluateRequest *evaluation_config_requests(const EvaluationConfig *evaluate, int *count, Arena *arena);
 
-/* The index of the first protocol with a cache; -1: there is none. */
-int evaluation_config_cached(const EvaluationConfig *evaluate);
+/* Refuses caches, of training (`train_cache` rows) or of a protocol, with `without`, a task or method that
+   has no segments that continue each other (NULL: there are such segments). */
+bool evaluation_config_check_caches(const OptionReader *reader, const EvaluationConfig *evaluate,
+                                    int64_t train_cache, const char *without);
 
 /* The stride in tokens of a protocol's request that has this length. */
 int64_t evaluation_config_stride(const EvaluationConfigProtocol *protocol, int64_t length);

@@ -303,14 +303,19 @@ static bool matches(const Json *pattern, const Json *value) {
     return same;
 }
 
+bool grid_matches(const Json *values, const Json *point) {
+    bool all = true;
+    for (const Json *each = json_first(values); all && each; each = json_next(each)) {
+        const Json *value = json_at_path(point, json_name(each));
+        all = value && matches(each, value);
+    }
+    return all;
+}
+
 bool grid_excluded(Grid *axes, const Json *point) {
     bool excluded = false;
     for (int i = 0; i < json_count(axes->exclude); i++) {
-        bool all = true;
-        for (const Json *each = json_first(json_at(axes->exclude, i)); all && each; each = json_next(each)) {
-            const Json *value = json_at_path(point, json_name(each));
-            all = value && matches(each, value);
-        }
+        bool all = grid_matches(json_at(axes->exclude, i), point);
         axes->used[i] |= all;
         excluded |= all;
     }

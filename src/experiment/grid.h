@@ -33,6 +33,10 @@ int grid_count(const Grid *axes); /* number of points before `exclude` */
 /* The JSON of point `index`: the experiment without `sweep` and `exclude`. NULL on error. */
 Json *grid_point(const Grid *axes, int index, Arena *arena, Error *err);
 
+/* Whether a point has all values of an object of values by path. An object matches an object with at least
+   its members, a text also the name of an object. */
+bool grid_matches(const Json *values, const Json *point);
+
 /* Whether an entry of `exclude` matches the point. */
 bool grid_excluded(Grid *axes, const Json *point);
 

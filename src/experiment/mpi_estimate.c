@@ -3,8 +3,8 @@
 #include <math.h>
 
 #include "sys/mpi.h"
+#include "model/adaptive_softmax.h"
 #include "train/batch_gradient.h"
-#include "experiment/adaptive_softmax.h"
 
 /* Latency of one message between two machines: the order of magnitude of TCP over Ethernet. */
 static const double latency = 30e-6;

@@ -6,7 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/escape.h"
 #include "base/text.h"
 #include "sys/memory.h"
 #include "position/encoding.h"
@@ -58,13 +57,25 @@ static bool is_absent(const Corpus *corpus) {
     return corpus->splits[SPLIT_TRAIN].count == 0 && !corpus->examples;
 }
 
-/* The corpus of the first point in the plan with the same data; if there is none, reads it. */
-static const Corpus *find_corpus(Plan *plan, const Config *config, bool outline, Arena *arena, Error *err) {
-    for (int i = 0; i < plan->count; i++)
-        if (same_corpus(plan->points[i].config, config)) return plan->points[i].corpus;
-    const Corpus *corpus =
-        corpus_read(&config->data, (int)config->model.vocabulary, config->source, arena, err);
-    return !corpus && outline ? absent_corpus(plan, config, arena, err) : corpus;
+/* The corpora of the points; points with the same data share one. */
+static const Corpus **read_corpora(Plan *plan, bool outline, Arena *arena, Error *err) {
+    const Config *points = plan->experiment->points;
+    const Corpus **corpora = NEW(arena, plan->experiment->count, const Corpus *);
+    for (int i = 0; i < plan->experiment->count; i++) {
+        const Config *config = &points[i];
+        bool runs = config_runnable(config, err);
+        if (!runs && !outline) return NULL;
+        if (!runs) add_notice(plan, err->text, arena);
+        int same = 0;
+        while (same < i && !same_corpus(&points[same], config)) same++;
+        if (same < i) corpora[i] = corpora[same];
+        if (same == i)
+            corpora[i] =
+                corpus_read(&config->data, (int)config->model.vocabulary, config->source, arena, err);
+        if (!corpora[i] && outline) corpora[i] = absent_corpus(plan, config, arena, err);
+        if (!corpora[i]) return NULL;
+    }
+    return corpora;
 }
 
 static bool check_stage(const Config *config, int index, long long tokens, Error *err) {
@@ -262,16 +273,6 @@ static bool check_memory(const PlanPoint *point, Arena *arena, Error *err) {
 
 /* ---- points ---- */
 
-void plan_key(char key[PLAN_KEY_SIZE], const Config *config, const char *corpus, Arena *arena) {
-    char digest[SHA256_HEX_SIZE];
-    ArenaMark mark = arena_mark(arena);
-    const char *text = arena_format(arena, "poslab %d\n%s\n%s", CONFIG_FORMAT, corpus, config->trained);
-    sha256_hex(text, strlen(text), digest);
-    arena_release(arena, mark);
-    memcpy(key, digest, PLAN_KEY_SIZE - 1);
-    key[PLAN_KEY_SIZE - 1] = '\0';
-}
-
 static void merge_requests(PlanPoint *point, const PlanPoint *other, Arena *arena) {
     int most = point->request_count + other->request_count;
     point->requests = arena_grow(arena, point->requests, (size_t)point->request_count, (size_t)most,
@@ -286,29 +287,61 @@ static void merge_requests(PlanPoint *point, const PlanPoint *other, Arena *aren
     }
 }
 
-static Plan *make(const Experiment *experiment, int threads, bool outline, bool elsewhere, Arena *arena,
-                  Error *err) {
-    Plan *plan = NEW(arena, 1, Plan);
-    plan->experiment = experiment;
-    plan->points = NEW(arena, experiment->count, PlanPoint);
-    for (int i = 0; i < experiment->count; i++) {
-        const Config *config = &experiment->points[i];
-        bool runs = config_runnable(config, err);
-        if (!runs && !outline) return NULL;
-        if (!runs) add_notice(plan, err->text, arena);
-        PlanPoint point = {
-            .config = config, .corpus = find_corpus(plan, config, outline, arena, err), .threads = threads};
+static int find_point(const Plan *plan, const char *key) {
+    int i = 0;
+    while (i < plan->count && strcmp(plan->points[i].key, key) != 0) i++;
+    return i;
+}
+
+/* Adds the points of the experiment, those with equal keys as one. */
+static bool add_points(Plan *plan, const Corpus *const *corpora, int threads, Arena *arena, Error *err) {
+    for (int i = 0; i < plan->experiment->count; i++) {
+        const Config *config = &plan->experiment->points[i];
+        PlanPoint point = {.config = config, .corpus = corpora[i], .threads = threads};
         point.requests = config_requests(config, &point.request_count, arena);
         *ARENA_PUSH(arena, point.sections, point.section_count) = &config->evaluate;
-        if (!point.corpus || !check_splits(&point, err)) return NULL;
-        plan_key(point.key, config, point.corpus->hash, arena);
-        int known = 0;
-        while (known < plan->count && strcmp(plan->points[known].key, point.key) != 0) known++;
+        if (!check_splits(&point, err)) return false;
+        point_key(point.key, config, point.corpus->hash, arena);
+        int known = find_point(plan, point.key);
         if (known < plan->count)
             merge_requests(&plan->points[known], &point, arena);
         else
             plan->points[plan->count++] = point;
     }
+    for (int i = 0; i < plan->count; i++) {
+        const char *from = plan->points[i].config->train.from;
+        int parent = from ? find_point(plan, from) : plan->count;
+        plan->points[i].parent = parent < plan->count ? parent : -1;
+    }
+    return true;
+}
+
+const int *plan_order(const Plan *plan, Arena *arena) {
+    int *order = NEW(arena, plan->count + 1, int), count = 0;
+    bool *placed = NEW(arena, plan->count + 1, bool);
+    while (count < plan->count)
+        for (int i = 0; i < plan->count; i++) {
+            int parent = plan->points[i].parent;
+            if (placed[i] || (parent >= 0 && !placed[parent])) continue;
+            order[count++] = i;
+            placed[i] = true;
+        }
+    return order;
+}
+
+static Plan *make(const Experiment *experiment, int threads, bool outline, bool elsewhere, Arena *arena,
+                  Error *err) {
+    Plan *plan = NEW(arena, 1, Plan);
+    Experiment *resolved = NEW(arena, 1, Experiment);
+    *resolved = *experiment;
+    resolved->points = NEW(arena, experiment->count, Config);
+    memcpy(resolved->points, experiment->points, (size_t)experiment->count * sizeof *resolved->points);
+    plan->experiment = resolved;
+    plan->points = NEW(arena, experiment->count, PlanPoint);
+    const Corpus **corpora = read_corpora(plan, outline, arena, err);
+    if (!corpora || !point_set_parents(resolved, corpora, arena, err) ||
+        !add_points(plan, corpora, threads, arena, err))
+        return NULL;
     for (int i = 0; i < plan->count; i++) {
         measure(&plan->points[i], arena);
         if (check_memory(&plan->points[i], arena, err)) continue;
@@ -339,16 +372,6 @@ Plan *plan_make_outline(const Experiment *experiment, int threads, int jobs, Are
     return plan;
 }
 
-/* "method(option=value)" with the options that are not the default. */
-static const char *method_label(const Encoding *position, Arena *arena) {
-    const char *name = position->method->name, *list = encoding_changed_options(position, ",", arena);
-    return *list ? arena_format(arena, "%s(%s)", name, list) : name;
-}
-
 const char *plan_label(const PlanPoint *point, Arena *arena) {
-    const Encoding *position = &point->config->position;
-    return arena_format(arena, "%s%s%s L=%lld seed=%lld", method_label(position, arena),
-                        position->partner ? "+" : "",
-                        position->partner ? method_label(position->partner, arena) : "",
-                        (long long)point->config->train.length, (long long)point->config->train.seed);
+    return point_label(point->config, arena);
 }

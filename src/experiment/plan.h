@@ -1,16 +1,14 @@
 /* plan: the points of an experiment with their keys, requests and costs.
  *
- * Each corpus is read once. Parameters, FLOPs and bytes are computed without training. The key of a run is
- * the first 16 hexadecimal digits of the SHA-256 of "poslab FORMAT\n", the corpus hash, "\n" and the
- * `trained` JSON of the config. Points with equal keys are merged to one point with the requests of all of
- * them.
+ * Each corpus is read once. Parameters, FLOPs and bytes are computed without training. Points with
+ * equal keys are merged to one point with the requests of all of them.
  */
 #ifndef POSLAB_EXPERIMENT_PLAN_H
 #define POSLAB_EXPERIMENT_PLAN_H
 
-#include "experiment/config.h"
+#include "experiment/point.h"
 
-enum { PLAN_KEY_SIZE = 17 };
+enum { PLAN_KEY_SIZE = POINT_KEY_SIZE };
 
 typedef struct PlanStage {
     TrainStage train;
@@ -21,6 +19,7 @@ typedef struct PlanPoint {
     const Config *config;
     const Corpus *corpus; /* shared by points with the same section `data` */
     int threads;          /* threads of the worker */
+    int parent;           /* index of the point that it continues; -1: none in the plan */
     char key[PLAN_KEY_SIZE];
     int64_t parameters, position_parameters;
     int64_t steps;
@@ -36,14 +35,14 @@ typedef struct PlanPoint {
 } PlanPoint;
 
 typedef struct Plan {
-    const Experiment *experiment;
-    PlanPoint *points; /* the first of points with equal keys, with the union of their requests */
+    const Experiment *experiment; /* its points have the keys of the runs that they continue */
+    PlanPoint *points;            /* the first of points with equal keys, with the union of their requests */
     int count;
     const char **notices; /* set by plan_make_outline: why the experiment cannot be run, without duplicates */
     int notice_count;
-    int stale; /* number of points whose stored run is stale (run/run_task.h); set by callers that read a
-                  database */
-    const int *ranks; /* [rank_count] numbers of ranks for which plan_print adds estimates */
+    int stale,
+        stale_evaluations; /* of its stored runs (run/run_task.h); set by callers that read a database */
+    const int *ranks;      /* [rank_count] numbers of ranks for which plan_print adds estimates */
     int rank_count;
     double gigabits; /* per second, between ranks */
 } Plan;
@@ -62,8 +61,8 @@ Plan *plan_make_remote(const Experiment *experiment, int threads, Arena *arena, 
    time. */
 Plan *plan_make_outline(const Experiment *experiment, int threads, int jobs, Arena *arena, Error *err);
 
-/* Computes the key of a run; `corpus` is the corpus hash. */
-void plan_key(char key[PLAN_KEY_SIZE], const Config *config, const char *corpus, Arena *arena);
+/* The indices of the points in an order in which every point follows the one that it continues. */
+const int *plan_order(const Plan *plan, Arena *arena);
 
 /* Peak bytes of a worker: arenas, tokens, logs of steps and windows, program, threads and BLAS. */
 double plan_resident(const PlanPoint *point);
@@ -71,8 +70,7 @@ double plan_resident(const PlanPoint *point);
 /* plan_resident of every point, in order. */
 const double *plan_sizes(const Plan *plan, Arena *arena);
 
-/* A line that names a point: "METHOD(option=value) L=128 seed=1", with the options that are not the
-   default. */
+/* point_label of its config. */
 const char *plan_label(const PlanPoint *point, Arena *arena);
 
 #endif

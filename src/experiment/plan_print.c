@@ -138,6 +138,25 @@ static Table *stages_of(const Plan *plan, const Table *points, double seconds_pe
     return table;
 }
 
+/* A row for each point that continues another run; without rows if there is none. */
+static Table *continued_of(const Plan *plan, const Table *points, Arena *arena) {
+    static const TableColumn continued_columns[] = {
+        {"label", "run", TABLE_TEXT},
+        {"key", "key", TABLE_TEXT, .code = true},
+        {"parent_label", "continues", TABLE_TEXT},
+        {"parent", "its key", TABLE_TEXT, .code = true},
+    };
+    Table *table = table_new("Continued runs", continued_columns, COUNT_OF(continued_columns), arena);
+    for (int i = 0; i < plan->count; i++) {
+        const PlanPoint *point = &plan->points[i];
+        const char *from = point->config->train.from, *label = "run of the database";
+        if (!from) continue;
+        if (point->parent >= 0) label = points->cells[point->parent * COLUMNS + LABEL].text;
+        TABLE_TEXTS(table_row(table), points->cells[i * COLUMNS + LABEL].text, point->key, label, from);
+    }
+    return table;
+}
+
 /* "corpus HASH: train 1000, valid 100, test 0, vocabulary 256" */
 static const char *corpora_text(const Plan *plan, Arena *arena) {
     const char *text = "";
@@ -161,11 +180,12 @@ static void add_notes(Table *table, const Plan *plan, Arena *arena) {
     table_note(table,
                "Time assumes sequential runs on one thread. Resident: memory of one run, including corpus, "
                "program and BLAS.");
-    table_note(table, arena_format(arena,
-                                   "%d of %d runs fit into the machine's %s at once: \"run\" refuses more "
-                                   "--jobs.",
-                                   plan_memory_fitting(plan_sizes(plan, arena), plan->count, arena),
-                                   plan->count, text_bytes(memory_total(), arena)));
+    table_note(table,
+               arena_format(arena,
+                            "Of the %d runs, %d fit into the machine's memory of %s at the same time; `run` "
+                            "refuses a larger --jobs.",
+                            plan->count, plan_memory_fitting(plan_sizes(plan, arena), plan->count, arena),
+                            text_bytes(memory_total(), arena)));
     if (plan->stale)
         table_note(table,
                    arena_format(
@@ -173,13 +193,18 @@ static void add_notes(Table *table, const Plan *plan, Arena *arena) {
                        "%d of %d runs in the database are stale because the file of their method was edited: "
                        "`run` retrains them.",
                        plan->stale, plan->count));
+    if (plan->stale_evaluations)
+        table_note(table, arena_format(arena,
+                                       "%d evaluations in the database are stale because the file of their "
+                                       "method was edited: `run` repeats them.",
+                                       plan->stale_evaluations));
     for (int i = 0; i < plan->notice_count; i++)
         table_note(table, arena_format(arena, "This config can only be planned; `run` refuses it: %s",
                                        plan->notices[i]));
 }
 
-static bool print_json(const Plan *plan, const Table *table, const Table *stages, const Table *ranks,
-                       FILE *out, Arena *arena, Error *err) {
+static bool print_json(const Plan *plan, const Table *table, const Table *stages, const Table *continued,
+                       const Table *ranks, FILE *out, Arena *arena, Error *err) {
     Json *json = json_new_object(arena), *corpora = json_new_array(arena), *notices = json_new_array(arena);
     for (int i = 0; i < plan->notice_count; i++) json_append(notices, json_new_text(plan->notices[i], arena));
     for (int i = 0; i < plan->count; i++)
@@ -190,7 +215,9 @@ static bool print_json(const Plan *plan, const Table *table, const Table *stages
     json_set(json, "total", json_copy(json_at(table_rows(total_of(table, arena), arena), 0), arena));
     json_set(json, "notices", notices);
     json_set_number(json, "stale", plan->stale);
+    json_set_number(json, "stale_evaluations", plan->stale_evaluations);
     if (stages->rows) json_set(json, "stages", table_rows(stages, arena));
+    if (continued->rows) json_set(json, "continued", table_rows(continued, arena));
     if (plan->rank_count) json_set(json, "ranks", table_rows(ranks, arena));
     json_set_number(json, "fitting_at_once",
                     plan_memory_fitting(plan_sizes(plan, arena), plan->count, arena));
@@ -208,7 +235,8 @@ bool plan_print(const Plan *plan, TableFormat format, FILE *out, Error *err) {
         row[LABEL].text = run_label_name(row[LABEL].text, settings[i], arena);
     }
     const Table *stages = stages_of(plan, table, rate, arena);
-    const Table *ranks = mpi_estimate_table(plan, rate, arena), *tables[3] = {table};
+    const Table *continued = continued_of(plan, table, arena);
+    const Table *ranks = mpi_estimate_table(plan, rate, arena), *tables[4] = {table};
     bool fine, people = !table_for_programs(format);
     int count = 1;
     if (people) {
@@ -216,10 +244,11 @@ bool plan_print(const Plan *plan, TableFormat format, FILE *out, Error *err) {
         add_shown(table, arena);
         add_notes(table, plan, arena);
         if (stages->rows) tables[count++] = stages;
+        if (continued->rows) tables[count++] = continued;
         if (plan->rank_count) tables[count++] = ranks;
     }
     if (format == TABLE_AS_JSON)
-        fine = print_json(plan, table, stages, ranks, out, arena, err);
+        fine = print_json(plan, table, stages, continued, ranks, out, arena, err);
     else
         fine = table_print(tables, count, format, out, err);
     arena_free(arena);

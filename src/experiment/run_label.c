@@ -68,11 +68,27 @@ static void add_both_ways(Paths *paths, const Json *a, const Json *b, bool same_
     add_differences(paths, b, "", a, same_method, arena);
 }
 
+static const char *from_text(const Json *values, Arena *arena) {
+    const char *text = "";
+    for (const Json *each = json_first(values); each; each = json_next(each)) {
+        const char *path = json_name(each), *value = json_print_bare(each, arena);
+        bool method = !strcmp(path, "method");
+        if (method && json_count(each) == 1) value = json_print_bare(json_get(each, "name"), arena);
+        text = arena_format(arena, "%s%s%s%s%s", text, *text ? "," : "", method ? "" : path,
+                            method ? "" : ":", value);
+    }
+    return text;
+}
+
 static Json *parse_resolved(const PlanPoint *point, Arena *arena) {
     Error err;
     const char *text = point->config->resolved;
     Json *json = json_parse(text, strlen(text), point->config->source, arena, &err);
     if (!json) BUG("a resolved config is not JSON: %s", err.text);
+    const TrainOptions *train = &point->config->train;
+    if (train->from_point) /* the key of a parent differs between seeds */
+        json_set_text(json_get_mutable(json, "train"), "from",
+                      from_text(train_from_point(train, arena), arena));
     return json;
 }
 
@@ -182,6 +198,30 @@ const char *run_label_name(const char *label, const char *text, Arena *arena) {
         label = arena_format(arena, "%s %s%s%s", label, settings[i].name, *settings[i].name ? "=" : "",
                              settings[i].value);
     return label;
+}
+
+/* The method whose label `text` begins with, before its options or the end; NULL: there is none. */
+static const PositionMethod *labelled(const char *text) {
+    for (int i = 0; i < encoding_method_count; i++) {
+        size_t size = strlen(encoding_methods[i]->label);
+        const char *end = text + size;
+        if (!strncmp(text, encoding_methods[i]->label, size) &&
+            (!*end || !strncmp(end, " (", 2) || !strncmp(end, " + ", 3)))
+            return encoding_methods[i];
+    }
+    return NULL;
+}
+
+const char *run_label_plain_name(const char *label, const char *text, Arena *arena) {
+    const char *name = "";
+    while (*label) {
+        const PositionMethod *method = labelled(label);
+        const char *rest = label + (method ? strlen(method->label) : 0), *next = strstr(rest, " + ");
+        size_t size = next ? (size_t)(next - rest) + 3 : strlen(rest);
+        name = arena_format(arena, "%s%s%.*s", name, method ? method->name : "", (int)size, rest);
+        label = rest + size;
+    }
+    return run_label_name(name, text, arena);
 }
 
 /* --- strides --- */

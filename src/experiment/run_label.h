@@ -38,6 +38,9 @@ const char *run_label_short_path(const char *path);
 /* "Label lr=0.001": the name of a point in tables, figures and messages; `text` has its settings. */
 const char *run_label_name(const char *label, const char *text, Arena *arena);
 
+/* "rotary lr=0.001": the same with the names of methods in place of their labels, for views and programs. */
+const char *run_label_plain_name(const char *label, const char *text, Arena *arena);
+
 /* The stride rule of a request: "L" (nonoverlapping), "0.125 L" or "64"; NULL if this protocol of the
    config does not contain the request. */
 const char *run_label_stride_rule(const EvaluateRequest *request, const EvaluationConfigProtocol *protocol,

@@ -1,6 +1,7 @@
 #include "model/model.h"
 #include "position/encoding.h"
 
+#include <fnmatch.h>
 #include <math.h>
 #include <string.h>
 
@@ -245,9 +246,7 @@ void model_init(Model *model, uint64_t seed) {
     model_project(model);
 }
 
-/* The first parameter that only one of the models has, or that has different shapes; NULL if there is
-   none. */
-static const char *first_difference(const Model *a, const Model *b) {
+const char *model_first_difference(const Model *a, const Model *b) {
     for (int i = 0; i < a->param_count || i < b->param_count; i++) {
         if (i >= b->param_count) return a->params[i].name;
         if (i >= a->param_count) return b->params[i].name;
@@ -265,7 +264,7 @@ Model *model_with_changes(const Model *model, const Encoding *position, const At
     options.attention = *attention;
     if (!model_check(&options, position, model->shape.train_length, source, err)) return NULL;
     Model *changed = model_new(&options, position, model->shape.train_length, arena);
-    const char *name = first_difference(model, changed);
+    const char *name = model_first_difference(model, changed);
     if (name) {
         error_set(err, EXIT_USAGE,
                   "%s: tensor '%s' differs from the trained model; a variant must have the same tensors",
@@ -280,11 +279,45 @@ Model *model_with_changes(const Model *model, const Encoding *position, const At
     return changed;
 }
 
+/* The names of the tensors, of several layers only those of the first. */
+static const char *tensors_text(const Model *model, Arena *arena) {
+    const char *list = "";
+    for (int p = 0; p < model->param_count; p++) {
+        const char *name = model->params[p].name;
+        if (!strncmp(name, "layers.", 7) && strncmp(name, "layers.0.", 9)) continue;
+        list = arena_format(arena, "%s%s%s", list, *list ? ", " : "", name);
+    }
+    return list;
+}
+
+static bool freeze_one(Model *model, const char *pattern, const char *source, Error *err) {
+    bool found = false;
+    for (int p = 0; p < model->param_count; p++)
+        if (fnmatch(pattern, model->params[p].name, 0) == 0) found = model->params[p].frozen = true;
+    if (found) return true;
+    Arena *scratch = arena_new(0);
+    const char **names = NEW(scratch, model->param_count + 1, const char *);
+    for (int p = 0; p < model->param_count; p++) names[p] = model->params[p].name;
+    error_unknown(err, options_nearest_name(pattern, names),
+                  arena_format(scratch, "tensors are %s", tensors_text(model, scratch)),
+                  "%s: 'train.frozen': no tensor has the name '%s'", source, pattern);
+    arena_free(scratch);
+    return false;
+}
+
+bool model_freeze(Model *model, const char *const *names, const char *source, Error *err) {
+    for (; names && *names; names++)
+        if (!freeze_one(model, *names, source, err)) return false;
+    for (int p = 0; p < model->param_count; p++)
+        if (!model->params[p].frozen) return true;
+    return error_set(err, EXIT_USAGE, "%s: 'train.frozen' names all tensors; leave one to train", source);
+}
+
 void model_project(Model *model) {
     const Encoding *position = model->acting;
     for (int p = 0; position->method->project && p < model->param_count; p++) {
         const ModelParam *param = &model->params[p];
-        if (param->init != MODEL_INIT_METHOD) continue;
+        if (param->init != MODEL_INIT_METHOD || param->frozen) continue;
         position->method->project(&model->shape, position->options, param->index,
                                   model->values + param->offset);
     }

@@ -57,6 +57,7 @@ typedef struct ModelParam {
     double deviation; /* of MODEL_INIT_NORMAL */
     int index, layer; /* of MODEL_INIT_METHOD: the method's tensor; the layer of a per_layer one, else -1 */
     bool decay;       /* weight decay applies */
+    bool frozen;      /* the optimizer leaves it as it is */
 } ModelParam;
 
 /* Offsets of the tensors in values and gradients, in floats. */
@@ -104,7 +105,15 @@ void model_init(Model *model, uint64_t seed);
 Model *model_with_changes(const Model *model, const Encoding *position, const AttentionOptions *attention,
                           const char *source, Arena *arena, Error *err);
 
-/* Projects the method's tensors onto their allowed values, with the hook `project`. */
+/* The name of the first tensor that only one of the models has, or that has different shapes; NULL if there
+   is none. */
+const char *model_first_difference(const Model *a, const Model *b);
+
+/* Freezes the tensors that a list names (NULL: none; in a name, * stands for any letters). A name without a
+   tensor, and a list that leaves no tensor to train, is EXIT_USAGE. */
+bool model_freeze(Model *model, const char *const *names, const char *source, Error *err);
+
+/* Projects the method's tensors that are not frozen onto their allowed values, with the hook `project`. */
 void model_project(Model *model);
 
 /* Rows of the first feed-forward matrix: F, and 2 F for SwiGLU (gate, then value). */

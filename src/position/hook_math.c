@@ -1,5 +1,5 @@
 /* hook_math: mathematics for hooks, declared in position/position.h: matrix products, the logistic
- * function, slopes, sinusoids.
+ * function, softplus, slopes, sinusoids.
  */
 #include <math.h>
 
@@ -38,18 +38,45 @@ float *position_sinusoids(const PositionSinusoids *kind, int width, int length, 
     return table;
 }
 
-void position_sigmoid(float *y, const float *x, int count) {
+/* Applies a function to x[count], a vector at a time; the last vector is filled up with zeros. */
+static inline void map(SimdFloat function(SimdFloat), float *y, const float *x, int count) {
     int i = 0;
-    for (; i + SIMD_LANES <= count; i += SIMD_LANES) {
-        SimdFloat v = simd_load(x + i), e = simd_exp(simd_select(v < 0, v, -v)); /* e^-|x| cannot overflow */
-        SimdFloat small = e / (1 + e);
-        simd_store(y + i, simd_select(v < 0, small, 1 - small));
-    }
-    if (i == count) return;
+    for (; i + SIMD_LANES <= count; i += SIMD_LANES) simd_store(y + i, function(simd_load(x + i)));
     float rest[SIMD_LANES] = {0};
     for (int j = i; j < count; j++) rest[j - i] = x[j];
-    position_sigmoid(rest, rest, SIMD_LANES);
+    if (i < count) simd_store(rest, function(simd_load(rest)));
     for (int j = i; j < count; j++) y[j] = rest[j - i];
+}
+
+static inline SimdFloat exp_minus_abs(SimdFloat v) { /* e^-|v| cannot overflow */
+    return simd_exp(simd_select(v < 0, v, -v));
+}
+
+static inline SimdFloat sigmoid(SimdFloat v) {
+    SimdFloat e = exp_minus_abs(v), small = e / (1 + e);
+    return simd_select(v < 0, small, 1 - small);
+}
+
+/* max(v, 0) + ln(1 + e) with e = e^-|v|; ln(1 + e) = 2 artanh(t), t = e / (2 + e) <= 1/3, whose series is cut
+   after t^13 (relative error 2e-8). */
+static inline SimdFloat softplus(SimdFloat v) {
+    SimdFloat e = exp_minus_abs(v), t = e / (2 + e), u = t * t;
+    SimdFloat p = simd_broadcast(1.0f / 13);
+    p = p * u + 1.0f / 11;
+    p = p * u + 1.0f / 9;
+    p = p * u + 1.0f / 7;
+    p = p * u + 1.0f / 5;
+    p = p * u + 1.0f / 3;
+    p = p * u + 1.0f;
+    return simd_select(v < 0, simd_broadcast(0), v) + 2 * t * p;
+}
+
+void position_sigmoid(float *y, const float *x, int count) {
+    map(sigmoid, y, x, count);
+}
+
+void position_softplus(float *y, const float *x, int count) {
+    map(softplus, y, x, count);
 }
 
 double position_slope(int h, int heads, double max_exponent) {

@@ -111,11 +111,12 @@ typedef struct PositionScores {
 } PositionScores;
 
 typedef struct PositionMethod {
-    const char *name;     /* key in configs; equal to the name of the file */
-    const char *label;    /* name in tables and figures */
-    const char *citation; /* the paper and the section */
-    const char *also;     /* other names, separated by spaces, for hints in errors; NULL: none */
-    unsigned claims;      /* PositionClaim bits */
+    const char *name;        /* key in configs; equal to the name of the file */
+    const char *label;       /* name in tables and figures */
+    const char *citation;    /* the paper and the section */
+    const char *unconfirmed; /* what of the formula could not be confirmed in a source; NULL: nothing */
+    const char *also;        /* other names, separated by spaces, for hints in errors; NULL: none */
+    unsigned claims;         /* PositionClaim bits */
     size_t options_size; /* size of the options struct; POSITION_OPTIONS sets this and the next two members */
     const OptionField *fields; /* rows of the options */
     int field_count;
@@ -253,7 +254,9 @@ typedef struct PositionSinusoids {
 float *position_sinusoids(const PositionSinusoids *kind, int width, int length, const double *positions,
                           Arena *arena);
 
-/* y[i] = 1 / (1 + e^-x[i]), vectorised, with an error of about 1e-7. y may be x. */
+/* y[i] = 1 / (1 + e^-x[i]), and ln(1 + e^x[i]): vectorised, with an error of about 1e-7, for softplus
+   relative to it. y may be x. */
 void position_sigmoid(float *y, const float *x, int count);
+void position_softplus(float *y, const float *x, int count);
 
 #endif

@@ -35,6 +35,11 @@ double rotary_frequency(const PositionContext *context, int pair) {
     return pow(rotation->base, -2.0 * pair / rotary_size(context->shape, rotation));
 }
 
+double rotary_resonance(const void *options, double w) {
+    if (!((const RotaryOptions *)options)->resonance || w == 0) return w;
+    return 2 * M_PI / round(2 * M_PI / w);
+}
+
 double rotary_ntk_frequency(const PositionContext *context, int pair, double s) {
     const RotaryOptions *rotation = context->options;
     int n = rotary_size(context->shape, rotation);
@@ -70,7 +75,7 @@ void rotary_fill(float *table, const PositionContext *context, const double *pos
                  double first, double end) {
     int n = rotary_size(context->shape, context->options);
     for (int pair = 0; pair < n / 2; pair++) {
-        double w = frequency(context, pair);
+        double w = rotary_resonance(context->options, frequency(context, pair));
         for (int t = 0; t < context->length; t++) {
             double position = position_at(positions, t);
             if (position >= first && position < end)

@@ -38,6 +38,7 @@ typedef struct RotaryOptions {
     double base;     /* base of the frequencies */
     double fraction; /* n / D */
     int pairs;       /* RotaryPairs */
+    bool resonance;  /* wavelengths are rounded to whole positions; see rotary_resonance */
 } RotaryOptions;
 
 /* Options of a rotation with a context extension. Rows: ROTARY_EXTENSION_FIELDS. */
@@ -62,7 +63,9 @@ typedef struct RotaryRamp {
                      .help = "share of each head's coordinates that is rotated"),                            \
         ROTARY_FIELD(RotaryOptions, pairs, OPTION_CHOICE, .default_value = ROTARY_INTERLEAVED,               \
                      .choices = rotary_pair_names,                                                           \
-                     .help = "coordinates of a pair: adjacent, or half of the rotated coordinates apart")
+                     .help = "coordinates of a pair: adjacent, or half of the rotated coordinates apart"),   \
+        ROTARY_FIELD(RotaryOptions, resonance, OPTION_BOOL, .newer = true,                                   \
+                     .help = "round the wavelength of every pair to a whole number of positions")
 #define ROTARY_EXTENSION_FIELDS                                                                              \
     ROTARY_FIELDS,                                                                                           \
         ROTARY_FIELD(RotaryExtension, factor, OPTION_REAL, .low = 1, .high = 1e6, .or_zero = true,           \
@@ -89,6 +92,11 @@ bool rotary_check_ramp(const PositionShape *shape, const void *options, Error *e
 
 /* w = base^(-2 pair / n): the frequency without context extension; usable as a hook. */
 double rotary_frequency(const PositionContext *context, int pair);
+
+/* Resonance (Wang et al. 2024, arXiv 2403.00071): with that option, the frequency whose wavelength 2 pi / w
+   is rounded to a whole number of positions, so that angles repeat exactly; w without it, and for w = 0. The
+   core applies it to the hook `frequency`, after context extension; methods with tables of their own do. */
+double rotary_resonance(const void *options, double w);
 
 /* The same with base * s^(n / (n - 2)) instead of base. It divides the frequency of the slowest pair by s
    and does not change that of the fastest. */

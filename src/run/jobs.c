@@ -11,6 +11,7 @@
 #include "sys/mpi.h"
 #include "sys/signals.h"
 #include "store/merge.h"
+#include "store/run_folder.h"
 #include "store/runs.h"
 #include "run/worker.h"
 
@@ -67,6 +68,7 @@ static bool start_job(Jobs *jobs, Job *job, int slot) {
     job->timed_out = false;
     jobs->slots[slot] = job;
     jobs->running++;
+    job->ended = false;
     return true;
 }
 
@@ -99,10 +101,12 @@ static bool take_line(void *user, const char *line) {
 /* After a failure, starts another attempt in the same slot if one is allowed; returns whether it did. */
 static bool try_again(Jobs *jobs, Job *job, int slot, int code, const char *reason) {
     if (++job->attempts > jobs->options.retries || code == EXIT_USAGE || jobs->stopping) return false;
-    progress_end(jobs->progress, slot, "retry", "", false);
+    progress_retry(jobs->progress, slot);
     progress_message(jobs->progress, true, "        %s; attempt %d of %d", reason, job->attempts + 1,
                      (int)jobs->options.retries + 1);
-    run_task_missing(&job->task, jobs->store, job->point, RUN_TASK_NONE, jobs->arena);
+    RunTaskNeed need = {.repeat = job->need.repeat}; /* without what an attempt has trained already */
+    need.train = job->need.train && !run_folder_weights(jobs->store, job->point->key, jobs->arena);
+    run_task_needed(&job->task, jobs->store, job->point, need, jobs->arena);
     return start_job(jobs, job, slot);
 }
 
@@ -132,6 +136,7 @@ static bool finish_job(Jobs *jobs, int slot, int code, int signal, const char *r
     Job *job = jobs->slots[slot];
     jobs->slots[slot] = NULL;
     jobs->running--;
+    job->ended = true;
     if (!jobs_import_result(jobs, job->folder)) return false;
     const RunState state = runs_state(jobs->store, job->point->key);
     if (code == EXIT_DONE && (state.status == RUN_DONE || state.status == RUN_DIVERGED)) {
@@ -178,6 +183,32 @@ static void run_together(Jobs *jobs) {
 }
 
 /* --- all runs --- */
+
+/* The next job that can begin; NULL: the others wait for their parents. */
+static Job *next_job(const Jobs *jobs) {
+    for (int i = 0; i < jobs->count; i++) {
+        Job *job = &jobs->items[i];
+        if (!job->begun && (!job->parent || job->parent->ended)) return job;
+    }
+    return NULL;
+}
+
+/* Starts a job; if its parent has left no weights, the run fails without a worker. */
+static bool begin_job(Jobs *jobs, Job *job, int slot) {
+    const char *lack = job->task.trained
+                           ? NULL
+                           : run_task_lacks_parent(&job->task.from, jobs->store, job->point, jobs->arena);
+    if (lack) {
+        job->ended = true;
+        jobs->failed++;
+        progress_message(jobs->progress, true, "failed  %s: %s", job->label, lack);
+        if (!set_status(jobs, job, RUN_FAILED, lack)) return false;
+    } else if (!start_job(jobs, job, slot))
+        return false;
+    job->begun = true;
+    jobs->begun++;
+    return true;
+}
 
 static void signal_workers(Jobs *jobs, int signal) {
     for (int i = 0; i < jobs->options.slots; i++)
@@ -241,17 +272,18 @@ void jobs_run(Jobs *jobs) {
         jobs->store,
         (QueryWait){.seconds = QUERY_PATIENCE, .go_on = handle_signals_while_waiting, .user = jobs});
     signals_handle(handled, on_signal, 0);
-    while (jobs->running || (jobs->next < jobs->count && !jobs->stopping)) {
+    while (jobs->running || (jobs->begun < jobs->count && !jobs->stopping)) {
         handle_signals(jobs);
         for (int slot = 0; slot < jobs->options.slots; slot++) {
-            if (jobs->stopping || jobs->fatal.code || jobs->next == jobs->count) break;
-            if (!jobs->slots[slot] && start_job(jobs, &jobs->items[jobs->next], slot)) jobs->next++;
+            Job *job;
+            if (jobs->stopping || jobs->fatal.code) break;
+            if (!jobs->slots[slot] && (job = next_job(jobs)) != NULL) begin_job(jobs, job, slot);
         }
         end_overdue(jobs);
         if (jobs->running) (mpi_ranks() > 1 ? run_together : listen_to_workers)(jobs);
         progress_draw(jobs->progress);
     }
-    jobs->left += jobs->count - jobs->next;
+    jobs->left += jobs->count - jobs->begun;
     progress_close(jobs->progress);
     signals_default(handled);
 }

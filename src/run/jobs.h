@@ -15,11 +15,14 @@
 
 enum { JOBS_MOST = 1024 }; /* at a time */
 
-/* One incomplete run. The caller sets the first five fields. */
+/* One incomplete run. The caller sets the fields up to `parent`. */
 typedef struct Job {
     const PlanPoint *point;
     const char *label, *folder;
     RunTask task;
+    RunTaskNeed need;
+    const struct Job *parent; /* the run that it continues, if that is not done; an earlier job */
+    bool begun, ended;
     int attempts;         /* that have ended */
     double last_progress; /* time of the last progress line of its worker (clock_now) */
     bool timed_out;       /* killed for lack of progress */
@@ -37,7 +40,7 @@ typedef struct JobsOptions {
 /* The jobs and their settings; nothing is owned. The caller sets the second part to zero; jobs_run fills it
    in. */
 typedef struct Jobs {
-    Job *items; /* [count], in the order of their starts */
+    Job *items; /* [count]; they start in this order, except that one waits for its parent */
     int count;
     Job **slots; /* [options.slots] running jobs, or NULL */
     JobsOptions options;
@@ -46,7 +49,7 @@ typedef struct Jobs {
     Progress *progress;
     Arena *arena;
 
-    int next, running, failed, diverged, left; /* left: stopped or not started */
+    int begun, running, failed, diverged, left; /* left: stopped or not started */
     bool stopping, killing;
     const char *refused; /* why the system refused to write the files of a run, or NULL */
     Error fatal;         /* error that ends the sweep; code EXIT_DONE: none */

@@ -20,7 +20,7 @@ enum { BAR = 20, LINE = 512, TENTHS = 10 };
 static const double SECONDS_BETWEEN_DRAWINGS = 0.2;
 
 typedef struct Slot {
-    bool busy;
+    bool busy, retry; /* retry: after a failed attempt */
     ProgressRun run;
     double share;    /* completed share of the run's work */
     double left;     /* seconds of training left; NAN: unknown */
@@ -154,7 +154,11 @@ void progress_message(Progress *progress, bool important, const char *format, ..
 }
 
 void progress_begin(Progress *progress, int slot, const ProgressRun *run) {
-    progress->slot[slot] = (Slot){.busy = true, .run = *run, .left = NAN, .state = "starting"};
+    Slot *at = &progress->slot[slot];
+    if (at->retry) /* what the failed attempt completed need not be done again */
+        progress->finished +=
+            at->run.train_work + at->run.evaluate_work - run->train_work - run->evaluate_work;
+    *at = (Slot){.busy = true, .retry = at->retry, .run = *run, .left = NAN, .state = "starting"};
     char time[32];
     if (progress->terminal)
         draw(progress);
@@ -175,7 +179,8 @@ static void show_tenth(Progress *progress, Slot *slot) {
 }
 
 void progress_resume(Progress *progress, int slot, int64_t step, int64_t steps) {
-    progress->resumed += progress->slot[slot].run.train_work * (double)step / (double)steps;
+    const Slot *at = &progress->slot[slot];
+    if (!at->retry) progress->resumed += at->run.train_work * (double)step / (double)steps;
 }
 
 void progress_step(Progress *progress, int slot, int64_t step, int64_t steps, double loss,
@@ -203,10 +208,18 @@ void progress_evaluate(Progress *progress, int slot, int number, int count, doub
     show_tenth(progress, at);
 }
 
+void progress_retry(Progress *progress, int slot) {
+    Slot *at = &progress->slot[slot];
+    char time[32];
+    at->busy = false;
+    at->retry = true;
+    progress_message(progress, true, "%sretry   %s", timestamp(progress, time), at->run.label);
+}
+
 void progress_end(Progress *progress, int slot, const char *outcome, const char *result, bool done) {
     Slot *at = &progress->slot[slot];
     char time[32], all[64];
-    at->busy = false;
+    at->busy = at->retry = false;
     progress->finished += at->run.train_work + at->run.evaluate_work;
     progress->done += done;
     format_all_left(progress, "; ", all);

@@ -29,6 +29,9 @@ void progress_step(Progress *progress, int slot, int64_t step, int64_t steps, do
                    double tokens_per_second, double exact);
 void progress_evaluate(Progress *progress, int slot, int number, int count, double share);
 
+/* The run of the slot failed and begins again there: its remaining work is counted once. */
+void progress_retry(Progress *progress, int slot);
+
 /* The end of a run; outcome: "done", "failed", ...; result: "perplexity 12.3 at 64", or "". */
 void progress_end(Progress *progress, int slot, const char *outcome, const char *result, bool done);
 

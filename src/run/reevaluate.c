@@ -298,6 +298,7 @@ ExitCode reevaluate_run(const char *what, const ReevaluateOptions *options, Erro
     SweepOptions sweep = options->sweep;
     sweep.database = evaluation.database;
     sweep.jobs.evaluate_only = true;
+    sweep.retrain = RUN_TASK_STALE; /* repeats stale evaluations; stale runs are left out */
     for (int i = 0; plans && plans[i] && (code == EXIT_DONE || code == EXIT_SOME_FAILED); i++) {
         ExitCode one = plans[i]->count ? sweep_run(plans[i], &sweep, err) : EXIT_DONE;
         if (one != EXIT_DONE) code = one;

@@ -19,7 +19,7 @@ static void look(ResultFile *earlier, Database *store, const RunTask *task) {
     int left = 0;
     if (state.status != RUN_DONE && state.status != RUN_DIVERGED) return;
     for (int i = 0; i < task->request_count; i++) {
-        earlier->known[i] = runs_has_evaluation(store, task->key, &task->requests[i]);
+        earlier->known[i] = runs_evaluation(store, task->key, &task->requests[i]) == RUNS_EVALUATION_CURRENT;
         left += !earlier->known[i];
     }
     earlier->sound = true;

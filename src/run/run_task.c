@@ -7,7 +7,8 @@
 
 bool run_task_retrains(const RunState *state, RunTaskRetrain which) {
     return (state->stale && which != RUN_TASK_NONE) ||
-           (state->changed && which == RUN_TASK_STALE_AND_CHANGED);
+           (state->changed && which >= RUN_TASK_STALE_AND_CHANGED) ||
+           (state->trained && which == RUN_TASK_ALL);
 }
 
 bool run_task_missing(RunTask *task, Database *store, const PlanPoint *point, RunTaskRetrain which,
@@ -18,12 +19,47 @@ bool run_task_missing(RunTask *task, Database *store, const PlanPoint *point, Ru
     task->retrain = retrain;
     task->trained = state.trained && !retrain;
     task->requests = NEW(arena, point->request_count, EvaluateRequest);
-    task->request_count = 0;
-    for (int i = 0; i < point->request_count; i++)
-        if (!store || retrain || !runs_has_evaluation(store, point->key, &point->requests[i]))
-            task->requests[task->request_count++] = point->requests[i];
+    task->request_count = task->stale = 0;
+    for (int i = 0; i < point->request_count; i++) {
+        const EvaluateRequest *request = &point->requests[i];
+        RunsEvaluation stored =
+            store && !retrain ? runs_evaluation(store, point->key, request) : RUNS_EVALUATION_MISSING;
+        bool stale = stored == RUNS_EVALUATION_STALE && !state.stale;
+        task->stale += stale;
+        if (stored == RUNS_EVALUATION_MISSING || (stale && which != RUN_TASK_NONE))
+            task->requests[task->request_count++] = *request;
+    }
     return retrain || (state.status != RUN_DIVERGED &&
                        (task->request_count || !task->trained || state.status != RUN_DONE));
+}
+
+const RunTaskNeed *run_task_needs(Database *store, const Plan *plan, RunTaskRetrain which, Arena *arena) {
+    const int *order = plan_order(plan, arena);
+    RunTaskNeed *needs = NEW(arena, plan->count + 1, RunTaskNeed);
+    RunState *states = NEW(arena, plan->count + 1, RunState);
+    bool *wanted = NEW(arena, plan->count + 1, bool);
+    for (int k = 0; k < plan->count; k++) {
+        int i = order[k], parent = plan->points[i].parent;
+        states[i] = runs_state(store, plan->points[i].key);
+        needs[i].retrain = run_task_retrains(&states[i], which) ||
+                           (parent >= 0 && needs[parent].retrain && states[i].trained);
+    }
+    for (int k = plan->count - 1; k >= 0; k--) {
+        int i = order[k], parent = plan->points[i].parent;
+        bool lost = wanted[i] && states[i].trained && states[i].status != RUN_DIVERGED &&
+                    !run_folder_weights(store, plan->points[i].key, arena);
+        needs[i].train = needs[i].retrain || lost || (!states[i].trained && states[i].status != RUN_DIVERGED);
+        needs[i].repeat = which != RUN_TASK_NONE;
+        if (parent >= 0 && needs[i].train) wanted[parent] = true;
+    }
+    return needs;
+}
+
+bool run_task_needed(RunTask *task, Database *store, const PlanPoint *point, RunTaskNeed need, Arena *arena) {
+    RunTaskRetrain kept = need.repeat ? RUN_TASK_STALE : RUN_TASK_NONE;
+    bool missing = run_task_missing(task, store, point, need.retrain ? RUN_TASK_ALL : kept, arena);
+    if (need.train) task->trained = false;
+    return missing || need.train;
 }
 
 bool run_task_forget(RunTask *task, Database *store, Arena *arena, Error *err) {
@@ -34,16 +70,45 @@ bool run_task_forget(RunTask *task, Database *store, Arena *arena, Error *err) {
     return true;
 }
 
-int run_task_stale(Database *store, const Plan *plan) {
-    int stale = 0;
-    for (int i = 0; i < plan->count; i++) stale += runs_state(store, plan->points[i].key).stale;
-    return stale;
+void run_task_count_stale(Plan *plan, Database *store, Arena *arena) {
+    for (int i = 0; i < plan->count; i++) {
+        RunTask task;
+        run_task_missing(&task, store, &plan->points[i], RUN_TASK_NONE, arena);
+        plan->stale += runs_state(store, plan->points[i].key).stale;
+        plan->stale_evaluations += task.stale;
+    }
+}
+
+const char *run_task_lacks_parent(const char **path, Database *store, const PlanPoint *point, Arena *arena) {
+    const char *key = point->config->train.from, *problem;
+    *path = NULL;
+    if (!key) return NULL;
+    const RunState state = runs_state(store, key);
+    *path = store ? run_folder_weights(store, key, arena) : NULL;
+    if (state.status == RUN_DIVERGED)
+        problem = "diverged; correct its options";
+    else if (state.trained && state.stale && point->parent < 0)
+        problem = "is stale, because the file of its method was edited; retrain it with `poslab run`";
+    else if (!state.trained && state.status == RUN_FAILED)
+        problem = "failed (see `poslab status`); rerun the command to retry both";
+    else if (!state.trained)
+        problem = "is not trained; train it in this database first";
+    else if (!*path)
+        problem = "has no weights any more; run its experiment in this database to train it again";
+    else
+        return NULL;
+    return arena_format(arena, "'train.from': run %s, which it continues, %s", key, problem);
 }
 
 const char *run_task_stale_text(int stale, int runs, Arena *arena) {
     return arena_format(arena, "%d of %d run%s %s stale: the file of %s method was edited after the training",
                         stale, runs, runs == 1 ? "" : "s", stale == 1 ? "is" : "are",
                         stale == 1 ? "its" : "their");
+}
+
+const char *run_task_stale_evaluations_text(int stale, Arena *arena) {
+    return arena_format(arena, "%d evaluation%s %s stale: the file of %s method was edited", stale,
+                        stale == 1 ? "" : "s", stale == 1 ? "is" : "are", stale == 1 ? "its" : "their");
 }
 
 /* --- as JSON --- */
@@ -96,6 +161,7 @@ Json *run_task_json(const RunTask *task, Arena *arena) {
     json_set_text(root, "key", task->key);
     json_set_bool(root, "trained", task->trained);
     json_set_bool(root, "evaluate_only", task->evaluate_only);
+    if (task->from) json_set_text(root, "from", task->from);
     for (int i = 0; i < task->request_count; i++) json_append(list, request_json(&task->requests[i], arena));
     json_set(root, "requests", list);
     return root;
@@ -106,6 +172,8 @@ bool run_task_read(RunTask *task, const Json *root, const char *source, Arena *a
     snprintf(task->key, sizeof task->key, "%s", json_text(json_get(root, "key"), ""));
     task->trained = json_bool(json_get(root, "trained"));
     task->evaluate_only = json_bool(json_get(root, "evaluate_only"));
+    const char *from = json_text(json_get(root, "from"), NULL);
+    task->from = from ? arena_copy(arena, from) : NULL;
     task->request_count = json_count(list);
     task->requests = NEW(arena, task->request_count, EvaluateRequest);
     bool fine = json_is_array(list) || error_set(err, EXIT_USAGE, "%s: 'requests' must be a list", source);

@@ -2,7 +2,8 @@
  *
  * A run is skipped if its training and all requested evaluations are stored under its key, or if it diverged.
  * A trained run that lacks evaluations is only evaluated. A stale run, whose method's file was edited since
- * its training, is trained again; so are, if requested, runs of other shared sources.
+ * its training, is trained again; so are, if requested, runs of other shared sources. A stale evaluation, by
+ * a variant whose method's file was edited, is repeated; its result replaces the old one (store/merge.h).
  */
 #ifndef POSLAB_RUN_TASK_H
 #define POSLAB_RUN_TASK_H
@@ -16,12 +17,19 @@ typedef struct RunTask {
     bool trained;       /* training is complete: only evaluations are missing */
     bool evaluate_only; /* fail if its weights cannot be loaded, instead of training again */
     bool retrain;       /* what is stored of it must be deleted before it starts: run_task_forget */
+    const char *from;   /* the weights of the run that it continues; NULL: it continues none, or is trained */
     EvaluateRequest *requests;
     int request_count;
+    int stale; /* number of stale evaluations of a run that is not stale */
 } RunTask;
 
-/* Which trained runs are trained again. */
-typedef enum RunTaskRetrain { RUN_TASK_NONE, RUN_TASK_STALE, RUN_TASK_STALE_AND_CHANGED } RunTaskRetrain;
+/* Which trained runs are trained again; RUN_TASK_NONE also keeps stale evaluations. */
+typedef enum RunTaskRetrain {
+    RUN_TASK_NONE,
+    RUN_TASK_STALE,
+    RUN_TASK_STALE_AND_CHANGED,
+    RUN_TASK_ALL
+} RunTaskRetrain;
 bool run_task_retrains(const RunState *state, RunTaskRetrain which);
 
 /* Sets key, trained, retrain and requests (owned by the arena) to what the point lacks; without a store
@@ -30,15 +38,31 @@ bool run_task_retrains(const RunState *state, RunTaskRetrain which);
 bool run_task_missing(RunTask *task, Database *store, const PlanPoint *point, RunTaskRetrain which,
                       Arena *arena);
 
+/* What a plan needs of each of its points, since some continue others. A run is retrained also if the run
+   that it continues is; and trained without being retrained if another needs its weights, which are lost.
+   Stale evaluations are repeated, or kept. */
+typedef struct RunTaskNeed {
+    bool retrain, train, repeat;
+} RunTaskNeed;
+const RunTaskNeed *run_task_needs(Database *store, const Plan *plan, RunTaskRetrain which, Arena *arena);
+
+/* As run_task_missing, of a point with this need. */
+bool run_task_needed(RunTask *task, Database *store, const PlanPoint *point, RunTaskNeed need, Arena *arena);
+
 /* Deletes the outcome of the task's run from the database and from its folders, if it is to be trained again.
  */
 bool run_task_forget(RunTask *task, Database *store, Arena *arena, Error *err);
 
-/* How many runs of a plan are stale. */
-int run_task_stale(Database *store, const Plan *plan);
+/* Counts the stale runs of a plan, and the stale evaluations of the other runs. */
+void run_task_count_stale(Plan *plan, Database *store, Arena *arena);
 
-/* "2 of 8 runs are stale: the file of their method was edited after they were trained" */
+/* The reason why the run that a point continues has no weights to start with, and the remedy; NULL: it has
+   (their path is *path), or the point continues none (*path is NULL). */
+const char *run_task_lacks_parent(const char **path, Database *store, const PlanPoint *point, Arena *arena);
+
+/* "2 of 8 runs are stale: the file of their method was edited after the training", and of evaluations. */
 const char *run_task_stale_text(int stale, int runs, Arena *arena);
+const char *run_task_stale_evaluations_text(int stale, Arena *arena);
 
 /* The task as JSON (requests.json), and back; errors (usage) begin with `source`. */
 Json *run_task_json(const RunTask *task, Arena *arena);

@@ -19,22 +19,28 @@ typedef struct Sweep {
     const Plan *plan;
     const SweepOptions *options;
     const char *database;
-    Jobs jobs;     /* one per incomplete point; `diverged` also counts earlier runs */
-    int others;    /* with only_failed: missing runs that have not failed */
-    int stale;     /* of an edited method */
+    Jobs jobs;  /* one per incomplete point; `diverged` also counts earlier runs */
+    int others; /* with only_failed: missing runs that have not failed */
+    int stale;  /* runs of an edited method */
+    int stale_evaluations;
     int changed;   /* trained by other shared sources and not retrained */
     int untrained; /* with evaluate_only: runs without weights */
+    const char **settings;
+    const RunTaskNeed *needs; /* [points of the plan] */
+    Job **job_of;             /* [points of the plan]; NULL: complete, or left out */
     Arena *arena;
 } Sweep;
 
 /* --- missing runs --- */
 
 /* Adds a job for the point if it is incomplete. */
-static void plan_job(Sweep *sweep, const PlanPoint *point, const char *setting) {
+static void plan_job(Sweep *sweep, int index) {
+    const PlanPoint *point = &sweep->plan->points[index];
     Job *job = &sweep->jobs.items[sweep->jobs.count];
     Arena *arena = sweep->arena;
     const RunState state = runs_state(sweep->jobs.store, point->key);
-    bool retrain = run_task_retrains(&state, sweep->options->retrain);
+    RunTaskNeed need = sweep->needs[index];
+    bool retrain = need.retrain;
     sweep->stale += state.stale;
     sweep->changed += state.changed && !retrain;
     if (state.status == RUN_DIVERGED && !retrain) {
@@ -49,19 +55,27 @@ static void plan_job(Sweep *sweep, const PlanPoint *point, const char *setting) 
         sweep->untrained += !state.trained;
         return;
     }
-    *job = (Job){.point = point};
-    job->label = run_label_name(plan_label(point, arena), setting, arena);
+    if (sweep->options->jobs.evaluate_only) need = (RunTaskNeed){.repeat = need.repeat};
+    *job = (Job){.point = point, .need = need};
+    job->label = run_label_name(plan_label(point, arena), sweep->settings[index], arena);
     const char *name = sweep->plan->experiment->name;
     job->folder = sweep->jobs.store ? run_folder_find(sweep->jobs.store, name, point->key, arena)
                                     : run_folder_path(sweep->database, name, point->key, arena);
     job->task.evaluate_only = sweep->options->jobs.evaluate_only;
-    if (run_task_missing(&job->task, sweep->jobs.store, point, sweep->options->retrain, arena))
+    if (run_task_needed(&job->task, sweep->jobs.store, point, need, arena)) {
+        if (point->parent >= 0) job->parent = sweep->job_of[point->parent];
+        sweep->job_of[index] = job;
         sweep->jobs.count++;
+    }
+    sweep->stale_evaluations += job->task.stale;
 }
 
 static void plan_jobs(Sweep *sweep) {
-    const char **settings = run_label_settings(sweep->plan, sweep->arena);
-    for (int i = 0; i < sweep->plan->count; i++) plan_job(sweep, &sweep->plan->points[i], settings[i]);
+    const int *order = plan_order(sweep->plan, sweep->arena);
+    sweep->settings = run_label_settings(sweep->plan, sweep->arena);
+    sweep->needs = run_task_needs(sweep->jobs.store, sweep->plan, sweep->options->retrain, sweep->arena);
+    sweep->job_of = NEW(sweep->arena, sweep->plan->count, Job *);
+    for (int i = 0; i < sweep->plan->count; i++) plan_job(sweep, order[i]);
 }
 
 static bool fits_together(const Sweep *sweep, Error *err) {
@@ -83,6 +97,12 @@ static const char *stale_text(const Sweep *sweep) {
     return arena_format(sweep->arena, "%s; %s", text, next);
 }
 
+static const char *stale_evaluations_text(const Sweep *sweep) {
+    const char *text = run_task_stale_evaluations_text(sweep->stale_evaluations, sweep->arena);
+    bool kept = sweep->options->retrain == RUN_TASK_NONE;
+    return arena_format(sweep->arena, "%s; %s", text, kept ? "kept (--retry missing)" : "repeated");
+}
+
 static void print_jobs(const Sweep *sweep) {
     for (int i = 0; i < sweep->jobs.count; i++) {
         const Job *job = &sweep->jobs.items[i];
@@ -92,6 +112,7 @@ static void print_jobs(const Sweep *sweep) {
     }
     printf("%d of %d runs to do\n", sweep->jobs.count, sweep->plan->count);
     if (sweep->stale) printf("%s\n", stale_text(sweep));
+    if (sweep->stale_evaluations) printf("%s\n", stale_evaluations_text(sweep));
 }
 
 /* Imports results that a killed parent did not import. */
@@ -185,6 +206,8 @@ static ExitCode sweep_stored(Sweep *sweep, Error *err) {
                      sweep->options->quiet, sweep->arena);
     note_corpora(sweep);
     if (sweep->stale) progress_message(sweep->jobs.progress, true, "note    %s", stale_text(sweep));
+    if (sweep->stale_evaluations)
+        progress_message(sweep->jobs.progress, true, "note    %s", stale_evaluations_text(sweep));
     if (dropped)
         progress_message(sweep->jobs.progress, false,
                          "note    %d finished run%s no longer in '%s' (see `poslab runs`); `poslab prune` "

@@ -124,7 +124,7 @@ static bool read_point(Worker *worker, Error *err) {
 /* --- training --- */
 
 bool worker_write_model(const char *path, const Model *model, const char *key, const char *resolved,
-                        const char *corpus_hash, Error *err) {
+                        const char *corpus_hash, const char *files, Error *err) {
     Arena *arena = arena_new(0);
     SafetensorsFile file;
     train_state_list_tensors(model, &file, arena);
@@ -134,6 +134,7 @@ bool worker_write_model(const char *path, const Model *model, const char *key, c
     json_set_text(file.metadata, "config", resolved);
     json_set_text(file.metadata, "corpus", corpus_hash);
     json_set_text(file.metadata, "revision", version_revision());
+    json_set_text(file.metadata, "method_files", files);
     bool fine = safetensors_write(path, &file, err);
     arena_free(arena);
     return fine;
@@ -183,6 +184,7 @@ static bool train(Worker *worker, const char *model_path, Error *err) {
                             .options = &config->train,
                             .optimizer = &config->optimizer,
                             .schedule = &config->schedule,
+                            .from_path = worker->task.from,
                             .state_path = state_path(worker),
                             .log_path = run_folder_log(worker->folder, worker->arena),
                             .source = config->source,
@@ -194,8 +196,9 @@ static bool train(Worker *worker, const char *model_path, Error *err) {
     worker->trained_now = train_run(worker->model, &task, &worker->training, worker->arena, err);
     if (!worker->trained_now) return false;
     return worker->training.diverged ||
-           mpi_agree(mpi_rank() > 0 || worker_write_model(model_path, worker->model, worker->point->key,
-                                                          config->resolved, worker->point->corpus->hash, err),
+           mpi_agree(mpi_rank() > 0 ||
+                         worker_write_model(model_path, worker->model, worker->point->key, config->resolved,
+                                            worker->point->corpus->hash, worker->training.files, err),
                      err);
 }
 
@@ -271,6 +274,7 @@ static bool evaluate(Worker *worker, Error *err) {
                                           : evaluate_run(model, corpus, request, on_share, worker, result,
                                                          worker->arena, scratch, err));
         if (!fine) break;
+        result->method_files = encoding_files(&model->position, worker->arena);
         worker->evaluation_count++;
         bool due = mpi_rank() == 0 && clock_now() - worker->last_result > SECONDS_BETWEEN_RESULTS;
         if (mpi_or(due)) fine = write_result(worker, err);

@@ -47,8 +47,9 @@ ExitCode worker_call(const char *folder, int threads, const WorkerOptions *optio
 ExitCode worker_dismiss(ExitCode code);
 ExitCode worker_serve(int threads);
 
-/* Weights as safetensors with the run's provenance in `__metadata__`: key, config, corpus hash, revision. */
+/* Weights as safetensors with the run's provenance in `__metadata__`: key, config, corpus hash, revision,
+   method files (TrainResult). */
 bool worker_write_model(const char *path, const Model *model, const char *key, const char *resolved,
-                        const char *corpus_hash, Error *err);
+                        const char *corpus_hash, const char *files, Error *err);
 
 #endif

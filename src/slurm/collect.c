@@ -70,8 +70,9 @@ static bool count_runs(Tally *tally, Database *store, const char *experiment, co
                        Error *err) {
     Query *query =
         query_begin(store,
-                    "SELECT r.key, r.status, (SELECT count(*) FROM outcome o WHERE o.experiment = x.name AND"
-                    " o.run_key = r.key AND o.outcome = 'missing')" QUERY_RUNS " WHERE x.name = ?",
+                    "SELECT r.key, r.status, (SELECT count(*) FROM outcome o LEFT JOIN evaluation e"
+                    " ON e.id = o.evaluation WHERE o.experiment = x.name AND o.run_key = r.key"
+                    " AND (o.outcome = 'missing' OR edited(e.method_files)))" QUERY_RUNS " WHERE x.name = ?",
                     (const char *const[]){experiment, NULL});
     while (query_next(query)) {
         const char *status = query_text(query, 1);

@@ -20,15 +20,22 @@
 
 enum { ARRAY_DEFAULT = 1001 }; /* Slurm's own default of MaxArraySize */
 
+typedef struct Line { /* a task */
+    RunTask task;
+    int point;
+    const char *text; /* in the manifest */
+    const char *name; /* "123_4": job and index in its array; "" until it is submitted */
+    int waits_for;    /* point that it continues and that is not trained yet; -1: none */
+} Line;
+
 typedef struct Submit {
     const Plan *plan;
     const SubmitOptions *options;
     const char *database, *folder; /* folder: of this submission */
     Database *store;               /* NULL: no database yet, in a dry run */
     Squeue queue;
-    const char **lines; /* [count] of the manifest */
-    RunTask *tasks;     /* [count] */
-    int count, held;    /* held: runs that are already submitted */
+    Line *lines;     /* [count] of the manifest; those that wait for the same run follow each other */
+    int count, held; /* held: runs that are already submitted */
     Arena *arena;
 } Submit;
 
@@ -107,23 +114,49 @@ static const char *pattern(const char *path, Arena *arena) {
     return text;
 }
 
-/* The command that submits `count` lines from `first` on. */
+/* The task that trains a point, of this submission or of an earlier one; NULL if it is left out. */
+static const char *task_name(const Submit *submit, int point) {
+    for (int i = 0; i < submit->count; i++)
+        if (submit->lines[i].point == point) return submit->lines[i].name;
+    const SqueueTask *earlier = squeue_find(&submit->queue, submit->plan->points[point].key);
+    return earlier ? earlier->name : NULL;
+}
+
+/* The number of lines from `first` on that one array can have: they wait for the same run. */
+static int array_count(const Submit *submit, int first, int most) {
+    int count = 1;
+    while (first + count < submit->count && count < most &&
+           submit->lines[first + count].waits_for == submit->lines[first].waits_for)
+        count++;
+    return count;
+}
+
+/* The command that submits `count` lines from `first` on. A task that continues another run waits for its
+   task; if that fails, Slurm cancels the task. */
 static const char **sbatch_arguments(const Submit *submit, int first, int count) {
     Arena *arena = submit->arena;
+    int waits_for = submit->lines[first].waits_for;
+    bool waits = waits_for >= 0;
+    const char *parent =
+        waits ? arena_format(arena, "--dependency=afterok:%s", task_name(submit, waits_for)) : NULL;
     int64_t limit = submit->plan->experiment->allocation.limit;
     const char *most = limit ? arena_format(arena, "%%%lld", (long long)limit) : "";
     const char *at = submit->folder;
+    const char **arguments = NULL;
     const char *words[] = {"sbatch",
                            "--parsable",
                            arena_format(arena, "--array=1-%d%s", count, most),
                            arena_format(arena, "--output=%s/log/%%A_%%a.log", pattern(at, arena)),
+                           parent,
+                           waits ? "--kill-on-invalid-dep=yes" : NULL,
                            arena_format(arena, "%s/task.sh", at),
                            arena_format(arena, "%s/program", at),
                            arena_format(arena, "%s/manifest", at),
-                           arena_format(arena, "%d", first),
-                           NULL};
-    const char **arguments = NEW(arena, COUNT_OF(words), const char *);
-    memcpy(arguments, words, sizeof words);
+                           arena_format(arena, "%d", first)};
+    int used = 0;
+    for (int i = 0; i < COUNT_OF(words); i++)
+        if (words[i]) *ARENA_PUSH(arena, arguments, used) = words[i];
+    *ARENA_PUSH(arena, arguments, used) = NULL;
     return arguments;
 }
 
@@ -152,6 +185,7 @@ static bool submit_array(const Submit *submit, int first, int count, Error *err)
             "submit again; the submission is in '%s'",
             (int)strcspn(sbatch.output, "\n"), sbatch.output, submit->folder);
     printf("submitted job %s: %d run%s\n", job, count, count == 1 ? "" : "s");
+    for (int i = 0; i < count; i++) submit->lines[first + i].name = arena_format(arena, "%s_%d", job, i + 1);
     return append_line(arena_format(arena, "%s/jobs", submit->folder),
                        arena_format(arena, "%s %d %d\n", job, first, count), err);
 }
@@ -162,7 +196,7 @@ static bool write_manifest(const Submit *submit, Error *err) {
     AtomicFile file;
     FILE *out = atomic_file_begin(&file, arena_format(submit->arena, "%s/manifest", submit->folder),
                                   submit->arena, err);
-    for (int i = 0; out && i < submit->count; i++) fputs(submit->lines[i], out);
+    for (int i = 0; out && i < submit->count; i++) fputs(submit->lines[i].text, out);
     return out && atomic_file_end(&file, true, err);
 }
 
@@ -188,26 +222,64 @@ static bool write_submission(Submit *submit, Error *err) {
 
 /* --- missing runs --- */
 
+static const char *folder_of(const Submit *submit, int point) {
+    const char *name = submit->plan->experiment->name, *key = submit->plan->points[point].key;
+    return submit->store ? run_folder_find(submit->store, name, key, submit->arena)
+                         : run_folder_path(submit->database, name, key, submit->arena);
+}
+
+/* Sets the weights with which a task starts. Returns false if they are missing, and prints why. */
+static bool find_weights(const Submit *submit, Line *line, const char *label) {
+    const PlanPoint *point = &submit->plan->points[line->point];
+    if (line->task.trained) return true;
+    if (line->waits_for >= 0) {
+        const char *name = task_name(submit, line->waits_for);
+        if (!name) escape_line(stderr, "poslab: %s is left out, as the run that it continues", label);
+        if (!name) return false;
+        line->task.from =
+            arena_format(submit->arena, "%s/model.safetensors", folder_of(submit, line->waits_for));
+        return true;
+    }
+    const char *lack = run_task_lacks_parent(&line->task.from, submit->store, point, submit->arena);
+    if (lack) escape_line(stderr, "poslab: %s is left out: %s", label, lack);
+    return !lack;
+}
+
+static void add_line(Submit *submit, Line line, const char *setting) {
+    const PlanPoint *point = &submit->plan->points[line.point];
+    Arena *arena = submit->arena;
+    const char *label = run_label_name(plan_label(point, arena), setting, arena);
+    if (!find_weights(submit, &line, label)) return;
+    line.text = manifest_line(&line.task, point->config, label, folder_of(submit, line.point), arena);
+    line.name = "";
+    submit->lines[submit->count++] = line;
+}
+
+/* First those that wait for no other, then, for each point in order, those that wait for it. */
 static void list_lines(Submit *submit) {
     const Plan *plan = submit->plan;
-    const char **settings = run_label_settings(plan, submit->arena), *name = plan->experiment->name;
-    submit->lines = NEW(submit->arena, plan->count, const char *);
-    submit->tasks = NEW(submit->arena, plan->count, RunTask);
-    for (int i = 0; i < plan->count; i++) {
-        const PlanPoint *point = &plan->points[i];
-        RunTask task = {0};
-        if (!run_task_missing(&task, submit->store, point, RUN_TASK_STALE, submit->arena)) continue;
-        if (squeue_has_task(&submit->queue, point->key)) {
-            submit->held++;
-            continue;
-        }
-        const char *folder = submit->store
-                                 ? run_folder_find(submit->store, name, point->key, submit->arena)
-                                 : run_folder_path(submit->database, name, point->key, submit->arena);
-        const char *label = run_label_name(plan_label(point, submit->arena), settings[i], submit->arena);
-        submit->tasks[submit->count] = task;
-        submit->lines[submit->count++] = manifest_line(&task, point->config, label, folder, submit->arena);
+    Arena *arena = submit->arena;
+    const char **settings = run_label_settings(plan, arena);
+    const int *order = plan_order(plan, arena);
+    const RunTaskNeed *needs = run_task_needs(submit->store, plan, RUN_TASK_STALE, arena);
+    bool *pending = NEW(arena, plan->count + 1, bool); /* a task trains it */
+    Line *missing = NEW(arena, plan->count + 1, Line);
+    int count = 0;
+    submit->lines = NEW(arena, plan->count + 1, Line);
+    for (int k = 0; k < plan->count; k++) {
+        int i = order[k], parent = plan->points[i].parent;
+        Line line = {.point = i, .waits_for = parent >= 0 && pending[parent] ? parent : -1};
+        if (!run_task_needed(&line.task, submit->store, &plan->points[i], needs[i], arena)) continue;
+        bool held = squeue_has_task(&submit->queue, plan->points[i].key);
+        pending[i] = needs[i].train;
+        submit->held += held;
+        if (line.task.trained) line.waits_for = -1;
+        if (!held) missing[count++] = line;
     }
+    for (int k = -1; k < plan->count; k++)
+        for (int i = 0; i < count; i++)
+            if (missing[i].waits_for == (k < 0 ? -1 : order[k]))
+                add_line(submit, missing[i], settings[missing[i].point]);
 }
 
 /* Printed as comments, so that the whole output is a valid script. */
@@ -217,8 +289,10 @@ static void print_dry(Submit *submit, int most) {
     printf("\n# %d of %d runs are missing", submit->count + submit->held, submit->plan->count);
     if (submit->held) printf(", %d of them already submitted", submit->held);
     printf("\n");
-    for (int first = 0; first < submit->count; first += most) {
-        int count = submit->count - first < most ? submit->count - first : most;
+    for (int first = 0, count, job = 1; first < submit->count; first += count, job++) {
+        count = array_count(submit, first, most);
+        for (int i = 0; i < count; i++)
+            submit->lines[first + i].name = arena_format(submit->arena, "JOB%d_%d", job, i + 1);
         const char **arguments = sbatch_arguments(submit, first, count);
         printf("#");
         for (; *arguments; arguments++) {
@@ -227,7 +301,7 @@ static void print_dry(Submit *submit, int most) {
         }
         printf("\n");
     }
-    for (int i = 0; i < submit->count; i++) printf("# %s", submit->lines[i]);
+    for (int i = 0; i < submit->count; i++) printf("# %s", submit->lines[i].text);
 }
 
 static bool submit_dry(Submit *submit, Error *err) {
@@ -263,9 +337,11 @@ static bool submit_stored(Submit *submit, Error *err) {
     if (!array_most(&most, submit->arena, err) || !write_submission(submit, err)) return false;
     bool fine = true;
     for (int i = 0; fine && i < submit->count; i++)
-        fine = run_task_forget(&submit->tasks[i], submit->store, submit->arena, err);
-    for (int first = 0; fine && first < submit->count; first += most)
-        fine = submit_array(submit, first, submit->count - first < most ? submit->count - first : most, err);
+        fine = run_task_forget(&submit->lines[i].task, submit->store, submit->arena, err);
+    for (int first = 0, count; fine && first < submit->count; first += count) {
+        count = array_count(submit, first, most);
+        fine = submit_array(submit, first, count, err);
+    }
     return fine;
 }
 

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "sys/lock.h"
+#include "position/encoding.h"
+#include "experiment/run_label.h"
 #include "store/internal.h"
 #include "store/schema.h"
 
@@ -143,10 +145,35 @@ static bool check_library(Database *store, Error *err) {
         sqlite3_libversion());
 }
 
+/* The SQL function edited(method_files): 1 or 0. */
+static void edited(sqlite3_context *context, int count, sqlite3_value **values) {
+    (void)count;
+    sqlite3_result_int(context, encoding_files_edited((const char *)sqlite3_value_text(*values)));
+}
+
+/* The SQL function point_name(label, variant): the column `name` of table point. */
+static void point_name(sqlite3_context *context, int count, sqlite3_value **values) {
+    (void)count;
+    const char *label = (const char *)sqlite3_value_text(values[0]);
+    const char *settings = (const char *)sqlite3_value_text(values[1]);
+    Arena *arena = arena_new(0);
+    const char *name = run_label_plain_name(label ? label : "", settings ? settings : "", arena);
+    sqlite3_result_text(context, name, -1, SQLITE_TRANSIENT);
+    arena_free(arena);
+}
+
+static void add_function(Database *store, const char *name, int values,
+                         void (*function)(sqlite3_context *, int, sqlite3_value **)) {
+    sqlite3_create_function(store->db, name, values, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
+                            NULL, function, NULL, NULL);
+}
+
 static bool configure(Database *store, Error *err) {
     sqlite3_extended_result_codes(store->db, 1);
     sqlite3_busy_handler(store->db, database_wait, store);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL); /* the schema has no triggers */
+    add_function(store, "edited", 1, edited);
+    add_function(store, "point_name", 2, point_name);
     return check_library(store, err) &&
            database_execute(
                store, err,

@@ -86,7 +86,7 @@ static void check_plan(const Numbers *numbers, Query *run, const Config *config)
     }
     if (strcmp(config->resolved, query_text_of(run, "config"))) return;
     char key[PLAN_KEY_SIZE];
-    plan_key(key, config, query_text_of(run, "hash"), numbers->arena);
+    point_key(key, config, query_text_of(run, "hash"), numbers->arena);
     expect_text(numbers, run, "key", key);
     expect_text(numbers, run, "method_options", config_method_options(&config->position, numbers->arena));
     /* Another revision may have used another label for the method. */

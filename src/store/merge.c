@@ -85,9 +85,24 @@ static bool import_runs(Database *store, Error *err) {
     return database_execute(store, err, sql) && import_evaluations(store, err);
 }
 
+/* Deletes the stale evaluations that `theirs` has, too. */
+static bool delete_stale(Database *store, Error *err) {
+    Arena *arena = database_arena(store);
+    const char *key = schema_columns("evaluation", SCHEMA_KEY, "", arena);
+    const char *stale = arena_format(arena,
+                                     "SELECT e.id FROM main.evaluation e JOIN theirs.evaluation t USING (%s)"
+                                     " WHERE edited(e.method_files)",
+                                     key);
+    const char *sql = "";
+    for (const char *const *part = schema_evaluation_parts(arena); *part; part++)
+        sql = arena_format(arena, "%sDELETE FROM main.%s WHERE evaluation IN (%s);", sql, *part, stale);
+    return database_execute(
+        store, err, arena_format(arena, "%sDELETE FROM main.evaluation WHERE id IN (%s)", sql, stale));
+}
+
 static bool result_attached(Database *store, void *user, Error *err) {
     (void)user;
-    return database_execute(store, err, create_sql) &&
+    return database_execute(store, err, create_sql) && delete_stale(store, err) &&
            database_execute(store, err,
                             "INSERT INTO taken SELECT key, steps IS NOT NULL FROM theirs.run"
                             " WHERE status IN ('done', 'diverged', 'failed')") &&
@@ -237,7 +252,7 @@ static bool are_weights_of(const char *path, const char *key, Error *err) {
    otherwise that of the first experiment. */
 static const char *folder_for(Database *store, const char *key, Arena *arena, Error *err) {
     static const char sql[] =
-        "SELECT name FROM experiment x LEFT JOIN point p ON p.experiment = x.id AND p.run"
+        "SELECT x.name FROM experiment x LEFT JOIN point p ON p.experiment = x.id AND p.run"
         " = ? ORDER BY p.run IS NULL, x.id";
     const char *folder = NULL;
     Error ignored;

@@ -27,7 +27,7 @@ static PruneItem *add(PruneList *list, PruneKind kind, const char *key, const ch
 
 static bool find_runs(PruneList *list, Database *store, Arena *arena, Error *err) {
     Query *query = query_begin(store,
-                               "SELECT key, " RUN_NAME " FROM run WHERE key NOT IN (SELECT run FROM point)"
+                               "SELECT key, " RUN_NAME " FROM run WHERE key NOT IN (" RUNS_POINTS ")"
                                " ORDER BY key",
                                NULL);
     while (query_next(query)) add(list, PRUNE_RUN, query_text(query, 0), query_text(query, 1), arena);
@@ -44,7 +44,7 @@ static bool find_folders(PruneList *list, Database *store, const char *experimen
     for (const struct dirent *entry; !err->code && (entry = readdir(directory)) != NULL;) {
         const char *const key[] = {entry->d_name, NULL};
         if (!run_folder_is_key(*key) ||
-            query_first(store, "SELECT 1 FROM point WHERE run = ?", key, arena, err) || err->code)
+            query_first(store, "SELECT 1 WHERE ? IN (" RUNS_POINTS ")", key, arena, err) || err->code)
             continue;
         const char *name = query_first(store, "SELECT " RUN_NAME " FROM run WHERE key = ?", key, arena, err);
         PruneItem *item = add(list, PRUNE_FOLDER, *key, name ? name : "", arena);
@@ -75,6 +75,8 @@ static bool find_weights(PruneList *list, Database *store, const char *const *na
     Query *query = query_begin(store,
                                "SELECT key, " RUN_NAME " FROM run WHERE status = 'done' AND steps IS NOT NULL"
                                " AND key NOT IN (SELECT run_key FROM outcome WHERE outcome = 'missing')"
+                               " AND key NOT IN (SELECT " RUNS_FROM " FROM run r WHERE steps IS NULL AND"
+                               " key IN (SELECT run FROM point) AND " RUNS_FROM " IS NOT NULL)"
                                " ORDER BY key",
                                NULL);
     while (query_next(query))
@@ -198,12 +200,12 @@ bool prune_delete(PruneList *list, Database *store, Arena *arena, Error *err) {
         int64_t points = 0;
         bool deleted = false;
         if (*item->kept) continue;
-        if (!database_step(store, err, &points, "SELECT count(*) FROM point WHERE run = ?",
+        if (!database_step(store, err, &points, "SELECT ? IN (" RUNS_POINTS ")",
                            DATABASE_VALUES(database_text(item->key))) ||
             (item->kind == PRUNE_RUN && !runs_delete_unused(store, item->key, &deleted, err)))
             return false;
         if (item->kind == PRUNE_RUN ? !deleted : item->kind == PRUNE_FOLDER && points)
-            item->kept = "it is now a point of an experiment";
+            item->kept = "it is now a point of an experiment, or one continues it";
         else if (item->kind != PRUNE_RUN)
             delete_files(item, arena);
     }

@@ -1,5 +1,8 @@
 /* prune: `poslab prune` deletes runs of no experiment, folders of no run, and weights that are not needed.
  *
+ * A run that a point of an experiment continues (`train.from`) is kept like a point; its weights are kept
+ * until that point is trained.
+ *
  * Only listed items are deleted. A run stays if it has become a point of an experiment since the listing.
  * Only folders of experiments of the database are searched, and only files that poslab writes are removed.
  * A folder stays, with a reason, if it has another file, if a worker holds its lock, or if another database

@@ -147,10 +147,12 @@ bool runs_store_plan(Database *store, const Plan *plan, Error *err) {
     for (int i = 0; ok && i < plan->count; i++) {
         const PlanPoint *point = &plan->points[i];
         ArenaMark mark = arena_mark(arena);
+        const char *label = run_label_method(&point->config->position, arena);
+        const char *name = run_label_plain_name(label, settings[i], arena);
         ok = write_run(store, point, err) &&
              DATABASE_INSERT(store, err, "point", "", {"experiment", database_int(id)},
                              {"ordinal", database_int(i)}, {"run", database_text(point->key)},
-                             {"variant", database_text(settings[i])}) &&
+                             {"variant", database_text(settings[i])}, {"name", database_text(name)}) &&
              write_requests(store, id, point, false, err);
         arena_release(arena, mark);
     }
@@ -208,7 +210,7 @@ bool runs_delete_training(Database *store, const char *key, Error *err) {
 bool runs_delete_unused(Database *store, const char *key, bool *deleted, Error *err) {
     int64_t points = 0;
     if (!database_execute(store, err, "BEGIN IMMEDIATE")) return false;
-    bool ok = database_step(store, err, &points, "SELECT count(*) FROM point WHERE run = ?",
+    bool ok = database_step(store, err, &points, "SELECT ? IN (" RUNS_POINTS ")",
                             DATABASE_VALUES(database_text(key)));
     *deleted = ok && !points;
     if (*deleted)
@@ -224,29 +226,28 @@ RunState runs_state(Database *store, const char *key) {
     Query *query =
         query_begin(store,
                     "SELECT status, steps IS NOT NULL, iif(shared_sources IS NULL, revision IS NOT ?2,"
-                    " shared_sources IS NOT ?3), method_files FROM run WHERE key = ?1",
+                    " shared_sources IS NOT ?3), edited(method_files) FROM run WHERE key = ?1",
                     (const char *const[]){key, version_revision(), version_shared(), NULL});
     if (query_next(query)) {
         int status = text_index(query_text(query, 0), runs_status_names);
         if (status >= 0) state.status = (RunStatus)status;
         state.trained = query_int(query, 1);
         state.changed = state.trained && query_int(query, 2);
-        state.stale = state.trained && encoding_files_edited(query_text(query, 3));
+        state.stale = state.trained && query_int(query, 3);
     }
     query_end(query, &ignored);
     return state;
 }
 
-bool runs_has_evaluation(Database *store, const char *key, const EvaluateRequest *request) {
-    int64_t count = 0;
+RunsEvaluation runs_evaluation(Database *store, const char *key, const EvaluateRequest *request) {
+    int64_t state = RUNS_EVALUATION_MISSING;
     Error ignored;
-    database_row(store, &ignored, &count, "SELECT count(*) FROM evaluation WHERE", " = ", "",
+    database_row(store, &ignored, &state, "SELECT 1 + edited(method_files) FROM evaluation WHERE", " = ", "",
                  DATABASE_ROW(REQUEST_COLUMNS(key, request)));
-    return count > 0;
+    return (RunsEvaluation)state;
 }
 
-/* The second column of the first row for a key, for a message only; NAN if there is none. *first becomes the
-   first column. */
+/* For a message: the second column of the first row for a key, NAN without a row; *first is the first. */
 static double value_for(Database *store, const char *sql, const char *key, int64_t *first) {
     Error ignored;
     double value = NAN;
@@ -269,9 +270,8 @@ double runs_perplexity(Database *store, const char *key, int64_t *length) {
 
 double runs_exact(Database *store, const char *key, int64_t *size) {
     static const char sql[] =
-        "SELECT e.length, avg(k.tokens_right = w.tokens) FROM run r"
-        " JOIN evaluation e ON e.run = r.key AND e.protocol = 'exact' AND e.status = 'done' AND e.variant = "
-        "''"
+        "SELECT e.length, avg(k.tokens_right = w.tokens) FROM run r JOIN evaluation e"
+        " ON e.run = r.key AND e.protocol = 'exact' AND e.status = 'done' AND e.variant = ''"
         " JOIN task_example k ON k.evaluation = e.id"
         " JOIN evaluation_window w ON (w.evaluation, w.window) = (k.evaluation, k.example) WHERE r.key = ?"
         " GROUP BY e.id ORDER BY e.length > json_extract(r.config, '$.data.task.size[1]'), e.length DESC"
@@ -293,7 +293,7 @@ static bool write_training(Database *store, const RunRecord *record, Error *err)
     const DatabaseColumn row[] = {
         {"key", database_text(key)},
         DATABASE_ORIGIN(arena, result->revision, record->threads),
-        {"method_files", database_text(encoding_files(&record->point->config->position, arena))},
+        {"method_files", database_text(result->files)},
         {"shared_sources", database_text(result->shared)},
         {"steps", database_int(result->steps)},
         {"diverged_step", result->diverged ? database_int(result->diverged_step) : database_text(NULL)},
@@ -330,6 +330,7 @@ static bool write_evaluation(Database *store, const RunRecord *record, int64_t i
                               {"seconds", database_real(evaluation->seconds)},
                               {"peak_bytes", database_int((int64_t)evaluation->peak_bytes)},
                               {"finished", database_text(database_now(arena))},
+                              {"method_files", database_text(evaluation->method_files)},
                               DATABASE_ORIGIN(arena, version_revision(), record->threads));
     bool examples = evaluation->request.protocol == EVALUATE_EXACT;
     for (int64_t i = 0; ok && computed && examples && i < evaluation->windows; i++)
@@ -376,8 +377,7 @@ bool runs_write_result(const char *path, const RunRecord *record, Error *err) {
 }
 
 const char **runs_experiments(Database *store, const char *wanted, int *count, Arena *arena, Error *err) {
-    const char *sql =
-        wanted ? "SELECT name FROM experiment WHERE name = ?" : "SELECT name FROM experiment ORDER BY id";
+    static const char sql[] = "SELECT name FROM experiment WHERE ?1 IS NULL OR name = ?1 ORDER BY id";
     const char **names = query_texts(store, sql, (const char *const[]){wanted, NULL}, arena, err);
     if (!names) return NULL;
     for (*count = 0; names[*count];) ++*count;
@@ -421,10 +421,10 @@ static int list_runs(Database *store, const char *condition, const char *const *
 
 const char *runs_choose(Database *store, const RunsChoice *choice, Arena *arena, Error *err) {
     static const char condition[] =
-        "(?1 = '' OR substr(key, 1, length(?1)) = ?1) AND (?2 = '' OR ?2 IN (method, label))"
-        " AND (?3 = '' OR key IN (SELECT run FROM point WHERE variant = ?3))"
-        " AND (?4 = '-1' OR seed = CAST(?4 AS INTEGER)) AND (?5 = '-1' OR train_length = CAST(?5 AS "
-        "INTEGER))";
+        "(?1 = '' OR substr(key, 1, length(?1)) = ?1) AND (?2 = '' OR ?2 IN (method, label)"
+        " OR key IN (SELECT run FROM point WHERE name = ?2)) AND (?3 = '' OR key IN (SELECT run FROM point"
+        " WHERE variant = ?3)) AND CAST(?4 AS INTEGER) IN (-1, seed)"
+        " AND CAST(?5 AS INTEGER) IN (-1, train_length)";
     const char *const parameters[] = {choice->key ? choice->key : "",
                                       choice->method ? choice->method : "",
                                       choice->setting ? choice->setting : "",

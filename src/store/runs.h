@@ -15,6 +15,14 @@
     " coalesce((SELECT group_concat(value, ', ') FROM json_each(config, '$.tags')), ''),"                    \
     " coalesce(json_extract(config, '$.tags'), '[]') FROM experiment WHERE name = ? AND json_valid(config)"
 
+/* SQL for the key of the run that run r continues; NULL if there is none. */
+#define RUNS_FROM "iif(json_valid(r.config), json_extract(r.config, '$.train.from'), NULL)"
+
+/* SQL for the keys of the points of all experiments, and of the runs that they continue. */
+#define RUNS_POINTS                                                                                          \
+    "WITH RECURSIVE kept (key) AS (SELECT run FROM point UNION SELECT " RUNS_FROM                            \
+    " FROM run r JOIN kept USING (key) WHERE " RUNS_FROM " IS NOT NULL) SELECT key FROM kept"
+
 typedef enum RunStatus { RUN_PENDING, RUN_RUNNING, RUN_DONE, RUN_DIVERGED, RUN_FAILED } RunStatus;
 extern const char *const runs_status_names[]; /* "pending", ..., NULL */
 
@@ -49,7 +57,7 @@ bool runs_set_status(Database *store, const char *key, RunStatus status, const c
 /* Deletes the training of a run, its log and its evaluations; the run becomes pending. */
 bool runs_delete_training(Database *store, const char *key, Error *err);
 
-/* Deletes a run and its results, unless the run is a point of an experiment. */
+/* Deletes a run and its results, unless the run is a point of an experiment, or one continues it. */
 bool runs_delete_unused(Database *store, const char *key, bool *deleted, Error *err);
 
 /* The stored state of a run. An unknown run, or any run if store is NULL, is pending. */
@@ -70,7 +78,14 @@ double runs_perplexity(Database *store, const char *key, int64_t *length);
    evaluated, or else at the largest size, without a variant; NAN if there is none. */
 double runs_exact(Database *store, const char *key, int64_t *size);
 
-bool runs_has_evaluation(Database *store, const char *key, const EvaluateRequest *request);
+/* Whether a requested evaluation is stored, and made with the present file of its method (or an unknown one).
+ */
+typedef enum RunsEvaluation {
+    RUNS_EVALUATION_MISSING,
+    RUNS_EVALUATION_CURRENT,
+    RUNS_EVALUATION_STALE
+} RunsEvaluation;
+RunsEvaluation runs_evaluation(Database *store, const char *key, const EvaluateRequest *request);
 
 /* Selects one run: the beginning of its key, its method or label, seed, training length and settings
    ("train.optimizer.lr=0.001"); NULL and -1 match all. runs_choose returns its key, owned by the arena. If

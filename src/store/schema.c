@@ -111,6 +111,7 @@ static const SchemaColumn point[] = {
     {"ordinal", .kind = &INDEX},
     {"run", .kind = &TEXT, .more = " REFERENCES run (key)"},
     {"variant", .kind = &TEXT, 0, "what else sets it apart, 'train.optimizer.lr=0.001'"},
+    {"name", .kind = &TEXT, 0, "method with options and what else sets it apart, 'rotary lr=0.001'"},
 };
 
 static const SchemaColumn request[] = {
@@ -160,6 +161,8 @@ static const SchemaColumn evaluation[] = {
     {"variant", .kind = &TEXT, SCHEMA_KEY, "name of what was changed after training; '': nothing",
      " DEFAULT ''"},
     {"variant_options", .kind = &OBJECT, SCHEMA_KEY, "JSON: the options that were changed", " DEFAULT '{}'"},
+    {"method_files", .kind = &TEXT, SCHEMA_OR_NULL,
+     "as in table run, of the method that was evaluated: a variant can have another; NULL: unknown"},
 };
 
 static const SchemaColumn evaluation_window[] = {
@@ -339,11 +342,10 @@ const char *schema_migration(int64_t version, Arena *arena) {
             " SELECT experiment, run, split, protocol, stride_rule, length, requested, stride, added"
             " FROM old_request; DROP TABLE old_request;"
 
-            "CREATE TEMP TABLE old_evaluation AS SELECT * FROM main.evaluation; DROP TABLE main.evaluation;"
-            "%s INSERT INTO main.evaluation SELECT *, 'fp32', '', '{}' FROM old_evaluation;"
-            "DROP TABLE old_evaluation; %s%s",
-            create("request", arena), create("evaluation", arena), create("bench", arena),
-            create("bench_result", arena));
+            "ALTER TABLE main.evaluation ADD COLUMN precision TEXT NOT NULL DEFAULT 'fp32';"
+            "ALTER TABLE main.evaluation ADD COLUMN variant TEXT NOT NULL DEFAULT '';"
+            "ALTER TABLE main.evaluation ADD COLUMN variant_options TEXT NOT NULL DEFAULT '{}'; %s%s",
+            create("request", arena), create("bench", arena), create("bench_result", arena));
     if (version == 2)
         return "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
                "ALTER TABLE main.run ADD COLUMN processor_seconds REAL;"
@@ -364,6 +366,20 @@ const char *schema_migration(int64_t version, Arena *arena) {
                             "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
                             "DROP VIEW IF EXISTS accuracy; DROP VIEW IF EXISTS setting; %s",
                             schema_views);
+    if (version == 5) {
+        const char *names = schema_columns("evaluation", SCHEMA_ALL | SCHEMA_ID, "", arena);
+        return arena_format(arena,
+                            "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
+                            "DROP VIEW IF EXISTS accuracy; DROP VIEW IF EXISTS setting;"
+                            "CREATE TEMP TABLE old_point AS SELECT p.*, point_name(r.label, p.variant) FROM"
+                            " main.point p JOIN main.run r ON r.key = p.run; DROP TABLE main.point; %s"
+                            "INSERT INTO main.point SELECT * FROM old_point; DROP TABLE old_point;"
+                            "ALTER TABLE main.evaluation ADD COLUMN method_files TEXT;"
+                            "CREATE TEMP TABLE old_evaluation AS SELECT * FROM main.evaluation;"
+                            "DROP TABLE main.evaluation; %s INSERT INTO main.evaluation (%s) SELECT %s"
+                            " FROM old_evaluation; DROP TABLE old_evaluation; %s",
+                            create("point", arena), create("evaluation", arena), names, names, schema_views);
+    }
     return NULL;
 }
 

@@ -1,4 +1,4 @@
-/* schema: the tables, columns and views of a poslab database, version 5.
+/* schema: the tables, columns and views of a poslab database, version 6.
  *
  * Each column is one row of a table in store/schema.c: its name, the values that it can have, and its
  * comment. The CREATE statements, the lists of columns in other statements and the checks of values
@@ -13,7 +13,7 @@
 
 #include "base/arena.h"
 
-enum { SCHEMA_VERSION = 5 };
+enum { SCHEMA_VERSION = 6 };
 
 /* The flags of a column. Statements select columns by the parts that these flags define. */
 enum {

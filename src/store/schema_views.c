@@ -6,21 +6,33 @@
 #define PERPLEXITY    "CASE WHEN e.nll_sum / e.tokens < 709.78 THEN exp(e.nll_sum / e.tokens) END"
 #define BITS_PER_BYTE "e.nll_sum / e.tokens / 0.69314718055994531 / c.bytes_per_token"
 
+/* The name of a series: of the point, with the variant of `row`, and with the variant's options if the run
+   was evaluated with others of that name. */
+#define SERIES_NAME(row)                                                                                     \
+    "p.name || iif(" row ".variant = '', '', ' [' || " row ".variant || iif(EXISTS (\n"                      \
+    "        SELECT 1 FROM evaluation o WHERE o.run = " row ".run AND o.variant = " row ".variant\n"         \
+    "            AND o.variant_options <> " row ".variant_options), ' ' || " row ".variant_options,\n"       \
+    "        '') || ']') AS method,\n"
+#define OF_EVALUATION SERIES_NAME("e")
+#define OF_REQUEST    SERIES_NAME("q")
+
 const char schema_views[] =
-    "CREATE VIEW curve ( -- every perplexity of the points of every experiment\n"
+    "CREATE VIEW curve ( -- every perplexity of the points of every experiment; method: with what it\n"
+    "    -- differs in from others, 'rotary lr=0.001 [yarn]'; method_name: without, 'rotary'\n"
     "    experiment, run_key, method, train_length, seed, split, protocol, stride, eval_length, nll,\n"
     "    tokens, perplexity, bits_per_byte, variant, precision,\n"
-    "    label, settings -- two runs of one method may differ in these: group by them, too\n"
-    "    ) AS\n"
-    "SELECT x.name, r.key, r.method, r.train_length, r.seed, e.split, e.protocol, e.stride, e.length,\n"
+    "    label, settings, method_name) AS\n"
+    "SELECT x.name, r.key, " OF_EVALUATION
+    "    r.train_length, r.seed, e.split, e.protocol, e.stride, e.length,\n"
     "    e.nll_sum, e.tokens, " PERPLEXITY ",\n    " BITS_PER_BYTE
-    ", e.variant, e.precision, r.label, p.variant\n"
+    ", e.variant, e.precision, r.label, p.variant, r.method\n"
     "FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run\n"
     "    JOIN corpus c ON c.id = r.corpus_id JOIN evaluation e ON e.run = r.key\n"
     "WHERE e.status = 'done' AND " REACHED ";\n"
 
     "CREATE VIEW outcome AS -- every evaluation that an experiment requests, with its outcome\n"
-    "SELECT x.name AS experiment, p.ordinal, r.key AS run_key, r.method, r.method_options, r.label,\n"
+    "SELECT x.name AS experiment, p.ordinal, r.key AS run_key, " OF_REQUEST
+    "    r.method AS method_name, r.method_options, r.label,\n"
     "    p.variant, r.train_length, r.seed, q.split, q.protocol, q.stride_rule, q.stride,\n"
     "    q.length AS eval_length, q.requested, CASE\n"
     "        WHEN e.status = 'beyond_limit' THEN 'beyond_limit'\n"
@@ -43,7 +55,7 @@ const char schema_views[] =
     "        AND e.variant_options = q.variant_options;\n"
 
     "CREATE VIEW accuracy AS -- of tasks: how many examples were answered as a whole, and how many targets\n"
-    "SELECT x.name AS experiment, r.key AS run_key, r.method, r.seed,\n"
+    "SELECT x.name AS experiment, r.key AS run_key, " OF_EVALUATION "    r.method AS method_name, r.seed,\n"
     "    (SELECT atom FROM json_each(r.config, '$.data.task') WHERE key = 'name') AS task,\n"
     "    e.length AS size, s.exact, e.windows AS examples, s.tokens_right, e.tokens, e.nll_sum AS nll,\n"
     "    r.label, p.variant, e.variant AS eval_variant, e.precision, e.id AS evaluation,\n"

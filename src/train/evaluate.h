@@ -80,7 +80,8 @@ typedef struct EvaluateResult {
     int64_t windows;
     double seconds;
     size_t peak_bytes;
-    EvaluateWindow *window; /* [windows] */
+    const char *method_files; /* encoding_files of the method that was evaluated; NULL: unknown */
+    EvaluateWindow *window;   /* [windows] */
     EvaluateBin *bin; /* by position in the window, four bins per octave: 0, 1, 2, 3, 4, 5, 6, 7, 8-9, ... */
     int bins;
 } EvaluateResult;

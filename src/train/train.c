@@ -241,6 +241,21 @@ static void open_log(Training *training, Arena *arena) {
     if (task->note) task->note(task->user, arena_format(arena, "%s; the updates are not logged", err.text));
 }
 
+/* The weights before the first update. */
+static bool start(TrainState *state, const TrainTask *task, Arena *arena, Error *err) {
+    const char *key = task->options->from, *path = task->from_path;
+    train_state_start(state, (uint64_t)task->options->seed);
+    if (!key || mpi_rank() > 0) return true;
+    if (!path)
+        return error_set(err, EXIT_USAGE,
+                         "%s: 'train.from': the weights of run %s were not found; `poslab "
+                         "run` trains it first",
+                         task->source, key);
+    if (!train_state_continue(state, path, key, task->source, arena, err)) return false;
+    if (task->note) task->note(task->user, arena_format(arena, "starting with the weights of run %s", key));
+    return true;
+}
+
 static TrainResult make_result(const TrainState *state, const TrainOptions *options, bool diverged,
                                bool learnt) {
     TrainResult result = {.diverged = diverged,
@@ -251,6 +266,7 @@ static TrainResult make_result(const TrainState *state, const TrainOptions *opti
                           .seconds = state->seconds,
                           .session = state->session,
                           .revision = state->revision,
+                          .files = state->files,
                           .shared = state->shared,
                           .log = state->log};
     int64_t last = (state->steps + 19) / 20;
@@ -272,6 +288,7 @@ bool train_run(Model *model, const TrainTask *task, TrainResult *result, Arena *
                           .total = train_steps(options),
                           .log = NEW(arena, train_steps(options), TrainLog),
                           .revision = task->revision ? task->revision : "unknown",
+                          .files = encoding_files(&model->position, arena),
                           .shared = task->shared,
                           .session = train_session_new(model->threads, arena)};
     Arena *memory = training.memory = arena_new(session_bytes(model, options, task->optimizer));
@@ -282,7 +299,8 @@ bool train_run(Model *model, const TrainTask *task, TrainResult *result, Arena *
     bool fine = !task->state_path || mpi_rank() > 0 ||
                 train_state_read(state, task->state_path, task->note, task->user, &restored, arena, err);
     fine = mpi_agree(fine, err);
-    if (fine && !restored) train_state_start(state, (uint64_t)options->seed);
+    if (fine && !restored) fine = start(state, task, arena, err);
+    fine = mpi_agree(fine, err) && model_freeze(model, options->frozen, task->source, err);
     if (fine) train_state_share(state);
     if (fine) open_log(&training, arena);
     fine = fine && train_updates(&training, &diverged, &learnt, err);

@@ -12,6 +12,9 @@
  * its rows. The cache is empty at the first update of an epoch and of a stage, so the number of the update
  * determines how many rows it has.
  *
+ * A run that continues another one (`train.from`) differs from others only in its initial weights: optimizer,
+ * schedule and batches start at the first update.
+ *
  * A run that was stopped resumes from its saved state (train/train_state.h). One that resumes in the same
  * environment (train/train_session.h) ends with the same bits as one that was never interrupted.
  */
@@ -36,6 +39,7 @@ typedef struct TrainResult {
     size_t peak_bytes;     /* of arenas: weights, gradients, optimizer, activations */
     const char *revision;  /* in the run's arena: revision of the program, or all revisions of a resumed run,
                               "A to step 106, B" */
+    const char *files;     /* encoding_files of its method, and of those of the runs that it continues */
     const char *shared; /* hash of the shared sources, of a resumed run all different ones; NULL: unknown */
     TrainLog *log;      /* [steps] in the run's arena: every update */
 } TrainResult;
@@ -53,6 +57,7 @@ typedef struct TrainTask {
     const TrainOptions *options;
     const OptimizerOptions *optimizer;
     const OptimizerScheduleOptions *schedule;
+    const char *from_path;  /* weights of the run options->from, if the training is not resumed */
     const char *state_path; /* NULL: no state is saved */
     const char *log_path;   /* of train.jsonl (train/train_log.h), written by rank 0; NULL: none */
     const char *source;     /* the config, for errors */

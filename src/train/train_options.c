@@ -5,7 +5,7 @@
 
 #include "math/precision.h"
 
-enum { MAX_LENGTH = 1 << 20, MAX_STAGES = 100 };
+enum { MAX_LENGTH = 1 << 20, MAX_STAGES = 100, MAX_FROZEN = 10000 };
 static const double most_tokens_per_step = 1e9;
 
 const OptionField train_fields[] = {
@@ -57,6 +57,13 @@ static const OptionPart train_parts[] = {
     {"stages", "list of stages", NULL,
      "earlier stages of training, at other lengths; optimizer and schedule run on from stage to stage",
      .definition = "train.stages", .most = MAX_STAGES, .or_empty = true},
+    {"from", "key of a run, or object of values by path", NULL,
+     "the run whose weights are the initial ones: by its key in the database, or the point of the experiment "
+     "that has these values and the same seed",
+     .definition = "train.from"},
+    {"frozen", "list of names", NULL,
+     "tensors that stay as they are; in a name, * stands for any letters: layers.*.ffn.*",
+     .item = OPTION_TEXT, .most = MAX_FROZEN, .or_empty = true},
     {0},
 };
 const OptionSection train_section = {"train", "The length, the amount and the randomness of training",
@@ -89,6 +96,38 @@ static bool read_stages(TrainOptions *options, const Json *list, const char *sou
     return true;
 }
 
+static bool is_key(const char *text) {
+    return strlen(text) == 16 && strspn(text, "0123456789abcdef") == 16;
+}
+
+static bool read_from(TrainOptions *options, const Json *json, const char *source, Arena *arena, Error *err) {
+    const char *key = json_text(json, NULL);
+    if (!json) return true;
+    if (key && is_key(key)) options->from = arena_copy(arena, key);
+    if (json_is_object(json) && json_count(json)) options->from_point = json_print(json, arena);
+    return options->from || options->from_point ||
+           json_value_error(json, source, "train.from",
+                            "the key of a run (16 hexadecimal digits), or values by path of a point of the "
+                            "experiment, as {\"method\": \"rotary\"}",
+                            err);
+}
+
+static bool read_frozen(TrainOptions *options, const Json *list, const char *source, Arena *arena,
+                        Error *err) {
+    if (!list || (json_is_array(list) && !json_count(list))) return true;
+    if (!json_check_list(list, source, "train.frozen", MAX_FROZEN, err)) return false;
+    const char **names = NEW(arena, json_count(list) + 1, const char *);
+    for (int i = 0; i < json_count(list); i++) {
+        const char *name = json_text(json_at(list, i), "");
+        if (!*name)
+            return json_value_error(json_at(list, i), source, arena_format(arena, "train.frozen[%d]", i),
+                                    "the name of a tensor", err);
+        names[i] = arena_copy(arena, name);
+    }
+    options->frozen = names;
+    return true;
+}
+
 bool train_options_read(TrainOptions *options, const Json *json, const char *source, Arena *arena,
                         Error *err) {
     const Json *until = json_get(json, "until");
@@ -101,7 +140,17 @@ bool train_options_read(TrainOptions *options, const Json *json, const char *sou
         fine = error_add(err, &one, fine);
     if (!read_stages(options, json_get(json, "stages"), source, arena, &one))
         fine = error_add(err, &one, fine);
+    if (!read_from(options, json_get(json, "from"), source, arena, &one)) fine = error_add(err, &one, fine);
+    if (!read_frozen(options, json_get(json, "frozen"), source, arena, &one))
+        fine = error_add(err, &one, fine);
     return fine;
+}
+
+Json *train_from_point(const TrainOptions *options, Arena *arena) {
+    Error never;
+    Json *json = json_parse(options->from_point, strlen(options->from_point), "train.from", arena, &never);
+    if (!json) BUG("%s", never.text);
+    return json;
 }
 
 Json *train_options_json(const TrainOptions *options, Arena *arena) {
@@ -116,6 +165,11 @@ Json *train_options_json(const TrainOptions *options, Arena *arena) {
         json_append(stages, stage);
     }
     if (options->stage_count) json_set(json, "stages", stages);
+    if (options->from)
+        json_set_text(json, "from", options->from);
+    else if (options->from_point)
+        json_set(json, "from", train_from_point(options, arena));
+    if (options->frozen) json_set(json, "frozen", json_new_texts(options->frozen, arena));
     return json;
 }
 

@@ -6,6 +6,9 @@
  * tokens, optimizer and learning rate do not depend on stages. With `cache`, sequence b of an update
  * continues sequence b of the update before, except at the beginning of an epoch and of a stage. Everything
  * that depends on the length of an update asks train_stage or train_stage_at.
+ *
+ * With `from`, the initial weights are those with which another run ended. A config names that run by its
+ * key, or as a point of the same experiment; then the plan sets the key (experiment/point.h).
  */
 #ifndef POSLAB_TRAIN_TRAIN_OPTIONS_H
 #define POSLAB_TRAIN_TRAIN_OPTIONS_H
@@ -27,6 +30,9 @@ typedef struct TrainOptions {
     int64_t until_updates; /* computed each time after this number of updates; 0: never */
     const TrainStageOptions *stages; /* [stage_count]: all stages but the last */
     int stage_count;
+    const char *from;       /* key of the run that is continued; NULL: none, or not known yet */
+    const char *from_point; /* values by path of the point that is continued, as JSON; NULL: given by key */
+    const char *const *frozen; /* names and patterns of tensors that are not trained; NULL-terminated */
 } TrainOptions;
 
 extern const OptionField train_fields[];
@@ -37,6 +43,9 @@ extern const OptionSection train_section, train_until_section, train_stage_secti
 bool train_options_read(TrainOptions *options, const Json *json, const char *source, Arena *arena,
                         Error *err);
 Json *train_options_json(const TrainOptions *options, Arena *arena);
+
+/* The values of options->from_point, which must not be NULL. */
+Json *train_from_point(const TrainOptions *options, Arena *arena);
 
 /* Checks the rules between options: tokens_per_step is a multiple of all lengths, and the shares leave
    updates to the last stage. */

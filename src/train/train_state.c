@@ -71,6 +71,38 @@ void train_state_start(TrainState *state, uint64_t seed) {
     model_init(model, seed);
 }
 
+bool train_state_continue(TrainState *state, const char *path, const char *key, const char *source,
+                          Arena *arena, Error *err) {
+    const Model *model = state->model;
+    Arena *scratch = arena_new(0);
+    SafetensorsFile file = {0}, own;
+    train_state_list_tensors(model, &own, scratch);
+    bool fine = safetensors_read(path, &file, scratch, err) &&
+                (!strcmp(json_text(json_get(file.metadata, "key"), ""), key) ||
+                 error_set(err, EXIT_DAMAGED, "'%s' does not have the weights of run %s, which '%s' names",
+                           path, key, "train.from"));
+    const char *lacking = NULL, *extra = NULL;
+    for (int i = 0; fine && i < own.count && !lacking; i++) {
+        const SafetensorsTensor *given = safetensors_find(&file, own.tensors[i].name);
+        bool fits = given && given->rank == own.tensors[i].rank;
+        for (int d = 0; fits && d < given->rank; d++) fits = given->dims[d] == own.tensors[i].dims[d];
+        if (!fits) lacking = own.tensors[i].name;
+    }
+    for (int i = 0; fine && i < file.count && !lacking && !extra; i++)
+        if (!safetensors_find(&own, file.tensors[i].name)) extra = file.tensors[i].name;
+    if (lacking || extra)
+        fine =
+            error_set(err, EXIT_USAGE,
+                      "%s: 'train.from': run %s has %s tensor '%s'%s; continue a run with the same tensors",
+                      source, key, lacking ? "no" : "a", lacking ? lacking : extra,
+                      lacking ? " of this shape" : " that this model lacks");
+    fine = fine && train_state_load_tensors(state->model, &file, path, err);
+    const char *files = fine ? json_text(json_get(file.metadata, "method_files"), NULL) : NULL;
+    if (files) state->files = arena_format(arena, "%s %s", state->files, files);
+    arena_free(scratch);
+    return fine;
+}
+
 /* Renames PATH to PATH.old and PATH.new, if it exists, to PATH. At least two of the three exist at any
    moment. */
 static bool state_rotate(const char *path, Arena *arena, Error *err) {
@@ -108,7 +140,7 @@ bool train_state_write(const TrainState *state, const char *path, Error *err) {
     json_set_text(file.metadata, "format", state_format);
     json_set_text(file.metadata, "run", state->key);
     json_set_text(file.metadata, "revision", state->revision);
-    json_set_text(file.metadata, "method_files", encoding_files(&model->position, arena));
+    json_set_text(file.metadata, "method_files", state->files);
     if (state->shared) json_set_text(file.metadata, "shared", state->shared);
     json_set_text(file.metadata, "step", arena_format(arena, "%lld", (long long)state->steps));
     json_set_text(file.metadata, "last_rate", arena_format(arena, "%a", optimizer->last_rate));
@@ -203,6 +235,7 @@ static void take_origin(TrainState *state, const Json *metadata,
                                 same ? "" : ", which another revision of poslab made (", same ? "" : before,
                                 same ? "" : ")"));
     take_shared(state, metadata, same, arena);
+    state->files = arena_copy(arena, json_text(json_get(metadata, "method_files"), state->files));
     state->revision =
         same ? arena_copy(arena, before) : arena_format(arena, "%s to step %lld, %s", before, step, now);
     const char *environment = train_session_read(&state->session, metadata, state->steps, arena);

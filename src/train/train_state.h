@@ -30,12 +30,19 @@ typedef struct TrainState {
     size_t cache_size;    /* a multiple of the model's width */
     TrainLog *log;        /* [total]: the updates made */
     const char *revision; /* of the program, or of all sessions, "A to step 106, B" */
+    const char *files;    /* encoding_files of its method, and of those of the runs that it continues */
     const char *shared;   /* hash of the shared sources, or those of all sessions, "A, B"; NULL: unknown */
     Session session;
 } TrainState;
 
 /* Sets the state before the first update: initial weights from the seed, the optimizer's arrays zero. */
 void train_state_start(TrainState *state, uint64_t seed);
+
+/* Replaces the initial weights by those of run `key` in the file at `path`, and adds its method files. Fails
+   with EXIT_USAGE, naming the tensor, if the file does not have exactly the model's tensors, and with
+   EXIT_DAMAGED if it is damaged or of another run. */
+bool train_state_continue(TrainState *state, const char *path, const char *key, const char *source,
+                          Arena *arena, Error *err);
 
 /* Writes a new generation at `path`. On failure (EXIT_SYSTEM) the earlier ones are unchanged. */
 bool train_state_write(const TrainState *state, const char *path, Error *err);

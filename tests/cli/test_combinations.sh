@@ -25,7 +25,7 @@ check "the setting of one method is its alone" is "$two" x.db "SELECT group_conc
 check "into another database, with one method" try 0 run both.json -q -j 2 --db y.db --set sweep='{"method": ["'$two'"], "'$lr'": [0.001, 0.02], "train.seed": [1, 2]}'
 
 best() { # best DB METHOD: the value with the lowest mean perplexity at the training length on the validation split
-    sql "$1" "SELECT json_extract(r.config, '\$.$lr') FROM outcome o JOIN run r ON r.key = o.run_key WHERE o.method = '$2'
+    sql "$1" "SELECT json_extract(r.config, '\$.$lr') FROM outcome o JOIN run r ON r.key = o.run_key WHERE o.method_name = '$2'
         AND o.eval_length = o.train_length AND o.split = 'valid' AND o.outcome = 'done' GROUP BY 1 ORDER BY avg(o.perplexity) LIMIT 1"
 }
 chosen=$(best x.db $one) chosen_two=$(best x.db $two) chosen_y=$(best y.db $two)

@@ -40,6 +40,15 @@ before=$(find methods configs | sort)
 make_method() {
     make -s method "$@"
 }
+tells_unconfirmed() { # every method whose file says "Not confirmed" has a note
+    local file name
+    for file in methods/*.c; do
+        name=$(basename "$file" .c)
+        [ "$(grep -c '^ \* Not confirmed: ' "$file")" = "$(./poslab methods "$name" | grep -c '^not confirmed in a source: ')" ] ||
+            { echo "$name"; return 1; }
+    done
+}
+check "what could not be confirmed in a source is printed" tells_unconfirmed
 check "a name in capitals is refused" fails "begins with a letter; got 'Foo'" make_method NAME=Foo
 check "a name with a blank is refused" fails "got 'a b'" make_method "NAME=a b"
 check "no name is refused" fails "got ''" make_method

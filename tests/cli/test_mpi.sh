@@ -60,6 +60,10 @@ cached='evaluate.protocols=["cached","token"]'
 check "3 ranks with a cache" run 3 e2e.json -q --db cached/x.db --set train.cache=24 --set "$cached"
 check "3 threads with a cache" "$POSLAB" run e2e.json -q --db cached-threads/x.db --threads 3 --set train.cache=24 --set "$cached"
 check "compute the same, bit for bit, with a cache" same_numbers cached/x.db cached-threads/x.db
+from='sweep=[{"method":["'$one'"],"train.length":[32],"train.from":[{"method":"'$one'"}]},{"method":["'$one'"]}]'
+check "3 ranks continue a run" run 3 e2e.json -q --db continued/x.db --set "$from"
+check "3 threads" "$POSLAB" run e2e.json -q --db continued-threads/x.db --threads 3 --set "$from"
+check "compute the same, bit for bit, after that" same_numbers continued/x.db continued-threads/x.db
 check "ranks and threads together" run 2 e2e.json -q --db mixed/x.db --threads 2
 check "nearly the same" near 1/x.db mixed/x.db
 

@@ -50,7 +50,12 @@ option_db() {
 
 option_set() {
     try 0 run e2e.json --db set/x.db --set train.seed=7 --set 'evaluate.multiples=[1]' &&
-        is "1|7|16" set/x.db "SELECT count(*), seed, length FROM run JOIN evaluation ON run = key"
+        is "1|7|16" set/x.db "SELECT count(*), seed, length FROM run JOIN evaluation ON run = key" &&
+        try 2 run e2e.json --set 'train.seed=[1,2]' && says err "'train.seed' must be a whole number" "--set sweep.train.seed=[...]" &&
+        try 2 run e2e.json --set 'train.optimizer.name=["adamw","nag"]' && says err '"sweep": {"train.optimizer.name": [...]}' &&
+        try 2 run e2e.json --set 'train.seed="x"' && lacks err sweep && try 2 run set/x.db &&
+        says err "config 'set/x.db': this is a database, not a config (JSON)" "poslab status set/x.db" &&
+        try 2 plot set/x.db whole/x.db && says err "plot takes one database; \`poslab merge NEW.db set/x.db whole/x.db\`"
 }
 
 # One run has failed, one lacks an evaluation, and a third is new.

@@ -40,10 +40,10 @@ where() {
 }
 check "--where and unknown keys" where
 programs() {
-    table --format csv && [ "$(head -1 out | sed 's/.*eval_precision,//')" = model.dropout,train.optimizer.lr ] &&
-        says out ,fp32,0.1,0.02 && table --json && says out '"train.optimizer.lr": 0.001' &&
+    table --format csv && [ "$(head -1 out | sed 's/.*eval_precision,//')" = method_name,model.dropout,train.optimizer.lr ] &&
+        says out ,fp32,alibi,0.1,0.02 "alibi dropout=0.1 lr=0.02," && [ "$(cut -d, -f3 out | sort -u | wc -l)" = 9 ] && table --json && says out '"train.optimizer.lr": 0.001' '"method": "alibi dropout=0.1 lr=0.02"' '"method_name": "alibi"' &&
         try 0 table x.db --format csv --experiment items && head -1 out | grep -q 'eval_precision,train.optimizer.lr$' &&
-        try 0 table x.db --format csv && head -1 out | grep -q 'eval_precision,model.dropout,train.optimizer.lr$'
+        try 0 table x.db --format csv && head -1 out | grep -q 'eval_precision,method_name,model.dropout,train.optimizer.lr$'
 }
 check "csv and json have a column for each" programs
 views() {
@@ -54,6 +54,23 @@ views() {
         [ "$(sqlite3 x.db "SELECT count(DISTINCT method || label || settings) FROM curve WHERE experiment = 'two'")" = 8 ]
 }
 check "the views setting and curve" views
+grouped() { # a group by `method` has one series, whatever is swept and whichever variants were evaluated
+    try 0 eval x.db --experiment items --method rotary --variant yarn --lengths 16 -q || return 1
+    for view in "curve" "(SELECT *, variant AS settings, eval_variant AS variant FROM outcome)"; do
+        [ "$(sqlite3 x.db "SELECT count(*) FROM (SELECT count(DISTINCT method_name || label || settings || v.variant) AS series
+            FROM $view v GROUP BY experiment, method HAVING series > 1)")" = 0 ] || return 1
+    done
+    [ "$(sqlite3 x.db "SELECT group_concat(method) FROM (SELECT DISTINCT method FROM curve WHERE experiment = 'two' AND
+        method_name = 'alibi' ORDER BY 1)")" = \
+        "alibi dropout=0 lr=0.001,alibi dropout=0 lr=0.02,alibi dropout=0.1 lr=0.001,alibi dropout=0.1 lr=0.02" ] &&
+        [ "$(sqlite3 x.db "SELECT group_concat(method) FROM (SELECT DISTINCT method FROM curve WHERE experiment = 'items'
+            ORDER BY 1)")" = "alibi,rotary,rotary [yarn]" ]
+}
+check "grouping by method mixes nothing" grouped
+chosen() {
+    try 0 export x.db --method "alibi dropout=0.1 lr=0.02" --seed 1 chosen.safetensors && [ -s chosen.safetensors ]
+}
+check "export takes such a name" chosen
 footnote() {
     try 0 table x.db --experiment items && says out "settings that are not shown: train.optimizer.lr." && lacks out lr= &&
         try 0 table x.db --experiment items --rows method,train.optimizer.lr && lacks out "not shown" && table && lacks out "not shown" &&
@@ -113,8 +130,8 @@ lowest() {
         lowest_wanted && cmp got wanted
 }
 lowest_wanted() {
-    sqlite3 x.db "SELECT method || ',' || min(mean) FROM (SELECT method, settings, avg(perplexity) AS mean FROM curve
-        WHERE experiment = 'two' AND eval_length = 16 GROUP BY method, settings) GROUP BY method ORDER BY method" | sed -E 's/(\.[0-9]{6}).*/\1/' >wanted
+    sqlite3 x.db "SELECT method_name || ',' || min(mean) FROM (SELECT method_name, avg(perplexity) AS mean FROM curve
+        WHERE experiment = 'two' AND eval_length = 16 GROUP BY method) GROUP BY method_name ORDER BY method_name" | sed -E 's/(\.[0-9]{6}).*/\1/' >wanted
 }
 check "the lowest mean at the training length" lowest
 elsewhere() {
@@ -133,7 +150,7 @@ refused() {
 }
 check "--best without a choice" refused
 lost() { # a value without a perplexity of every seed
-    sqlite3 x.db "UPDATE run SET status = 'failed' WHERE key = (SELECT run_key FROM curve WHERE experiment = 'two' AND method = 'alibi'
+    sqlite3 x.db "UPDATE run SET status = 'failed' WHERE key = (SELECT run_key FROM curve WHERE experiment = 'two' AND method_name = 'alibi'
         AND settings = 'model.dropout=0 train.optimizer.lr=0.02' AND seed = 2);
         DELETE FROM evaluation_window WHERE evaluation IN (SELECT id FROM evaluation JOIN run ON run = key WHERE run.status = 'failed');
         DELETE FROM position_loss WHERE evaluation IN (SELECT id FROM evaluation JOIN run ON run = key WHERE run.status = 'failed');

@@ -91,4 +91,48 @@ check "the database is sound" eventually 20 try 0 check $db
 check "and the same command resumes" eventually 20 try 0 run e2e.json -j 2
 check "to the same numbers" diff numbers <(numbers $db)
 check "of the new file" is 4 $db "SELECT count(*) FROM run WHERE coalesce(method_files, '') NOT LIKE '%0123456789ab'"
+
+# A variant by the second method: its evaluations depend on its own file, too.
+check "evaluations by a variant" try 0 eval $db --method $one --variant $two -q
+check "have the hash of the method that was evaluated" is "6|6" $db "SELECT count(*), sum(method_files GLOB '$two:????????????')
+    FROM evaluation WHERE variant <> ''"
+check "the others, of the run's" is 0 $db "SELECT count(*) FROM evaluation e JOIN run r ON r.key = e.run
+    WHERE variant = '' AND e.method_files <> r.method_files"
+numbers $db >numbers
+sql $db "UPDATE evaluation SET method_files = '$two:0123456789ab', seconds = 99 WHERE variant <> ''"
+sql $db "UPDATE run SET train_seconds = 99"
+check "after an edit, status" try 3 status $db
+check "counts them" says out "4 done; 18 of 18 evaluations; 6 stale evaluations" "3 evaluations are stale, the file of their"
+check "status as JSON" try 3 status $db --json
+check "has them" is "6|3" :memory: "SELECT json_extract(value, '\$.stale_evaluations'),
+    json_extract(value, '\$.points[0].stale_evaluations') FROM json_each(CAST(readfile('out') AS TEXT))"
+check "runs" try 0 runs $db -f csv
+check "marks their runs" is 2 :memory: "SELECT (length(t) - length(replace(t, ',done,1,', ',done,,'))) FROM
+    (SELECT CAST(readfile('out') AS TEXT) AS t)"
+check "a plan" try 0 plan e2e.json
+check "has none of the variant" lacks out stale
+check "table" try 0 table $db
+check "marks them" says out "†: stale ($label [$two] trained at 16)"
+check "and no others" test "$(grep -c '[0-9] †' out)" = 1
+check "run" try 0 run e2e.json
+check "has nothing to do for evaluations that its config does not request" says err "nothing to do"
+check "eval" try 0 eval $db --method $one --variant $two
+check "says it" says err "6 evaluations are stale: the file of their method was edited; repeated"
+check "repeats them, without training" is "0|4" $db "SELECT (SELECT count(*) FROM evaluation WHERE seconds = 99),
+    (SELECT count(*) FROM run WHERE train_seconds = 99)"
+check "to the same numbers" diff numbers <(numbers $db)
+check "nothing is stale any more" try 0 status $db
+check "now" lacks out stale
+check "a sound database" try 0 check $db
+with_variant() { sed "s/\"evaluate\": {/& \"variants\": [{\"name\": \"$two\", \"method\": \"$two\"}],/" e2e.json; }
+with_variant >variant.json
+check "a config that requests them" try 0 run variant.json -q --set name=e2e -n
+sql $db "UPDATE evaluation SET method_files = '$two:0123456789ab' WHERE variant <> '' AND length = 16"
+check "plan of it" try 0 plan variant.json --set name=e2e
+check "counts them" says out "2 evaluations in the database are stale"
+check "without them" try 0 run variant.json --set name=e2e --retry missing
+check "they are kept" says err "2 evaluations are stale: the file of their method was edited; kept (--retry missing)"
+check "run" try 0 run variant.json --set name=e2e
+check "repeats them" says err "2 evaluations are stale" "repeated"
+check "and trains nothing" is 4 $db "SELECT count(*) FROM run WHERE train_seconds = 99"
 done_testing

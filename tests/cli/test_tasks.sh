@@ -86,7 +86,7 @@ medians() { # a database with known answers: seeds 1 and 2 of rotary answer 40 a
     cp whole/x.db known.db && sqlite3 known.db "UPDATE task_example SET tokens_right = iif(example <
         (SELECT iif(seed = 1, 40, 10) FROM accuracy a WHERE a.evaluation = task_example.evaluation),
         (SELECT tokens FROM evaluation_window w WHERE (w.evaluation, w.window) = (task_example.evaluation, example)), 0)
-        WHERE evaluation IN (SELECT evaluation FROM accuracy WHERE method = 'rotary' AND size = 2)" &&
+        WHERE evaluation IN (SELECT evaluation FROM accuracy WHERE method_name = 'rotary' AND size = 2)" &&
         try 0 table known.db --where size=2 && grep -qE '^Rotary +50\.0$' out &&
         try 0 table known.db --where size=2 --rows method,seed && grep -qE '^Rotary +1 +80\.0$' out && grep -qE '^Rotary +2 +20\.0$' out
 }
@@ -120,7 +120,7 @@ accuracy() { # of the known database, at its trained size 2: 80 % and 20 %; noth
     try 0 analyse known.db accuracy && grep -qE '^Rotary +- .* 50\.0 \[20\.0, 80\.0\]' out && says out "90 % to" &&
         sqlite3 known.db "UPDATE task_example SET tokens_right = (SELECT tokens FROM evaluation_window w WHERE
             (w.evaluation, w.window) = (task_example.evaluation, example)) WHERE evaluation IN
-            (SELECT evaluation FROM accuracy WHERE method = 'none' AND eval_variant = '' AND size < 4)" &&
+            (SELECT evaluation FROM accuracy WHERE method_name = 'none' AND eval_variant = '' AND size < 4)" &&
         try 0 analyse known.db accuracy --json && python3 - <<'PY'
 import json
 rows = {(r["name"], r["size"]): r for r in json.load(open("out"))}

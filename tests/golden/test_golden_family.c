@@ -55,8 +55,9 @@ static LawCase sized(const char *method, const char *json, int heads, int head_d
 
 /* Base 10000. From transformers' modeling_rope_utils.py (commit 0044e3b): _compute_linear_scaling, ntk,
    dynamic_ntk (factor 2), yarn (beta 32 and 1), longrope and llama3 (low 1, high 4) _rope_parameters;
-   ntk_parts: Peng et al. 2023, equations 11 to 13; p_rope: int(p n // 2) frequencies, then zeros (Barbero et
-   al. 2024, appendix). */
+   hope: the formula of its file, since there is no code; resonance: get_wavelengths of resonance_rope,
+   rounded; ntk_parts: Peng et al. 2023, equations 11 to 13; p_rope: int(p n // 2) frequencies, then zeros
+   (Barbero et al. 2024, appendix). */
 static const struct {
     const char *method, *json;
     int head_dim, train_length, length;
@@ -127,6 +128,23 @@ static const struct {
      1.1547005383792517,
      {1.0, 0.25298221281347033, 0.06666666666666667, 0.015811388300841896, 0.004, 0.0010540925533894597,
       0.00028571428571428574, 7.905694150420948e-05}},
+    {"hope", "{}", 16, 64, 256, 1, {1.0, 0.31622776601683794, 0.1, 0, 0, 0, 0, 0}},
+    {"rotary",
+     "{\"resonance\": true}",
+     16,
+     64,
+     256,
+     1,
+     {1.0471975511965976, 0.3141592653589793, 0.09973310011396169, 0.03157379551346526, 0.010005072145190424,
+      0.0031621466065322526, 0.0010000294934234578, 0.00031623057562935156}},
+    {"pi",
+     "{\"factor\": 4, \"resonance\": true}",
+     16,
+     64,
+     256,
+     1,
+     {0.25132741228718347, 0.07953399123012135, 0.025032610785576042, 0.007903377744879982,
+      0.0025002727048068388, 0.0007905366516330632, 0.0002499974259809647, 7.905664918378382e-05}},
     {"p_rope",
      "{}",
      16,
@@ -246,7 +264,8 @@ static void scaled_sinusoidal_has_the_sources_table(void **state) {
 }
 
 /* Biases without parameters. sandwich: NeMo's sandwich_relative_position_embedding.py with hidden_size 128
-   and 8 heads, 32 and 6. The exponential shape of alibi: expm1(-m d) with the slopes 2^-1 and 2^-8 of 8
+   and 8 heads, 32 and 6. nape and hard_alibi: get_nape_slopes of asentmax and hard_alibi_model.py, as
+   described in their files. The exponential shape of alibi: expm1(-m d) with the slopes 2^-1 and 2^-8 of 8
    heads. */
 static const struct {
     const char *method, *json;
@@ -263,6 +282,19 @@ static const struct {
     {"sandwich", "{}", 8, 0, 4096, -67.26932434479397},
     {"sandwich", "{\"size\": 32}", 6, 0, 1, -0.16998984072215562},
     {"sandwich", "{\"size\": 32}", 6, 5, 50, -1.2582524768639056},
+    {"nape", "{}", 8, 0, 10, -10},
+    {"nape", "{}", 8, 2, 10, -3.3333333333333335},
+    {"nape", "{}", 8, 3, 4096, -1024},
+    {"nape", "{}", 8, 4, 4096, 0},
+    {"nape", "{}", 5, 2, 1, -0.3333333333333333},
+    {"nape", "{}", 5, 3, 1, 0},
+    {"hard_alibi", "{}", 8, 0, 0, 0},
+    {"hard_alibi", "{}", 8, 0, 1, -1e30},
+    {"hard_alibi", "{}", 8, 3, 3, 0},
+    {"hard_alibi", "{}", 8, 3, 4, -1e30},
+    {"hard_alibi", "{}", 8, 4, 4096, 0},
+    {"hard_alibi", "{\"local\": 7}", 8, 6, 7, -1e30},
+    {"hard_alibi", "{\"local\": 7}", 8, 7, 7, 0},
     {"alibi", "{\"shape\": \"exponential\"}", 8, 0, 0, 0},
     {"alibi", "{\"shape\": \"exponential\"}", 8, 0, 1, -0.3934693402873666},
     {"alibi", "{\"shape\": \"exponential\"}", 8, 7, 5, -0.019341750860461433},
@@ -280,6 +312,51 @@ static void biases_are_the_sources(void **state) {
         probe_forward(&p, data);
         near(data[p.start[BIAS] + (size_t)(biases[n].head * 4097 + biases[n].distance)], biases[n].bias,
              1e-7 * fabs(biases[n].bias));
+    }
+}
+
+/* Biases with parameters, at their initial values, and after the first number of a tensor is set. meliad's
+   BoundedALiBi; BAM: -(d + 1e-5)^a e^b, with b = ln of ALiBi's slope and a from 0 to 1. */
+static const struct {
+    const char *method, *json;
+    int tensor; /* set to `value`; -1: none */
+    float value;
+    int head, distance;
+    double bias;
+} learned_biases[] = {
+    {"bounded_alibi", "{}", -1, 0, 0, 1, -0.5},
+    {"bounded_alibi", "{}", -1, 0, 0, 3, -1},
+    {"bounded_alibi", "{}", -1, 0, 7, 100, -0.390625},
+    {"bounded_alibi", "{}", 0, -3, 7, 100, -1},
+    {"bounded_alibi", "{}", 1, -7, 0, 3, -1.5},
+    {"bounded_alibi", "{}", 1, -7, 3, 4000, -7},
+    {"bounded_alibi", "{\"by_head\": true}", 1, 5, 0, 40, -5},
+    {"bounded_alibi", "{\"by_head\": true}", 1, 5, 1, 40, -1},
+    {"bounded_alibi", "{\"fixed_bound\": 2}", -1, 0, 1, 40, -2},
+    {"bounded_alibi", "{\"slopes\": true}", 0, -0.25f, 0, 2, -0.5},
+    {"bam", "{}", -1, 0, 0, 100, -0.5},
+    {"bam", "{}", -1, 0, 7, 100, -0.3906250390625},
+    {"bam", "{\"start\": \"constant\"}", -1, 0, 0, 100, -50.000005},
+    {"bam", "{}", 0, 2, 0, 10, -50.00010000005},
+    {"bam", "{}", 1, 0, 0, 7, -1},
+};
+
+static void learned_biases_are_the_sources(void **state) {
+    (void)state;
+    for (int n = 0; n < COUNT_OF(learned_biases); n++) {
+        if (!has(learned_biases[n].method)) continue;
+        LawCase c = sized(learned_biases[n].method, learned_biases[n].json, 8, 2, 64);
+        Probe p = probe_new(&c, 4097, arena);
+        float *data = probe_data(&p, 1, "bias", arena);
+        for (int k = 0; k < p.count; k++) {
+            memset(p.value[k], 0, p.sizes[k] * sizeof(float));
+            PositionContext context = {.shape = &p.shape, .options = c.position.options, .layer = 0};
+            c.position.method->init(&context, k, p.value[k], NULL);
+        }
+        if (learned_biases[n].tensor >= 0) *p.value[learned_biases[n].tensor] = learned_biases[n].value;
+        probe_forward(&p, data);
+        near(data[p.start[BIAS] + (size_t)(learned_biases[n].head * 4097 + learned_biases[n].distance)],
+             learned_biases[n].bias, 3e-7 * fabs(learned_biases[n].bias));
     }
 }
 
@@ -383,6 +460,9 @@ static const struct {
     {"llama3", "{\"factor\": 1}", "{}", 16, 100, true},
     {"llama3", "{}", "{}", 100, 60, true},
     {"llama3", "{}", "{}", 50, 100, false},
+    {"hope", "{}", "{}", 62832, 100, true},
+    {"hope", "{}", "{}", 6, 100, false},
+    {"hope", "{}", "{\"fraction\": 0}", 6, 100, true},
     {"longrope", "{\"factor\": 1}", "{}", 16, 100, true},
     {"longrope", "{\"factors\": \"1,2,3,4,5,6,7,8\", \"attention\": 2}", "{}", 100, 100, true},
     {"longrope", "{\"factor\": 4, \"unscaled\": 100}", "{}", 16, 100, true},
@@ -438,6 +518,9 @@ static void family_members_equal_each_other(void **state) {
 static const char *const by_position[][2] = {
     {"rotary", "{}"},
     {"p_rope", "{}"},
+    {"hope", "{}"},
+    {"fope", "{}"},
+    {"fope", "{\"learned\": true}"},
     {"pi", "{\"factor\": 4}"},
     {"ntk", "{\"factor\": 4}"},
     {"dynamic_ntk", "{}"},
@@ -501,6 +584,10 @@ static const struct {
     {"xpos", "{}", 3, "even whole number"},
     {"sandwich", "{\"size\": 7}", 4, "even 'size', got 7"},
     {"scaled_sinusoidal", "{}", 3, NULL},
+    {"fope", "{}", 2, "even head size from 4 to 1024, got 2"},
+    {"self_extend", "{}", 3, "the head size (3) must be even"},
+    {"hard_alibi", "{}", 4, "at least 3 heads, got 2"},
+    {"bounded_alibi", "{}", 4, "at least 3 heads, got 2"},
 };
 
 static void checks_refuse(void **state) {
@@ -527,6 +614,7 @@ int main(void) {
         TEST(xpos_ends_where_floats_would),
         TEST(scaled_sinusoidal_has_the_sources_table),
         TEST(biases_are_the_sources),
+        TEST(learned_biases_are_the_sources),
         TEST(t5_takes_in_whole_starts),
         TEST(t5_scaled_is_sqrt_d_times_as_much),
         TEST(cpb_is_its_network),

@@ -62,7 +62,7 @@ LawFunction
 typedef struct Law {
     const char *name;
     LawFunction *holds;
-    bool slow; /* one case per method and set of options suffices */
+    bool slow; /* few cases per method and set of options suffice */
 } Law;
 
 extern const Law laws[];

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 #include "position/encoding.h"
+#include "position/rotary.h"
 
 static const PositionMethod *real(const char *name) {
     return encoding_find(name);
@@ -198,6 +199,104 @@ static void alpha_not_used(PositionMethod *m) {
     m->embed = table_alone_hook;
 }
 
+/* ---- methods of 2024 to 2026 ---- */
+
+static double hope_cuts_nothing_rate(const PositionContext *context, int pair) {
+    return rotary_frequency(context, pair);
+}
+
+static void hope_cuts_nothing(PositionMethod *m) {
+    m->frequency = hope_cuts_nothing_rate;
+}
+
+/* The bias of each head is that of the head before; of the first, none. */
+static void shift_heads(const PositionContext *context, float *bias) {
+    size_t length = (size_t)context->length, others = (size_t)(context->shape->heads - 1) * length;
+    memmove(bias + length, bias, others * sizeof *bias);
+    memset(bias, 0, length * sizeof *bias);
+}
+
+static void nape_hook(const PositionContext *context, float *bias) {
+    real("nape")->distance_bias(context, bias);
+    shift_heads(context, bias);
+}
+
+static void nape_head_off_by_one(PositionMethod *m) {
+    m->distance_bias = nape_hook;
+}
+
+static void hard_hook(const PositionContext *context, float *bias) {
+    real("hard_alibi")->distance_bias(context, bias);
+    shift_heads(context, bias);
+}
+
+static void hard_window_off_by_one(PositionMethod *m) {
+    m->distance_bias = hard_hook;
+}
+
+static void unbounded_hook(const PositionContext *context, float *bias) {
+    PositionContext other = *context;
+    float bound = 1e9f;
+    other.param[1] = &bound;
+    real("bounded_alibi")->distance_bias(&other, bias);
+}
+
+static void bound_forgotten(PositionMethod *m) {
+    m->distance_bias = unbounded_hook;
+}
+
+static void one_tensor_alone(const char *method, const PositionContext *context, const float *dbias,
+                             int fixed) {
+    float before[64];
+    int heads = context->shape->heads;
+    memcpy(before, context->grad[fixed], (size_t)heads * sizeof *before);
+    real(method)->distance_bias_backward(context, dbias);
+    memcpy(context->grad[fixed], before, (size_t)heads * sizeof *before);
+}
+
+static void bam_shape_hook(const PositionContext *context, const float *dbias) {
+    one_tensor_alone("bam", context, dbias, 0);
+}
+
+static void bam_shape_not_trained(PositionMethod *m) {
+    m->distance_bias_backward = bam_shape_hook;
+}
+
+static void bam_location_hook(const PositionContext *context, float *bias) {
+    int length = context->length;
+    real("bam")->distance_bias(context, bias);
+    for (int h = 0; h < context->shape->heads; h++)
+        memmove(bias + h * length, bias + h * length + 1, (size_t)(length - 1) * sizeof *bias);
+}
+
+static void bam_location_off_by_one(PositionMethod *m) {
+    m->distance_bias = bam_location_hook;
+}
+
+static void fope_inverse_hook(const PositionContext *context, PositionRole role, const float *x, float *dx,
+                              int stride) {
+    (void)x;
+    real("fope")->transform(context, role, dx, stride);
+}
+
+static void fope_not_transposed(PositionMethod *m) {
+    m->transform_backward = fope_inverse_hook;
+}
+
+static void fope_first_head_hook(const PositionContext *context, PositionRole role, float *x, int stride) {
+    PositionContext other = *context;
+    other.head = 0;
+    real("fope")->transform(&other, role, x, stride);
+}
+
+static void fope_heads_share(PositionMethod *m) {
+    m->transform = fope_first_head_hook;
+}
+
+static void rfs_claimed_prefix_stable(PositionMethod *m) {
+    m->claims |= POS_PREFIX_STABLE;
+}
+
 const MethodMutant family_mutants[] = {
     {"positions stretched, not squeezed", "pi", "formulas", NULL, pi_stretches},
     {"claims to be prefix stable", "pi", "prefix", NULL, prefix_claimed},
@@ -219,6 +318,15 @@ const MethodMutant family_mutants[] = {
     {"last bias not trained", "cpb", "gradient", NULL, cpb_last_bias_forgotten},
     {"gradient without sqrt(D)", "t5", "gradient", "scaled", t5_gradient_unscaled},
     {"gradient without the table", "scaled_sinusoidal", "gradient", NULL, alpha_without_table},
+    {"slow pairs rotated too", "hope", "formulas", NULL, hope_cuts_nothing},
+    {"slopes of the head before", "nape", "formulas", NULL, nape_head_off_by_one},
+    {"windows of the head before", "hard_alibi", "formulas", NULL, hard_window_off_by_one},
+    {"bound not used", "bounded_alibi", "formulas", NULL, bound_forgotten},
+    {"shape not trained", "bam", "gradient", NULL, bam_shape_not_trained},
+    {"mode at distance 1", "bam", "formulas", NULL, bam_location_off_by_one},
+    {"backward not transposed", "fope", "adjoint", NULL, fope_not_transposed},
+    {"heads share coefficients", "fope", "formulas", NULL, fope_heads_share},
+    {"claims to be prefix stable", "rfs", "form", NULL, rfs_claimed_prefix_stable},
     {"scale registered, not used", "scaled_sinusoidal", "gradient", NULL, alpha_not_used},
 };
 const int family_mutant_count = COUNT_OF(family_mutants);

@@ -333,6 +333,104 @@ static void scores_written(PositionMethod *m) {
     m->scores_backward = scores_written_hook;
 }
 
+/* ---- methods of 2024 to 2026 ---- */
+
+static void near_tables(const PositionContext *context, PositionRole role, float *x, int stride) {
+    real("self_extend")->transform(context, role == POS_QUERY_FAR ? POS_QUERY : role, x, stride);
+}
+
+static void far_query_not_grouped(PositionMethod *m) {
+    m->transform = near_tables;
+}
+
+static int one_nearer_extended(const PositionShape *shape, const void *options) {
+    int w = real("self_extend")->horizon(shape, options);
+    return w > 1 ? w - 1 : 2;
+}
+
+static void extended_off_by_one(PositionMethod *m) {
+    m->horizon = one_nearer_extended;
+}
+
+static void next_wavelet(const PositionContext *context, PositionRole role, float *r) {
+    size_t size = (size_t)context->shape->head_dim;
+    size_t rows =
+        (size_t)real("wavelet")->vector_count(context->shape, context->options, role, context->length);
+    real("wavelet")->vectors(context, role, r);
+    for (size_t h = 0; h < (size_t)context->shape->heads; h++, r += rows * size)
+        memmove(r, r + size, (rows - 1) * size * sizeof *r);
+}
+
+static void wavelet_off_by_one(PositionMethod *m) {
+    m->vectors = next_wavelet;
+}
+
+static void without_queries(const char *method, const PositionContext *context, const PositionScores *block) {
+    PositionScores other = *block;
+    size_t one = (size_t)block->rows * (size_t)block->stride;
+    float *dq[64];
+    if (context->shape->heads > COUNT_OF(dq) || (size_t)context->shape->heads * one > MOST)
+        BUG("%d heads are too many for a mutant", context->shape->heads);
+    for (int h = 0; h < context->shape->heads; h++) dq[h] = aside + (size_t)h * one;
+    other.dq = dq;
+    real(method)->scores_backward(context, &other);
+}
+
+static void grape_queries_hook(const PositionContext *context, const PositionScores *block) {
+    without_queries("grape_a", context, block);
+}
+
+static void grape_queries_not_reached(PositionMethod *m) {
+    m->scores_backward = grape_queries_hook;
+}
+
+/* The remainder of row i, which S[i,i] is, is lost. */
+static void remainder_hook(const PositionContext *context, const PositionScores *block) {
+    real("stick_breaking")->scores(context, block);
+    for (int row = 0; row < context->shape->heads * block->rows; row++)
+        block->s[(size_t)row * (size_t)block->columns + (size_t)(block->first + row % block->rows)] = 0;
+}
+
+static void remainder_forgotten(PositionMethod *m) {
+    m->scores = remainder_hook;
+}
+
+static void remainder_fixed_hook(const PositionContext *context, const PositionScores *block) {
+    for (int row = 0; row < context->shape->heads * block->rows; row++)
+        block->ds[(size_t)row * (size_t)block->columns + (size_t)(block->first + row % block->rows)] = 0;
+    real("stick_breaking")->scores_backward(context, block);
+}
+
+static void remainder_not_trained(PositionMethod *m) {
+    m->scores_backward = remainder_fixed_hook;
+}
+
+/* As if every text had another row: the unit after the last query counts. */
+static void longer_text_hook(const PositionContext *context, const PositionScores *block) {
+    PositionContext longer = *context;
+    PositionScores other = *block;
+    size_t T = (size_t)context->length, heads = (size_t)context->shape->heads;
+    if (heads * (T + 1) > MOST) BUG("%zu biases are too many for a mutant", heads * T);
+    for (size_t h = 0; h < heads; h++) memcpy(aside + h * (T + 1), block->bias + h * T, T * sizeof *aside);
+    longer.length++, other.bias = aside;
+    real("dape_v2")->scores(&longer, &other);
+}
+
+static void padded_beyond_the_text(PositionMethod *m) {
+    m->scores = longer_text_hook;
+}
+
+static void v2_bias_fixed(const PositionContext *context, const PositionScores *block) {
+    static double nowhere[MOST];
+    PositionScores other = *block;
+    other.dbias = nowhere;
+    real("dape_v2")->scores_backward(context, &other);
+}
+
+static void v2_bias_through_scores_alone(PositionMethod *m) {
+    m->scores_backward = v2_bias_fixed;
+}
+
 const MethodMutant scores_mutants[] = {
     {"horizon off by one", "rerope", "formulas", NULL, horizon_off_by_one},
     {"keys rotated beyond the horizon", "rerope", "formulas", NULL, far_keys_turned},
@@ -361,6 +459,14 @@ const MethodMutant scores_mutants[] = {
     {"queries without gradient", "cope", "gradient", NULL, queries_not_reached},
     {"heads of the bias permuted", "dape", "formulas", NULL, heads_permuted},
     {"bias learns through scores alone", "dape", "gradient", NULL, bias_through_scores_alone},
+    {"far queries not grouped", "self_extend", "formulas", NULL, far_query_not_grouped},
+    {"horizon off by one", "self_extend", "formulas", NULL, extended_off_by_one},
+    {"wavelets of the next distance", "wavelet", "formulas", NULL, wavelet_off_by_one},
+    {"queries without gradient", "grape_a", "gradient", NULL, grape_queries_not_reached},
+    {"remainder forgotten", "stick_breaking", "formulas", NULL, remainder_forgotten},
+    {"remainder not trained", "stick_breaking", "gradient", NULL, remainder_not_trained},
+    {"text without an end", "dape_v2", "formulas", NULL, padded_beyond_the_text},
+    {"bias learns through scores alone", "dape_v2", "gradient", NULL, v2_bias_through_scores_alone},
     {"backward changes the scores", "dape", "purity", NULL, scores_written},
 };
 const int scores_mutant_count = COUNT_OF(scores_mutants);

@@ -348,7 +348,7 @@ static void hooks_backward(const NaiveAttention *a, const Core *c, Gradient *g, 
     const PositionMethod *m = a->model->position.method;
     size_t square = (size_t)c->T * c->T, inputs = (size_t)c->T * c->C;
     for (int w = 0; w < 2; w++)
-        if (c->n[w]) m->vectors_backward(a->context, roles[w], g->r[w]);
+        if (c->n[w] && m->vectors_backward) m->vectors_backward(a->context, roles[w], g->r[w]);
     for (int h = 0; m->pair_bias_backward && h < c->H; h++) {
         for (size_t i = 0; i < square; i++) g->pair[i] = (float)g->ds[h * square + i];
         m->pair_bias_backward(a->context, g->pair, h, 0, c->T);

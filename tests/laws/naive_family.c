@@ -42,11 +42,17 @@ static double theta(const NaiveInputs *in, int i, int n) {
     return 1 / pow(option(in, "base"), 2.0 * i / n);
 }
 
+/* Wang et al. 2024, resonance_rope: wavelengths rounded to integers, if the option says so. */
+static double rate(const NaiveInputs *in, double w) {
+    return option(in, "resonance") != 0 && w > 0 ? 2 * pi / floor(2 * pi / w + 0.5) : w;
+}
+
 /* Barbero et al. 2024: rope_angles = int(p * n // 2) frequencies, padded with infinite timescales. */
 static void p_rope(const NaiveInputs *in, PositionRole role, double *row, int t, int sign) {
     int n = rotated(in), turned = (int)(option(in, "p") * n / 2 + 1e-6);
     (void)role;
-    for (int i = 0; i < turned; i++) turn_pair(in, row, i, n, sign * at(in, t) * theta(in, i, n), 1);
+    for (int i = 0; i < turned; i++)
+        turn_pair(in, row, i, n, sign * at(in, t) * rate(in, theta(in, i, n)), 1);
 }
 
 /* Chen et al. 2023, equation 4: f(x, m) -> f(x, m L / L'). */
@@ -54,7 +60,7 @@ static void pi_transform(const NaiveInputs *in, PositionRole role, double *row, 
     int n = rotated(in);
     (void)role;
     for (int i = 0; i < n / 2; i++)
-        turn_pair(in, row, i, n, sign * (at(in, t) / scale_of(in)) * theta(in, i, n), 1);
+        turn_pair(in, row, i, n, sign * at(in, t) * rate(in, theta(in, i, n) / scale_of(in)), 1);
 }
 
 /* Frequencies of base * s^(n/(n-2)): theta_i s^(-2i/(n-2)); the last pair is slowed by s. */
@@ -62,7 +68,7 @@ static void ntk_by(const NaiveInputs *in, double s, double *row, int t, int sign
     int n = rotated(in);
     for (int i = 0; i < n / 2; i++) {
         double slower = n > 2 ? exp(-log(s) * 2 * i / (n - 2)) : 1;
-        turn_pair(in, row, i, n, sign * at(in, t) * theta(in, i, n) * slower, 1);
+        turn_pair(in, row, i, n, sign * at(in, t) * rate(in, theta(in, i, n) * slower), 1);
     }
 }
 
@@ -87,7 +93,7 @@ static void ntk_parts(const NaiveInputs *in, PositionRole role, double *row, int
     for (int i = 0; i < n / 2; i++) {
         double own = theta(in, i, n), r = in->shape->train_length / (2 * pi / own);
         double gamma = r >= fast ? 1 : r <= slow ? 0 : (r - slow) / (fast - slow);
-        turn_pair(in, row, i, n, sign * at(in, t) * ((1 - gamma) * own / s + gamma * own), 1);
+        turn_pair(in, row, i, n, sign * at(in, t) * rate(in, (1 - gamma) * own / s + gamma * own), 1);
     }
 }
 
@@ -103,7 +109,7 @@ static void yarn(const NaiveInputs *in, PositionRole role, double *row, int t, i
     for (int i = 0; i < n / 2; i++) {
         double inside = 1 - fmin(fmax((i - low) / (high - low), 0), 1), own = theta(in, i, n);
         double mixed = own / s * (1 - inside) + own * inside;
-        turn_pair(in, row, i, n, sign * at(in, t) * mixed, 1 + option(in, "attention") * log(s));
+        turn_pair(in, row, i, n, sign * at(in, t) * rate(in, mixed), 1 + option(in, "attention") * log(s));
     }
 }
 
@@ -119,7 +125,7 @@ static void llama3(const NaiveInputs *in, PositionRole role, double *row, int t,
         double scaled = wave < L / high  ? own
                         : wave > L / low ? own / s
                                          : (1 - smooth) * own / s + smooth * own;
-        turn_pair(in, row, i, n, sign * at(in, t) * scaled, 1);
+        turn_pair(in, row, i, n, sign * at(in, t) * rate(in, scaled), 1);
     }
 }
 
@@ -133,7 +139,7 @@ static void longrope(const NaiveInputs *in, PositionRole role, double *row, int 
     for (int i = 0; i < n / 2; i++) {
         double lambda = option(in, "preset") == 1 || n == 2 ? s : exp(log(s) * 2 * i / (n - 2));
         bool first = at(in, t) < option(in, "unscaled");
-        turn_pair(in, row, i, n, sign * at(in, t) * theta(in, i, n) / (first ? 1 : lambda),
+        turn_pair(in, row, i, n, sign * at(in, t) * rate(in, theta(in, i, n) / (first ? 1 : lambda)),
                   first ? 1 : times);
     }
 }
@@ -146,8 +152,18 @@ static void xpos(const NaiveInputs *in, PositionRole role, double *row, int t, i
     for (int i = 0; i < n / 2; i++) {
         double zeta = (2 * i + gamma * n) / ((1 + gamma) * n);
         double times = pow(zeta, (at(in, t) - centre) / option(in, "scale_base"));
-        turn_pair(in, row, i, n, sign * at(in, t) * theta(in, i, n), role == POS_QUERY ? times : 1 / times);
+        turn_pair(in, row, i, n, sign * at(in, t) * rate(in, theta(in, i, n)),
+                  role == POS_QUERY ? times : 1 / times);
     }
+}
+
+/* Chen et al. 2024 (2410.21216): pairs that do not complete a turn in training have no angle. */
+static void hope(const NaiveInputs *in, PositionRole role, double *row, int t, int sign) {
+    int n = rotated(in);
+    (void)role;
+    for (int i = 0; i < n / 2; i++)
+        if (2 * pi / theta(in, i, n) <= in->shape->train_length)
+            turn_pair(in, row, i, n, sign * at(in, t) * rate(in, theta(in, i, n)), 1);
 }
 
 /* ---- absolute ---- */
@@ -196,6 +212,38 @@ static void cpb(const NaiveInputs *in, double *bias) {
     }
 }
 
+/* asentmax, get_nape_slopes: 1 / h for the first half of the heads, then zeros. */
+static void nape(const NaiveInputs *in, double *bias) {
+    int heads = in->shape->heads;
+    for (int h = 1; h <= heads; h++)
+        for (int d = 0; d < in->length; d++) *bias++ = 2 * h <= heads + 1 ? -(double)d / h : 0;
+}
+
+/* Jelassi et al. 2024, hard_alibi_model.py: head h sees j > i - h. */
+static void hard_alibi(const NaiveInputs *in, double *bias) {
+    double local = option(in, "local") > 0 ? option(in, "local") : (in->shape->heads + 1) / 2;
+    for (int h = 1; h <= in->shape->heads; h++)
+        for (int d = 0; d < in->length; d++) *bias++ = h <= local && d >= h ? (double)POS_UNSEEN : 0;
+}
+
+/* meliad, BoundedALiBi: scale or slopes, then the bound. */
+static void bounded_alibi(const NaiveInputs *in, double *bias) {
+    int heads = in->shape->heads;
+    double fixed = option(in, "fixed_bound");
+    for (int h = 0; h < heads; h++) {
+        double slope = option(in, "slopes") != 0 ? fabs(in->param[0][h])
+                                                 : fabs(in->param[0][0]) * pow(2, -8.0 * (h + 1) / heads);
+        double bound = fixed > 0 ? fixed : fabs(in->param[1][option(in, "by_head") != 0 ? h : 0]);
+        for (int d = 0; d < in->length; d++) *bias++ = -fmin(slope * d, bound);
+    }
+}
+
+/* Bianchessi et al. 2025, with location 0: -|d + eps|^a exp(b). */
+static void bam(const NaiveInputs *in, double *bias) {
+    for (int h = 0; h < in->shape->heads; h++)
+        for (int d = 0; d < in->length; d++) *bias++ = -pow(d + 1e-5, in->param[0][h]) * exp(in->param[1][h]);
+}
+
 const NaiveFormulas family_formulas[] = {
     {.method = "p_rope", .transform = p_rope},
     {.method = "pi", .transform = pi_transform},
@@ -209,5 +257,10 @@ const NaiveFormulas family_formulas[] = {
     {.method = "scaled_sinusoidal", .embed = scaled_sinusoidal},
     {.method = "sandwich", .bias = sandwich},
     {.method = "cpb", .bias = cpb},
+    {.method = "hope", .transform = hope},
+    {.method = "nape", .bias = nape},
+    {.method = "hard_alibi", .bias = hard_alibi},
+    {.method = "bounded_alibi", .bias = bounded_alibi},
+    {.method = "bam", .bias = bam},
 };
 const int family_formula_count = COUNT_OF(family_formulas);

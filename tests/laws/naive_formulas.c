@@ -92,7 +92,8 @@ static void rotary_transform(const NaiveInputs *in, PositionRole role, double *r
     bool halves = option(in, "pairs") == 1;
     double base = option(in, "base"), place = sign * position_at(in->positions, t);
     for (int i = 0; i < n / 2; i++) {
-        double angle = place / pow(base, 2.0 * i / n);
+        double angle = place / pow(base, 2.0 * i / n), wave = 2 * acos(-1) * pow(base, 2.0 * i / n);
+        if (option(in, "resonance") != 0) angle = 2 * acos(-1) * place / floor(wave + 0.5);
         double *a = &row[halves ? i : 2 * i], *b = &row[halves ? n / 2 + i : 2 * i + 1], was = *a;
         *a = was * cos(angle) - *b * sin(angle);
         *b = was * sin(angle) + *b * cos(angle);

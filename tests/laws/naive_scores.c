@@ -159,14 +159,131 @@ static void dape(const NaiveScores *n, int h, int i, double *s) {
     }
 }
 
+/* The score of pairs of coordinates half of a head apart (halves) or neighbours, rotated by the angle rate *
+   (p - r). */
+static double rotated(const NaiveScores *n, int h, int i, int j, double distance) {
+    int D = n->in.shape->head_dim;
+    bool halves = option(n, "pairs") == 1;
+    const double *q = row(n, n->q, h, i), *k = row(n, n->k, h, j);
+    double sum = 0;
+    for (int c = 0; c < D / 2; c++) {
+        double angle = distance * pow(option(n, "base"), -2.0 * c / D);
+        int one = halves ? c : 2 * c, other = halves ? D / 2 + c : 2 * c + 1;
+        sum += (q[one] * k[one] + q[other] * k[other]) * cos(angle) +
+               (q[one] * k[other] - q[other] * k[one]) * sin(angle);
+    }
+    return sum / sqrt(D);
+}
+
+/* Jin et al. 2024, the listing of appendix A: grouped query and key positions from distance w on. */
+static void self_extend(const NaiveScores *n, int h, int i, double *s) {
+    int w = (int)option(n, "window"), G = (int)option(n, "group");
+    if (!w) w = n->in.shape->train_length / 4 > 1 ? n->in.shape->train_length / 4 : 1;
+    for (int j = 0; j <= i; j++) s[j] += rotated(n, h, i, j, i - j < w ? i - j : i / G + w - w / G - j / G);
+}
+
+/* Oka et al. 2025, section 4: Shaw's scheme with Ricker wavelets. */
+static void wavelet(const NaiveScores *n, int h, int i, double *s) {
+    int D = n->in.shape->head_dim, scales = (int)option(n, "scales");
+    for (int j = 0; j <= i; j++) {
+        s[j] += plain(n, h, i, j);
+        for (int c = 0; c < D; c++) {
+            double a = pow(2, c % scales), t = (i - j - c / scales) / a;
+            double ricker = 2 / sqrt(3 * sqrt(acos(-1))) * (1 - t * t) * exp(-t * t / 2);
+            s[j] += row(n, n->q, h, i)[c] * ricker / sqrt(D);
+        }
+    }
+}
+
+/* GRAPE, llama-mha-grape-a with the query's gate; the tensors are omega and u. */
+static void grape_a(const NaiveScores *n, int h, int i, double *s) {
+    int D = n->in.shape->head_dim;
+    const double *u = n->in.param[1] + (size_t)h * D;
+    double gate = log1p(exp(dot(u, row(n, n->q, h, i), D) / sqrt(dot(u, u, D)) / sqrt(D)));
+    double by = slope(n->in.shape->heads, h) * log1p(exp(n->in.param[0][h])) * gate;
+    for (int j = 0; j <= i; j++) s[j] += plain(n, h, i, j) - by * (i - j);
+}
+
+/* stickbreaking-attention, sb_ref.py: z, log(1 - sigmoid(z)) summed over the keys between, and the rest for
+   the token. */
+static void stick_breaking(const NaiveScores *n, int h, int i, double *s) {
+    double left = 0;
+    for (int j = i - 1; j >= 0; j--) {
+        double z = plain(n, h, i, j);
+        s[j] += log(sigmoid(z)) + left;
+        left += log(sigmoid(-z));
+    }
+    s[i] += left;
+}
+
+/* FourierEmbedding of the authors: cosines and sines times coefficients, ones for the rest; rotate_half. */
+static void fope(const NaiveScores *n, int h, int i, double *s) {
+    int D = n->in.shape->head_dim, H = n->in.shape->heads, m = 0, c;
+    double w[1024], turned[2][1024];
+    while (m < D / 2 && pow(option(n, "base"), -2.0 * m / D) >= 2 * acos(-1) / n->in.shape->train_length)
+        w[m] = pow(option(n, "base"), -2.0 * m / D), m++;
+    c = m < D / 4 ? m : D / 4;
+    double *drawn = NEW(n->arena, 2 * H * m * c, double);
+    Random rng = random_stream(0, "fope", "coefficients");
+    for (int at = 0; at < 2 * H * m * c; at++)
+        drawn[at] = option(n, "learned") != 0
+                        ? n->in.param[at / (H * m * c)][at % (H * m * c)]
+                        : option(n, "gain") * sqrt(2.0 / (m * c + H * c)) * random_normal(&rng) +
+                              (at / c % m == at % c * (int)ceil((double)m / c));
+    for (int j = 0; j <= i; j++) {
+        for (int key = 0; key < 2; key++) {
+            const double *x = key ? row(n, n->k, h, j) : row(n, n->q, h, i);
+            for (int e = 0; e < D / 2; e++) {
+                double cosine = e >= c, sine = e >= c;
+                for (int f = 0; f < m && e < c; f++) {
+                    cosine += cos((key ? j : i) * w[f]) * drawn[(h * m + f) * c + e];
+                    sine += sin((key ? j : i) * w[f]) * drawn[((H + h) * m + f) * c + e];
+                }
+                turned[key][e] = x[e] * cosine - x[D / 2 + e] * sine;
+                turned[key][D / 2 + e] = x[D / 2 + e] * cosine + x[e] * sine;
+            }
+        }
+        s[j] += dot(turned[0], turned[1], D) / sqrt(D);
+    }
+}
+
+/* DAPE's Kerple_DAPEV2: two convolutions of three keys with zero padding, tril before the first; the tensors
+   are f's, by tap, then p and a. */
+static void dape_v2(const NaiveScores *n, int h, int i, double *s) {
+    enum { UNITS = 32 };
+    int H = n->in.shape->heads, T = n->in.length;
+    const double *const *param = n->in.param;
+    double *seen = NEW(n->arena, (T + 2) * 2 * H, double), *unit = NEW(n->arena, (T + 2) * UNITS, double);
+    for (int j = 0; j <= i; j++)
+        for (int g = 0; g < H; g++) {
+            seen[(j + 1) * 2 * H + g] = plain(n, g, i, j);
+            seen[(j + 1) * 2 * H + H + g] = -param[4][g] * log(1 + param[5][g] * (i - j));
+        }
+    for (int j = 0; j < T && j <= i + 1; j++)
+        for (int k = 0; k < UNITS; k++) {
+            double z = param[1][k];
+            for (int tap = 0; tap < 3; tap++)
+                z += dot(param[0] + (size_t)(tap * UNITS + k) * 2 * H, seen + (size_t)(j + tap) * 2 * H,
+                         2 * H);
+            unit[(j + 1) * UNITS + k] = z > 0 ? z : 0.01 * z;
+        }
+    for (int j = 0; j <= i; j++) {
+        s[j] += seen[(j + 1) * 2 * H + h] + seen[(j + 1) * 2 * H + H + h] + param[3][h];
+        for (int tap = 0; tap < 3; tap++)
+            s[j] += dot(param[2] + (size_t)(tap * H + h) * UNITS, unit + (size_t)(j + tap) * UNITS, UNITS);
+    }
+}
+
 static const struct {
     const char *method;
     void (*scores)(const NaiveScores *, int h, int i, double *s);
     void (*values)(const NaiveScores *, int h, int d, double *value);
 } formulas[] = {
-    {"rerope", rerope, NULL}, {"shaw", shaw, shaw_values}, {"transformer_xl", transformer_xl, NULL},
-    {"fox", fox, NULL},       {"fire", fire, NULL},        {"cope", cope, NULL},
-    {"dape", dape, NULL},
+    {"rerope", rerope, NULL},   {"shaw", shaw, shaw_values}, {"transformer_xl", transformer_xl, NULL},
+    {"fox", fox, NULL},         {"fire", fire, NULL},        {"cope", cope, NULL},
+    {"dape", dape, NULL},       {"dape_v2", dape_v2, NULL},  {"self_extend", self_extend, NULL},
+    {"fope", fope, NULL},       {"wavelet", wavelet, NULL},  {"stick_breaking", stick_breaking, NULL},
+    {"grape_a", grape_a, NULL},
 };
 
 bool naive_scores_known(const char *method) {

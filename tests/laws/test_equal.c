@@ -28,6 +28,10 @@ static double slope_of(int h) {
     return slopes[h];
 }
 
+static double log_slope_of(int h) {
+    return log(slopes[h]);
+}
+
 static double one(int h) {
     (void)h;
     return 1;
@@ -59,6 +63,20 @@ static const struct {
     {{.method = "rerope", .options = "{\"window\": 77}"}, {.method = "rotary", .options = "{}"}},
     {{.method = "rerope", .options = "{\"window\": 100, \"pairs\": \"half\"}"},
      {.method = "rotary", .options = "{\"pairs\": \"half\"}"}},
+    {{.method = "self_extend", .options = "{\"group\": 1, \"window\": 5}"},
+     {.method = "rotary", .options = "{}"}},
+    {{.method = "self_extend", .options = "{\"window\": 77, \"pairs\": \"half\"}"},
+     {.method = "rotary", .options = "{\"pairs\": \"half\"}"}},
+    {{.method = "bam", .options = "{\"start\": \"constant\"}", .tensors = {{"a", one}, {"b", log_slope_of}}},
+     {.method = "alibi", .options = "{}"}},
+    {{.method = "bounded_alibi",
+      .options = "{\"slopes\": true, \"fixed_bound\": 1000}",
+      .tensors = {{"slope", slope_of}}},
+     {.method = "alibi", .options = "{}"}},
+    {{.method = "dape_v2",
+      .options = "{}",
+      .tensors = {{"out_weight", zero}, {"out_bias", zero}, {"p", decay_of}, {"a", slope_of}}},
+     {.method = "kerple", .options = "{\"per_layer\": true}", .tensors = {{"p", decay_of}, {"a", slope_of}}}},
     {{.method = "fox", .options = "{}", .tensors = {{"gate_weight", zero}, {"gate_bias", gate_of}}},
      {.method = "alibi", .options = "{}"}},
     {{.method = "transformer_xl",

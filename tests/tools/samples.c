@@ -88,7 +88,8 @@ const RunRecord *sample_record(const PlanPoint *point, RunStatus status, const c
                                const double *perplexities) {
     RunRecord *record = NEW(sample_arena, 1, RunRecord);
     TrainResult *training = NEW(sample_arena, 1, TrainResult);
-    *training = (TrainResult){.steps = 3,
+    *training = (TrainResult){.files = encoding_files(&point->config->position, sample_arena),
+                              .steps = 3,
                               .tokens = 96,
                               .seconds = 1.5,
                               .session = {.processor_seconds = 1.25, .load_seconds = 3},

@@ -9,6 +9,7 @@ larger than the rounding of float32 allows. With top_k, updates are compared up 
 score and the next differ by less than float32 resolves. For methods that draw positions, evaluation is compared if
 it is deterministic, and training must differ from that without drawing.
 """
+import fnmatch
 import glob
 import json
 import math
@@ -24,7 +25,7 @@ import torch.nn.functional as F
 torch.set_num_threads(1)
 torch.set_default_dtype(torch.float64)
 UPDATES, NLL, LOSS, NORM = 5, 1e-6, 1e-6, 1e-5  # number of updates; the largest deviations allowed
-DRAWS = ("cape", "shape", "randomised")
+DRAWS = ("cape", "shape", "randomised", "rfs")
 EQUAL, NEAR = 1e-12, 3e-6  # scores that differ by less than EQUAL are equal; by less than NEAR, float32 may order them differently
 undecided = []  # gaps between the k-th score and the next one that are between EQUAL and NEAR
 
@@ -49,7 +50,12 @@ METHODS = [
     "transformer_xl", {"name": "transformer_xl", "clamp": 20, "init_deviation": 0.2},
     "fox", {"name": "fox", "span_low": 1.4427, "span_high": 1.4427},
     "cape", {"name": "cape", "centred": True}, "shape", {"name": "shape", "evaluation_shift": 7},
-    {"name": "shape", "with": "rotary"}, "randomised"]
+    {"name": "shape", "with": "rotary"}, "randomised", "stick_breaking", "self_extend",
+    {"name": "self_extend", "window": 5, "group": 3, "pairs": "half"}, {"name": "fope", "learned": True}, "hope",
+    {"name": "rotary", "resonance": True}, {"name": "yarn", "factor": 3, "resonance": True}, "nape", "hard_alibi",
+    {"name": "hard_alibi", "local": 3}, "bounded_alibi", {"name": "bounded_alibi", "slopes": True, "by_head": True},
+    {"name": "bounded_alibi", "fixed_bound": 2}, "bam", {"name": "bam", "start": "constant", "shape": 0.7}, "dape_v2",
+    "grape_a", "wavelet", {"name": "wavelet", "scales": 3}, "rfs"]
 MIXED = ["rotary", "rerope", "alibi", "t5", "shaw", "transformer_xl", "fire", "fox", "cope", "dape"]  # dape does not support sinks
 ATTENTION = [
     {"window": 12}, {"window": 24, "sinks": 3}, {"top_k": 5}, {"scale": "log_n"}, {"temperature": 1.3},
@@ -82,6 +88,13 @@ def configs():
     yield config("stages", ["rotary", "alibi", "t5", "pi", "yarn", "learned"],  # updates 1 and 2, 3 and 4, then 5
                  model={"attention": {"scale": "log_n"}},
                  train={"stages": [{"length": 8, "share": 0.006}, {"length": 16, "share": 0.006}]})
+    parent, later = {"method": "rotary"}, [{"name": "pi", "factor": 4}, {"name": "ntk", "factor": 4}, "rotary", "none",
+                                           {"name": "yarn", "factor": 4, "beta_fast": 128, "beta_slow": 4}]
+    run = config("continued", [parent["method"]])
+    if run["sweep"]["method"]:
+        blocks = [{"method": config("", later)["sweep"]["method"], "train.length": [128], "train.from": [parent],
+                   "train.frozen": [[], ["layers.*.ffn.*", "norm.*"]]}]
+        yield {**run, "sweep": [*blocks, run["sweep"]]}
     yield config("relu", ["rotary"], model={"activation": "relu", "final_norm": False})
     yield config("swiglu", ["t5"], model={"activation": "swiglu"})
     for i, attention in enumerate(ATTENTION):
@@ -124,6 +137,8 @@ def frequencies(m, o, n, train, length):
     f, s = base ** (-2.0 * i / n), o.get("factor") or max(1.0, length / train)
     if m == "p_rope":
         return torch.where(i < int(o["p"] * (n // 2)), f, 0.0 * f), 1.0
+    if m == "hope":
+        return torch.where(train * f >= 2 * math.pi, f, 0.0 * f), 1.0
     if m == "pi":
         return f / s, 1.0
     if m == "ntk":
@@ -155,6 +170,8 @@ def turned(z, t, m, o, train, length, key=False):
     """z[B,H,T,D] with row r rotated to position t[r]."""
     n = round(o.get("fraction", 1) * z.shape[-1])
     f, amplitude = frequencies(m, o, n, train, length)
+    if o.get("resonance"):  # resonance_rope
+        f = 2 * math.pi / (2 * math.pi / f).round()
     a, by = t[:, None] * f, torch.full((len(t), 1), amplitude)
     if m == "longrope":  # the first positions have the embeddings of the trained model
         first = t[:, None] < o["unscaled"]
@@ -179,10 +196,21 @@ def distance_bias(m, o, p, d, heads, size, train):
     if m == "alibi" or m == "dape" and o["bias"] == "alibi":
         by = -shaped(p["slope"] if o.get("trainable") else slopes(heads, o.get("max_exponent", 8.0))) * d
         return by.exp() - 1 if o.get("shape") == "exponential" else by
-    if m in ("kerple", "dape"):
+    if m in ("kerple", "dape", "dape_v2"):
         a, e = shaped(p["a"]), shaped(p["p"])
         power = o.get("kind") == "power"
         return -a * torch.where(d > 0, d.clamp(min=1) ** e, 0.0 * d) if power else -e * torch.log(1 + a * d)
+    if m == "nape":  # asentmax, get_nape_slopes
+        return -shaped(torch.tensor([1 / h if 2 * h <= heads + 1 else 0.0 for h in range(1, heads + 1)])) * d
+    if m == "hard_alibi":
+        h = shaped(torch.arange(1, heads + 1))
+        return torch.where((h <= (o["local"] or (heads + 1) // 2)) & (d >= h), -1e30, 0.0)
+    if m == "bounded_alibi":  # meliad
+        own = p["slope"] if o["slopes"] else p["scale"] * 2.0 ** (-8 * torch.arange(1, heads + 1) / heads)
+        bound = torch.tensor([o["fixed_bound"]]) if o["fixed_bound"] else p["bound"].flatten()
+        return torch.maximum(-shaped(own.abs()) * d, -shaped(bound.abs()))
+    if m == "bam":
+        return -((d + 1e-5) ** shaped(p["a"])) * shaped(p["b"]).exp()
     if m == "t5":
         times = math.sqrt(size) if o["scaled"] else 1
         return p["bias"][buckets(d, o["buckets"], o["max_distance"])].movedim(-1, 0) * times
@@ -209,6 +237,17 @@ def cope(p, q, s, visible):
     low, high = counts.floor().long(), counts.ceil().long()
     e, w = q @ p["embedding"].T, counts - counts.floor()
     return s + e.gather(-1, high) * w + e.gather(-1, low) * (1 - w)
+
+
+def fourier(o, p, t, x, train):
+    """The authors' FourierEmbedding with fourier_ignore_zero, fourier_separate_basis and fourier_separate_head."""
+    heads, size = x.shape[1], x.shape[-1]
+    f = o["base"] ** (-2.0 * torch.arange(size // 2) / size)
+    a = t[:, None] * f[f >= 2 * math.pi / train]
+    mixed = lambda w, c: F.pad(torch.einsum("tm,hmc->htc", w, c.view(heads, a.shape[1], -1)),
+                               (0, size // 2 - c.shape[-1]), value=1.0).repeat(1, 1, 2)
+    turned_half = torch.cat([-x[..., size // 2:], x[..., : size // 2]], -1)
+    return x * mixed(a.cos(), p["cosines"]) + turned_half * mixed(a.sin(), p["sines"])
 
 
 def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None):
@@ -241,11 +280,22 @@ def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None):
         at = lambda z, t, key=False: turned(z, t, method, o, train, length, key)
         by_row = lambda t: at(q, positions + t - row) @ at(k, positions, True).transpose(-1, -2)
         s = torch.where(sink, by_row(stand), by_row(row))
+        if method == "self_extend":
+            w, G = max(o["window"] or train // 4, 1), o["group"]
+            group = (row / G).floor()
+            s = torch.where(near < w, s, at(q, group + w - w // G) @ at(k, group, True).transpose(-1, -2))
         if method == "rerope":
             w = o["window"] or train // 2
             s = torch.where(near < w, s, at(q, torch.full((length,), float(w))) @ k.transpose(-1, -2))
+    elif method == "fope":
+        s = fourier(o, p, positions, q, train) @ fourier(o, p, positions, k, train).transpose(-1, -2)
     else:
         s = q @ k.transpose(-1, -2)
+    if method == "wavelet":
+        c = torch.arange(size)
+        u = (near[..., None] - c.div(o["scales"], rounding_mode="floor")) / 2.0 ** (c % o["scales"])
+        r = 2 / (math.sqrt(3) * math.pi ** 0.25) * (1 - u * u) * (-u * u / 2).exp()
+        s = s + torch.einsum("bhid,ijd->bhij", q, r)
     if method == "shaw":
         s = s + torch.einsum("bhid,ijd->bhij", q, p["key"][near.clamp(max=o["clip"]).long()])
     s = s / math.sqrt(size)
@@ -256,6 +306,19 @@ def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None):
         if method == "dape":
             hidden = F.leaky_relu(both @ p["in_weight"].T + p["in_bias"])
             s = s + (hidden @ p["out_weight"].T + p["out_bias"]).permute(0, 3, 1, 2)
+    if method == "dape_v2":
+        seen = torch.cat([s - bias, bias.expand(b, -1, -1, -1)], 1) * visible
+        by_tap = lambda w, rows: w.view(3, rows, -1).permute(1, 2, 0)[:, :, None]  # as Conv2d has weights
+        hidden = F.leaky_relu(F.conv2d(seen, by_tap(p["in_weight"], 32), p["in_bias"], padding=(0, 1)))
+        s = s + F.conv2d(hidden, by_tap(p["out_weight"], heads), p["out_bias"], padding=(0, 1))
+    if method == "grape_a":
+        z = torch.einsum("bhid,hd->bhi", q, F.normalize(p["direction"], dim=-1, eps=1e-6)) / math.sqrt(size)
+        s = s - (F.softplus(p["strength"]) * slopes(heads))[:, None, None] * F.softplus(z)[..., None] * d
+    if method == "stick_breaking":
+        before = visible & (row[:, None] > row)
+        left = F.logsigmoid(-s).masked_fill(~before, 0.0)
+        left = left.flip(-1).cumsum(-1).flip(-1)  # of this key and all between it and the query
+        s = torch.where(before, F.logsigmoid(s) + left - F.logsigmoid(-s), left[..., :1])
     if method == "fire":
         s = s + fire(o, p, row[:, None], d, train)
     if method == "fox":
@@ -369,8 +432,8 @@ def trained(w, run, batches, logged, mean_loss=mean_loss):
     """The largest deviations of loss and gradient norm over the first updates."""
     method, worst = run["method"], [0.0, 0.0]
     (m, o), o_ = acting(method), run["train"]["optimizer"]
-    for v in w.values():
-        v.requires_grad_(True)
+    for k, v in w.items():
+        v.requires_grad_(not any(fnmatch.fnmatchcase(k, name) for name in run["train"].get("frozen", [])))
     matrix = lambda k: w[k].dim() == 2 and k.startswith("layers.") and ".position." not in k
     groups = [{"params": [w[k] for k in w if matrix(k) == d], "weight_decay": o_["decay"] * d} for d in (True, False)]
     optimizer = torch.optim.AdamW(groups, betas=(o_["beta1"], o_["beta2"]), eps=o_["eps"])
@@ -389,7 +452,7 @@ def trained(w, run, batches, logged, mean_loss=mean_loss):
             group["lr"] = rate
         optimizer.step()
         for k, v in w.items():  # KERPLE's clamping
-            if m in ("kerple", "dape") and k.split(".")[-1] in ("a", "p"):
+            if m in ("kerple", "dape", "dape_v2") and k.split(".")[-1] in ("a", "p"):
                 v.data.clamp_(min=0.01, max=2 if k.endswith(".p") and method.get("kind") == "power" else None)
     return worst, UPDATES
 
@@ -404,7 +467,7 @@ def main():
         path, db = f"{folder}/{c['name']}.json", f"{folder}/{c['name']}.db"
         with open(path, "w") as file:
             json.dump({**c, "data": {"files": [os.path.abspath(f"{folder}/corpus.txt")]}}, file)
-        if not c["sweep"]["method"]:
+        if c["sweep"] == {"method": []}:
             continue
         subprocess.run([program, "run", "-q", "-j", "2", "--db", db, path], check=True, stdout=subprocess.DEVNULL)
         query = lambda sql, *values: sqlite3.connect(db).execute(sql, values).fetchall()
@@ -418,14 +481,20 @@ def main():
                                     load(f"{folder}/x.st"))[1]
             w, tokens = export(), export("--tokens", "valid")["tokens"]
             logged = {s: rest for s, *rest in query("SELECT step, loss, rate, norm FROM train_log WHERE run = ?", key)}
-            (loss, norm), updates = trained(export("--initial"), run, updates_of(run, export("--batches", str(UPDATES)).values()), logged)
+            initial, parent = export("--initial"), run["train"].get("from")
+            if parent:
+                weights = load(f"{folder}/{c['name']}/{parent}/model.safetensors")
+                assert all(torch.equal(initial[k], weights[k]) for k in {**initial, **weights}), label
+                frozen = [k for k in w if any(fnmatch.fnmatchcase(k, name) for name in run["train"].get("frozen", []))]
+                assert all(torch.equal(w[k], weights[k]) == (k in frozen) for k in w), label
+            (loss, norm), updates = trained(initial, run, updates_of(run, export("--batches", str(UPDATES)).values()), logged)
             shifted = drawn and acting(run["method"])[0] != "rotary"
             wrong = loss < 1e-4 if shifted else loss > LOSS or norm > NORM
             worst = {}
             variants = {v["name"]: v for v in run["evaluate"].get("variants", [])}
             for name, length, count, nll in query("SELECT variant, length, tokens, nll_sum FROM evaluation "
                                                   "WHERE run = ? AND status = 'done' ORDER BY id", key):
-                if run["method"]["name"] == "randomised":
+                if run["method"]["name"] in ("randomised", "rfs"):
                     continue
                 v = variants.get(name, {})
                 model = {**run["model"], "attention": {**run["model"]["attention"], **v.get("attention", {})}}

@@ -25,7 +25,7 @@ static void test_plan(void **state) {
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
     Database *store = sample_store(plan);
     sample_expect(store, "PRAGMA application_id", "1886352236");
-    sample_expect(store, "PRAGMA user_version", "5");
+    sample_expect(store, "PRAGMA user_version", "6");
     sample_expect(store, "PRAGMA journal_mode", "delete");
     sample_expect(store, "PRAGMA synchronous", "3");
     sample_expect(store, "PRAGMA foreign_keys", "1");
@@ -34,7 +34,9 @@ static void test_plan(void **state) {
     sample_expect(
         store, "SELECT group_concat(name) FROM pragma_table_info('curve')",
         "experiment,run_key,method,train_length,seed,split,protocol,stride,eval_length,nll,tokens,perplexity,"
-        "bits_per_byte,variant,precision,label,settings");
+        "bits_per_byte,variant,precision,label,settings,method_name");
+    sample_expect(store, "SELECT group_concat(name, '|') FROM (SELECT name FROM point ORDER BY ordinal)",
+                  "rotary|alibi (trainable=true)");
     sample_expect(store,
                   "SELECT group_concat(label, '|') FROM (SELECT label FROM run JOIN point ON run = key"
                   " ORDER BY ordinal)",
@@ -209,7 +211,7 @@ static void test_views(void **state) {
                     "SELECT experiment, run_key, eval_length, nll, tokens, perplexity, bits_per_byte,"
                     " stride, split, protocol, (SELECT sum(w.nll_sum) FROM evaluation_window w JOIN"
                     " evaluation e ON e.id = w.evaluation WHERE e.run = run_key AND e.length ="
-                    " eval_length), method, train_length, seed FROM curve ORDER BY method, eval_length",
+                    " eval_length), method_name, train_length, seed FROM curve ORDER BY method, eval_length",
                     NULL);
     for (; query_next(query); rows++) {
         assert_string_equal(query_text(query, 0), "x");
@@ -275,10 +277,10 @@ static void test_import_twice(void **state) {
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
     const PlanPoint *point = &plan->points[0];
     Database *store = sample_store(plan);
-    assert_false(runs_has_evaluation(store, point->key, &point->requests[1]));
+    assert_false(runs_evaluation(store, point->key, &point->requests[1]));
     sample_import(store, sample_record(point, RUN_DONE, NULL, sample_perplexities));
     assert_int_equal(runs_state(store, point->key).status, RUN_DONE);
-    assert_true(runs_has_evaluation(store, point->key, &point->requests[1]));
+    assert_true(runs_evaluation(store, point->key, &point->requests[1]));
     const char *before = sample_dump();
     if (!merge_result(store, "result.db", &err)) fail_msg("%s", err.text);
     assert_string_equal(sample_dump(), before);
@@ -333,7 +335,7 @@ static void test_not_finite(void **state) {
                   "NULL NULL,355000.0 NULL");
     sample_expect(store, "SELECT count(*) FROM evaluation WHERE status = 'beyond_limit' AND nll_sum IS NULL",
                   "1");
-    assert_true(runs_has_evaluation(store, plan->points[1].key, &plan->points[1].requests[2]));
+    assert_true(runs_evaluation(store, plan->points[1].key, &plan->points[1].requests[2]));
     database_close(store);
 }
 
@@ -377,11 +379,11 @@ static void test_changed_after_training(void **state) {
     point->requests[2].stride = plain.stride;
     Database *store = sample_store(plan);
     sample_import(store, sample_record(point, RUN_DONE, NULL, (double[]){4, 5, 6}));
-    assert_true(runs_has_evaluation(store, point->key, &plain));
-    assert_true(runs_has_evaluation(store, point->key, &point->requests[1]));
+    assert_true(runs_evaluation(store, point->key, &plain));
+    assert_true(runs_evaluation(store, point->key, &point->requests[1]));
     static const EvaluateVariant other = {"stretched", "{\"base\":30000}"};
     plain.variant = &other;
-    assert_false(runs_has_evaluation(store, point->key, &plain));
+    assert_false(runs_evaluation(store, point->key, &plain));
     sample_expect(store,
                   "SELECT group_concat(eval_variant || eval_variant_options || eval_precision || ' ' ||"
                   " round(perplexity, 9), '; ') FROM (SELECT * FROM outcome WHERE run_key = (SELECT min(run)"

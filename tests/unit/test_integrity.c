@@ -159,7 +159,7 @@ static const char *write_weights(const char *belongs_to, int ffn) {
     mkdir("x", 0700);
     mkdir(arena_format(sample_arena, "x/%s", key), 0700);
     const char *path = arena_format(sample_arena, "x/%s/model.safetensors", key);
-    if (!worker_write_model(path, model, belongs_to, config->resolved, "hash", &err))
+    if (!worker_write_model(path, model, belongs_to, config->resolved, "hash", "", &err))
         fail_msg("%s", err.text);
     return path;
 }

@@ -175,7 +175,7 @@ static void conflicts(void **state) {
     static const char more[] =
         "INSERT INTO evaluation SELECT 99, '%s', split, protocol, 48, 48, requested, status, nll_sum,"
         " tokens, 1, seconds, peak_bytes, finished, revision, host, cpu, blas, threads, precision,"
-        " variant, variant_options FROM evaluation WHERE id = 1;"
+        " variant, variant_options, method_files FROM evaluation WHERE id = 1;"
         "INSERT INTO evaluation_window VALUES (99, 0, 1.5, 500);"
         "INSERT INTO position_loss VALUES (99, 0, 0, 47, 1.5, 500)";
     const char *key = plan->points[0].key, *other = plan->points[1].key;
@@ -238,7 +238,8 @@ static void misfits(void **state) {
         "broken.db",
         "PRAGMA foreign_keys = OFF; INSERT INTO evaluation SELECT 99, 'nobody', split, protocol, length,"
         " stride, requested, status, nll_sum, tokens, windows, seconds, peak_bytes, finished, revision,"
-        " host, cpu, blas, threads, precision, variant, variant_options FROM evaluation WHERE id = 1");
+        " host, cpu, blas, threads, precision, variant, variant_options, method_files FROM evaluation WHERE "
+        "id = 1");
     Database *store = database_open("ours.db", DATABASE_WRITE, &err);
     assert_false(
         merge_databases(store, (const char *const[]){"broken.db", NULL}, false, stdout, &found, &err));
@@ -372,16 +373,16 @@ static void identity_in_requests(void **state) {
     others_of[count++].variant = &named;
     others_of[count++].variant = &options;
     assert_int_equal(count, COUNT_OF(others_of));
-    assert_true(runs_has_evaluation(store, point->key, asked) && evaluate_same_request(asked, asked));
+    assert_true(runs_evaluation(store, point->key, asked) && evaluate_same_request(asked, asked));
     for (int i = 0; i < count; i++)
-        if (runs_has_evaluation(store, point->key, &others_of[i]) ||
+        if (runs_evaluation(store, point->key, &others_of[i]) ||
             evaluate_same_request(asked, &others_of[i]) || evaluate_same_request(&others_of[i], asked))
             fail_msg("request %d is taken for another", i);
-    assert_false(runs_has_evaluation(store, plan->points[1].key, asked));
+    assert_false(runs_evaluation(store, plan->points[1].key, asked));
     EvaluateVariant copy = {arena_copy(sample_arena, "v"), arena_copy(sample_arena, "{\"a\":1}")};
     others_of[0] = *asked;
     others_of[0].variant = &copy;
-    assert_true(runs_has_evaluation(store, point->key, &others_of[0]) &&
+    assert_true(runs_evaluation(store, point->key, &others_of[0]) &&
                 evaluate_same_request(asked, &others_of[0]));
     database_close(store);
 }

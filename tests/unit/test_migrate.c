@@ -57,12 +57,13 @@ static const char *schema_text(void) {
     return text;
 }
 
-/* A query that returns all values of x.db and of its views, column by column. */
+/* A query that returns all values of x.db and of its views, column by column. The views' `method` is of
+ * version 6. */
 static const char *everything(void) {
     const char *queries = rows_of(
         "SELECT 'SELECT ''' || s.name || ' '' || ' || group_concat('quote(' || c.name || ')', '||'',''||')"
         " || ' FROM ' || s.name || ' ORDER BY 1;' FROM sqlite_schema s JOIN pragma_table_info(s.name) c"
-        " WHERE s.type IN ('table', 'view') GROUP BY s.name");
+        " WHERE s.type = 'table' OR (s.type = 'view' AND c.name <> 'method') GROUP BY s.name");
     assert_non_null(strstr(queries, "FROM evaluation_window"));
     assert_non_null(strstr(queries, "FROM curve"));
     return queries;
@@ -81,7 +82,7 @@ static void test_every_number_is_kept(void **state) {
     const char *queries = everything(), *before = rows_of(queries);
     assert_non_null(strstr(before, "\nevaluation 1,"));
     open_and_close();
-    assert_string_equal(rows_of("PRAGMA user_version"), "5\n");
+    assert_string_equal(rows_of("PRAGMA user_version"), "6\n");
     assert_string_equal(rows_of(queries), before);
     assert_string_equal(rows_of("PRAGMA foreign_key_check; PRAGMA integrity_check"), "ok\n");
     assert_string_equal(rows_of("SELECT DISTINCT precision || variant || variant_options FROM evaluation"),
@@ -114,7 +115,7 @@ static void test_version2(void **state) {
     const char *before = rows_of(tables);
     assert_string_equal(rows_of("SELECT count(*) FROM curve WHERE eval_length = 256"), "4\n");
     open_and_close();
-    assert_string_equal(rows_of("PRAGMA user_version"), "5\n");
+    assert_string_equal(rows_of("PRAGMA user_version"), "6\n");
     assert_string_equal(rows_of(tables), before);
     assert_string_equal(rows_of("SELECT count(*) FROM run WHERE machine IS NOT NULL AND ranks = 1"), "2\n");
     assert_string_equal(rows_of("SELECT count(*) FROM curve WHERE eval_length = 256"), "0\n");
@@ -135,7 +136,7 @@ static void test_version3(void **state) {
     const char *queries = everything(), *before = rows_of(queries);
     assert_non_null(strstr(before, "1 thread; 2 threads"));
     open_and_close();
-    assert_string_equal(rows_of("PRAGMA user_version"), "5\n");
+    assert_string_equal(rows_of("PRAGMA user_version"), "6\n");
     assert_string_equal(rows_of(queries), before);
     assert_string_equal(rows_of("SELECT count(*) FROM run WHERE until_step IS NOT NULL OR method_files IS"
                                 " NOT NULL OR shared_sources IS NOT NULL"),
@@ -154,14 +155,39 @@ static void test_version4(void **state) {
     open_and_close();
     const char *query = "SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name";
     const char *schema = rows_of(query), *queries = everything(), *before = rows_of(queries);
-    rows_of("DROP VIEW accuracy; DROP VIEW setting; PRAGMA user_version = 4; CREATE VIEW accuracy AS SELECT "
-            "1 AS size");
+    rows_of("DROP VIEW accuracy; DROP VIEW setting; DROP VIEW curve; DROP VIEW outcome;"
+            "ALTER TABLE evaluation DROP COLUMN method_files; ALTER TABLE point DROP COLUMN name; PRAGMA "
+            "user_version = 4;"
+            "CREATE VIEW accuracy AS SELECT 1 AS size");
     assert_string_not_equal(rows_of(query), schema);
     open_and_close();
-    assert_string_equal(rows_of("PRAGMA user_version"), "5\n");
+    assert_string_equal(rows_of("PRAGMA user_version"), "6\n");
     assert_string_equal(rows_of(query), schema);
     assert_string_equal(rows_of(queries), before);
     assert_non_null(strstr(schema, " AS hint "));
+}
+
+/* Version 6 adds the files of the evaluated methods, which are unknown of older evaluations. */
+static void test_version5(void **state) {
+    (void)state;
+    put_version(3);
+    open_and_close();
+    const char *schema = rows_of("SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name");
+    const char *queries = everything(), *before = rows_of(queries);
+    rows_of("DROP VIEW accuracy; DROP VIEW setting; DROP VIEW curve; DROP VIEW outcome;"
+            "ALTER TABLE evaluation DROP COLUMN method_files; ALTER TABLE point DROP COLUMN name; CREATE "
+            "VIEW curve AS SELECT 1;"
+            "PRAGMA user_version = 5");
+    open_and_close();
+    assert_string_equal(rows_of("PRAGMA user_version"), "6\n");
+    assert_string_equal(rows_of("SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name"), schema);
+    assert_string_equal(rows_of(queries), before);
+    assert_string_equal(rows_of("SELECT count(*) FROM evaluation WHERE method_files IS NOT NULL"), "0\n");
+    assert_string_equal(
+        rows_of("SELECT name || ', ' || method || ', ' || method_name FROM curve JOIN point ON run ="
+                " run_key GROUP BY 1"),
+        "alibi (trainable=true), alibi (trainable=true), alibi\nrotary, rotary, rotary\n");
+    assert_string_equal(rows_of("PRAGMA foreign_key_check; PRAGMA integrity_check"), "ok\n");
 }
 
 static void test_foreign_keys_hold_afterwards(void **state) {
@@ -293,6 +319,7 @@ int main(void) {
         TEST(test_version2),
         TEST(test_version3),
         TEST(test_version4),
+        TEST(test_version5),
         TEST(test_foreign_keys_hold_afterwards),
         TEST(test_killed_in_the_midst),
         TEST(test_refused),

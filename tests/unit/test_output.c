@@ -738,8 +738,9 @@ static void test_changed(void **state) {
     assert_non_null(strstr(text, "\nRotary                   16         0  4.00  9.00  99.00\n"
                                  "Rotary [stretched]       16         0  5.00  6.00   7.00\n"));
     text = printed(store, TABLE_AS_CSV);
-    assert_non_null(strstr(text, ",eval_variant,eval_precision\n"));
-    assert_non_null(strstr(text, ",stretched,fp32\n"));
+    assert_non_null(strstr(text, ",eval_variant,eval_precision,method_name\n"));
+    assert_non_null(strstr(text, ",rotary [stretched],"));
+    assert_non_null(strstr(text, ",stretched,fp32,rotary\n"));
     database_close(store);
 }
 

@@ -48,6 +48,30 @@ static Setup setup(int heads, int inputs, int length) {
     return s;
 }
 
+/* All lengths of the last vector, in place, and arguments whose exponentials overflow or vanish. */
+static void softplus_and_sigmoid_are_exact(void **state) {
+    (void)state;
+    float x[67] = {0}, y[67] = {0};
+    for (int count = 0; count <= 67; count++) {
+        for (int i = 0; i < count; i++) x[i] = (float)(i - 30) * (i % 3 ? 0.37f : 5);
+        if (count > 2) x[0] = -1e30f, x[1] = 1e30f;
+        position_softplus(y, x, count);
+        for (int i = 0; i < count; i++) {
+            double expected = x[i] > 0 ? x[i] + log1p(exp(-(double)x[i])) : log1p(exp((double)x[i]));
+            near(y[i], expected, 4e-7 * expected + 1e-37);
+        }
+        position_sigmoid(y, x, count);
+        for (int i = 0; i < count; i++) near(y[i], 1 / (1 + exp(-(double)x[i])), 2e-7);
+        memcpy(y, x, sizeof y);
+        position_softplus(y, y, count);
+        position_softplus(x, x, count);
+        assert_memory_equal(x, y, (size_t)count * sizeof *x);
+    }
+    float nan = NAN;
+    position_softplus(&nan, &nan, 1);
+    assert_true(isnan(nan));
+}
+
 static void layers_start_like_linear_layers(void **state) {
     Setup s = setup(5, 10, 1);
     double bounds[] = {1 / sqrt(10), 1 / sqrt(10), 1 / sqrt(U), 1 / sqrt(U)};
@@ -308,9 +332,9 @@ static void ratios_have_gradients(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(layers_start_like_linear_layers), cmocka_unit_test(scores_are_of_each_pair),
-        cmocka_unit_test(scores_have_gradients),           cmocka_unit_test(ratios_are_of_each_pair),
-        cmocka_unit_test(ratios_have_gradients),
+        cmocka_unit_test(softplus_and_sigmoid_are_exact), cmocka_unit_test(layers_start_like_linear_layers),
+        cmocka_unit_test(scores_are_of_each_pair),        cmocka_unit_test(scores_have_gradients),
+        cmocka_unit_test(ratios_are_of_each_pair),        cmocka_unit_test(ratios_have_gradients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -168,13 +168,13 @@ static void every_setting_makes_another_run(void **state) {
             options_write(section, options, field, 1);
             const Config *config = config_parse(json_print(json, arena), "config", arena, &err);
             if (!config) continue; /* that value alone is not allowed */
-            plan_key(key, config, point->corpus->hash, arena);
+            point_key(key, config, point->corpus->hash, arena);
             bool same = strcmp(field->key, "checkpoint") == 0;
             if (same != (strcmp(key, point->key) == 0)) fail_msg("%s", field->key);
             others += !same;
         }
     assert_true(others >= 31);
-    plan_key(key, point->config, "another corpus", arena);
+    point_key(key, point->config, "another corpus", arena);
     assert_string_not_equal(key, point->key);
     assert_string_not_equal(good("'sweep':{'method':['none']}")->points->key, point->key);
 }
@@ -418,6 +418,51 @@ static void test_stages(void **state) {
     assert_true(fabs(model_flops(&r1, 128, true) / model_flops(&r1, 512, true) - 0.82) < 0.005);
 }
 
+/* Children before and after their parents, a chain, and the parts of a key. */
+static void test_parents(void **state) {
+    (void)state;
+    static const char points[] = "'sweep':[{'method':['none'],'train.length':[32],'train.seed':[1,2],'train."
+                                 "from':[{'method':'alibi'}]},"
+                                 "{'method':['alibi'],'train.seed':[1,2]%s},{'train.length':[8],'train.seed':"
+                                 "[2],'train.frozen':[['norm.*']],"
+                                 "'train.from':[{'train.from':{'method':'alibi'},'train.length':32}]}]";
+    const Plan *plan = good(arena_format(arena, points, ""));
+    const PlanPoint *p = plan->points;
+    static const int parents[] = {2, 3, -1, -1, 1};
+    assert_int_equal(plan->count, 5);
+    const int *found = plan_order(plan, arena);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(p[i].parent, parents[i]);
+        if (parents[i] >= 0) assert_string_equal(p[i].config->train.from, p[parents[i]].key);
+        int place = 0;
+        while (found[place] != i) place++;
+        for (int k = place; k < 5 && parents[i] >= 0; k++) assert_int_not_equal(found[k], parents[i]);
+    }
+    const char *text = printed(plan, false);
+    assert_non_null(strstr(text, "Continued runs"));
+    assert_non_null(strstr(printed(plan, true), "\"continued\": ["));
+    assert_null(strstr(printed(good(""), true), "\"continued\""));
+    const char **settings = run_label_settings(plan, arena);
+    assert_string_equal(settings[0], settings[1]); /* not the keys of their parents */
+    Error err;
+    const Config *again = config_parse(p[0].config->resolved, "again", arena, &err);
+    assert_non_null(again);
+    char key[PLAN_KEY_SIZE];
+    point_key(key, again, p[0].corpus->hash, arena);
+    assert_string_equal(key, p[0].key);
+
+    /* Another parent, also of the parent, makes another run. */
+    const Plan *changed = good(arena_format(arena, points, ",'train.tokens':[2000]"));
+    for (int i = 0; i < 5; i++) assert_string_not_equal(changed->points[i].key, p[i].key);
+    const Plan *other =
+        good("'sweep':[{'method':['alibi']},{'train.length':[32],'train.from':[{'method':'alibi'}]},"
+             "{'train.length':[32],'train.from':[{'train.length':16,'train.seed':1}]}]");
+    assert_int_equal(other->count, 2); /* two ways to name one run */
+    assert_int_equal(other->points[1].parent, 0);
+    const Plan *known = good(arena_format(arena, "'sweep':{'train.from':['%s']}", p[2].key));
+    assert_int_equal(known->points[0].parent, -1);
+}
+
 /* Baevski and Auli's model for WikiText-103, with 247 M parameters according to the paper and fairseq. */
 static void test_adaptive(void **state) {
     (void)state;
@@ -490,7 +535,7 @@ static void test_crowd(void **state) {
     assert_int_equal(err.code, EXIT_USAGE);
     assert_int_equal(strncmp(err.text, "3 runs at a time need up to ", 28), 0);
     assert_non_null(strstr(err.text, "; make --jobs at most 2"));
-    assert_non_null(strstr(printed(plan, false), "2 of 3 runs fit into the machine's "));
+    assert_non_null(strstr(printed(plan, false), "Of the 3 runs, 2 fit into the machine's memory of "));
     assert_non_null(strstr(printed(plan, true), "\"fitting_at_once\": 2"));
     plan->points[0].train_bytes = (size_t)(2 * memory_total()); /* which a plan refuses */
     assert_true(plan_memory_check(plan_sizes(plan, arena), 3, 1, arena, &err));
@@ -544,6 +589,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_absent, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_ranks, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_stages, setup, fixture_folder_remove),
+        cmocka_unit_test_setup_teardown(test_parents, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_adaptive, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_just_enough, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_threads, setup, fixture_folder_remove),

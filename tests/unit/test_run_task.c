@@ -142,7 +142,9 @@ static void what_is_stale(void **state) {
         RunTask task = {0};
         store = database_open("x.db", DATABASE_WRITE, &err);
         if (runs_state(store, point->key).stale != cases[i].stale) fail_msg("case %d", i);
-        assert_int_equal(run_task_stale(store, plan), cases[i].stale);
+        Plan counted = *plan;
+        run_task_count_stale(&counted, store, sample_arena);
+        assert_int_equal(counted.stale, cases[i].stale);
         assert_false(run_task_missing(&task, store, point, RUN_TASK_NONE, sample_arena));
         assert_int_equal(run_task_missing(&task, store, point, RUN_TASK_STALE, sample_arena), cases[i].stale);
         assert_int_equal(task.retrain, cases[i].stale);
@@ -158,6 +160,68 @@ static void what_is_stale(void **state) {
     RunTask task = {0};
     assert_true(run_task_missing(&task, store, &plan->points[1], RUN_TASK_STALE, sample_arena));
     assert_true(task.retrain);
+    database_close(store);
+}
+
+/* An evaluation is stale if the file of the method that was evaluated is another one now: it is requested
+   again, its run is not trained again, and a new result replaces the old one, with its parts. */
+static void stale_evaluations(void **state) {
+    (void)state;
+    Error err;
+    RunTask task = {0};
+    const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
+    const PlanPoint *point = &plan->points[0];
+    Database *store = sample_store(plan);
+    for (int i = 0; i < 2; i++)
+        sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, sample_perplexities));
+    assert_false(run_task_missing(&task, store, point, RUN_TASK_STALE, sample_arena)); /* NULL: unknown */
+    sample_expect(store, "SELECT count(*) FROM evaluation WHERE method_files IS NULL", "6");
+    change("UPDATE evaluation SET method_files = 'alibi:0123456789ab' WHERE id = 2");
+    assert_false(runs_state(store, point->key).stale);
+    assert_int_equal(runs_evaluation(store, point->key, &point->requests[0]), RUNS_EVALUATION_CURRENT);
+    assert_int_equal(runs_evaluation(store, point->key, &point->requests[1]), RUNS_EVALUATION_STALE);
+    assert_false(run_task_missing(&task, store, point, RUN_TASK_NONE, sample_arena));
+    assert_false(run_task_missing(&task, store, &plan->points[1], RUN_TASK_STALE, sample_arena));
+    assert_int_equal(task.stale, 0);
+    assert_true(run_task_missing(&task, store, point, RUN_TASK_STALE, sample_arena));
+    assert_true(task.trained && !task.retrain);
+    assert_int_equal(task.request_count, 1);
+    assert_int_equal(task.stale, 1);
+    assert_true(evaluate_same_request(&task.requests[0], &point->requests[1]));
+    Plan counted = *plan;
+    run_task_count_stale(&counted, store, sample_arena);
+    assert_int_equal(counted.stale, 0);
+    assert_int_equal(counted.stale_evaluations, 1);
+
+    const double other[] = {9, 99, 999};
+    RunRecord *again = (RunRecord *)sample_record(point, RUN_DONE, NULL, other);
+    again->training = NULL;
+    sample_import(store, again);
+    assert_false(run_task_missing(&task, store, point, RUN_TASK_STALE, sample_arena));
+    sample_expect(
+        store,
+        arena_format(sample_arena,
+                     "SELECT group_concat(round(exp(nll_sum / tokens), 1), ' ') FROM (SELECT * FROM"
+                     " evaluation WHERE run = '%s' ORDER BY length)",
+                     point->key),
+        arena_format(sample_arena, "%.1f 99.0 %.1f", sample_perplexities[0], sample_perplexities[2]));
+    sample_expect(store, "SELECT count(*) FROM evaluation", "6");
+    sample_expect(store,
+                  "SELECT count(*) FROM evaluation e WHERE abs(nll_sum - (SELECT sum(w.nll_sum) FROM"
+                  " evaluation_window w WHERE w.evaluation = e.id)) > 1e-9",
+                  "0");
+    sample_expect(
+        store, "SELECT count(*) FROM position_loss WHERE evaluation NOT IN (SELECT id FROM evaluation)", "0");
+
+    /* A stale run is trained again with all its evaluations; they are not counted. */
+    change("UPDATE evaluation SET method_files = 'alibi:0123456789ab'; UPDATE run SET method_files ="
+           " 'rotary:0123456789ab' WHERE key = '%s'",
+           point->key);
+    run_task_missing(&task, store, point, RUN_TASK_STALE, sample_arena);
+    assert_true(task.retrain);
+    assert_int_equal(task.request_count, 3);
+    assert_int_equal(task.stale, 0);
+    assert_true(runs_set_status(store, point->key, RUN_DONE, NULL, &err));
     database_close(store);
 }
 
@@ -557,6 +621,7 @@ int main(void) {
         TEST(what_is_missing),
         TEST(what_is_changed),
         TEST(what_is_stale),
+        TEST(stale_evaluations),
         TEST(files_of_partners),
         TEST(forgotten),
         TEST(other_experiments),

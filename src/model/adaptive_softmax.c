@@ -1,4 +1,4 @@
-#include "experiment/adaptive_softmax.h"
+#include "model/adaptive_softmax.h"
 
 #include <math.h>
 

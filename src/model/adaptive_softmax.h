@@ -9,8 +9,8 @@
  * Such models cannot be trained: `poslab plan` computes their cost, and all commands that train refuse
  * them.
  */
-#ifndef POSLAB_EXPERIMENT_ADAPTIVE_SOFTMAX_H
-#define POSLAB_EXPERIMENT_ADAPTIVE_SOFTMAX_H
+#ifndef POSLAB_MODEL_ADAPTIVE_SOFTMAX_H
+#define POSLAB_MODEL_ADAPTIVE_SOFTMAX_H
 
 #include "base/options.h"
 

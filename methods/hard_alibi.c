@@ -1,0 +1,47 @@
+/* Hard-ALiBi: heads that see their last h positions, and heads without positions.
+ *
+ * Jelassi et al., "Repeat after me: transformers are better than state space models at copying", 2024, arXiv
+ * 2402.01032 (code: github.com/sjelassi/transformers_ssm_copy, hard_alibi_model.py). Head h = 1..M sees the h
+ * nearest positions, itself included; the other heads see all and have no position information:
+ *
+ *     B[h,d] = 0 for d < h,  -infinity for d >= h,      h = 1..M;      B[h,d] = 0 for the other heads
+ *
+ * so that M heads together can find the n-gram before a position, which copying needs. The paper has M = 8 of
+ * 16 heads; hence the default, half of the heads, rounded up.
+ *
+ * Speed: H T numbers per pass; each pair costs one addition, as with alibi, also those that are not seen.
+ */
+#include "position/position.h"
+
+typedef struct Options {
+    int64_t local;
+} Options;
+
+static const OptionField fields[] = {
+    {"local", OPTION_INT, offsetof(Options, local), .default_value = 0, .low = 0, .high = 1024,
+     .help = "M: heads 1..M see 1..M positions (at most all heads); 0: half of the heads"},
+};
+
+static bool check(const PositionShape *shape, const void *options, Error *err) {
+    (void)options;
+    if (shape->heads >= 3) return true;
+    return error_set(err, EXIT_USAGE, "needs at least 3 heads, got %d: two local ones and one that sees all",
+                     shape->heads);
+}
+
+static void distance_bias(const PositionContext *context, float *bias) {
+    int64_t local = ((const Options *)context->options)->local;
+    if (!local) local = (context->shape->heads + 1) / 2;
+    for (int h = 0; h < context->shape->heads; h++)
+        for (int d = 0; d < context->length; d++) *bias++ = h < local && d > h ? POS_UNSEEN : 0;
+}
+
+const PositionMethod method_hard_alibi = {
+    .name = "hard_alibi",
+    .label = "Hard-ALiBi",
+    .citation = "Jelassi et al. 2024, arXiv 2402.01032",
+    .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
+    POSITION_OPTIONS(Options, fields),
+    .check = check,
+    .distance_bias = distance_bias,
+};

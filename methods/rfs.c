@@ -1,0 +1,58 @@
+/* RFS: random float sampling of positions.
+ *
+ * Shimizu, Taniguchi and Matsuo, "Position encoding with random float sampling enhances length generalization
+ * of transformers", 2026, arXiv 2602.14050. Positions are continuous and random, in training and in
+ * evaluation, so that no length has positions that did not occur in training:
+ *
+ *     positions = T uniform numbers of [0, N), sorted
+ *
+ * This is `randomised` with real instead of whole numbers; it has no longest length.
+ *
+ * Not confirmed: no code was found, and the range (here an option) and the same draw in evaluation are from a
+ * summary of the paper.
+ *
+ * Speed: T uniform numbers per sequence and T divisions; the partner's tables are computed for each sequence.
+ */
+#include "position/position.h"
+
+#include <math.h>
+
+typedef struct Options {
+    double range;
+} Options;
+
+static const OptionField fields[] = {
+    {"range", OPTION_REAL, offsetof(Options, range), .default_value = 512, .low = 1, .high = 1 << 16,
+     .help = "N: positions are drawn from [0, N)"},
+};
+
+static double range(const void *options) {
+    return ((const Options *)options)->range;
+}
+
+/* Sorted without a sort: the partial sums of T + 1 exponential numbers, divided by their sum, are distributed
+   as T sorted uniform numbers (Devroye, Non-uniform random variate generation, section V.3.1). */
+static void positions(const PositionShape *shape, const void *options, int length, bool training, Random *rng,
+                      double *positions) {
+    (void)shape, (void)training;
+    double sum = 0;
+    for (int t = 0; t < length; t++) positions[t] = sum -= log1p(-random_uniform(rng));
+    sum -= log1p(-random_uniform(rng));
+    for (int t = 0; t < length; t++) positions[t] *= sum > 0 ? range(options) / sum : 0;
+}
+
+static double farthest(const PositionShape *shape, const void *options, int length) {
+    (void)shape, (void)length;
+    return range(options);
+}
+
+const PositionMethod method_rfs = {
+    .name = "rfs",
+    .label = "RFS",
+    .citation = "Shimizu, Taniguchi and Matsuo 2026, arXiv 2602.14050",
+    .unconfirmed = "the range of positions, and that evaluation draws them as training does",
+    POSITION_OPTIONS(Options, fields),
+    .positions = positions,
+    .farthest = farthest,
+    .partner = "sinusoidal",
+};

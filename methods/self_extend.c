@@ -1,0 +1,87 @@
+/* Self-Extend: rotary with exact near positions and grouped far positions.
+ *
+ * Jin et al., "LLM maybe LongLM: Self-Extend LLM context window without tuning", 2024, arXiv 2401.01325
+ * (code: github.com/datamllab/LongLM, self_extend_patch/Llama.py). Pairs less than w positions apart are
+ * rotated as in rotary.c. Of all others, the positions are divided by G and rounded down, and the query is
+ * moved so that far distances continue the near ones:
+ *
+ *     S[i,j] = (R_i q_i) . (R_j k_j) / sqrt(D)                                              for i - j < w
+ *     S[i,j] = (R_p q_i) . (R_r k_j) / sqrt(D),  p = i div G + w - w div G,  r = j div G    for i - j >= w
+ *
+ * It has no parameters, and G = 1 is rotary. It is meant for models that were trained with rotary: relative
+ * positions stay below the training length L up to lengths of (L - w) G + w. The paper takes w = 1024, G = 8
+ * for L = 4096; hence the defaults. The code's scale of queries by ln n is an option of attention here
+ * (`scale`).
+ *
+ * Speed: as rerope: tiles on one side of w cost one product, the other tiles two; the rest is a second
+ * rotation of queries and keys, 6 D operations per row.
+ */
+#include "position/rotary.h"
+
+#include <math.h>
+
+typedef struct Options {
+    int64_t window, group;
+    double base;
+    int pairs;
+} Options;
+
+static const OptionField fields[] = {
+    {"window", OPTION_INT, offsetof(Options, window), .default_value = 0, .low = 0, .high = 1 << 24,
+     .help = "w: from this distance on positions are grouped; 0: a quarter of the training length"},
+    {"group", OPTION_INT, offsetof(Options, group), .default_value = 8, .low = 1, .high = 1 << 16,
+     .help = "G: this many positions form a group"},
+    {"base", OPTION_REAL, offsetof(Options, base), .default_value = 10000, .low = 1.01, .high = 1e9,
+     .help = "base of the frequencies, base^(-2i/n) for pair i of n coordinates"},
+    {"pairs", OPTION_CHOICE, offsetof(Options, pairs), .default_value = ROTARY_INTERLEAVED,
+     .choices = rotary_pair_names, .help = "coordinates of a pair: adjacent, or half of a head apart"},
+};
+
+static bool check(const PositionShape *shape, const void *options, Error *err) {
+    (void)options;
+    if (shape->head_dim % 2 == 0) return true;
+    return error_set(err, EXIT_USAGE, "rotates pairs: the head size (%d) must be even", shape->head_dim);
+}
+
+static int horizon(const PositionShape *shape, const void *opaque) {
+    const Options *options = opaque;
+    int64_t window = options->window ? options->window : shape->train_length / 4;
+    return window < 1 ? 1 : (int)window;
+}
+
+/* Makes three tables: near queries and keys, far queries, far keys. */
+static void *prepare(const PositionShape *shape, const void *opaque, int length, const double *positions,
+                     Arena *arena) {
+    const Options *options = opaque;
+    int n = shape->head_dim, w = horizon(shape, options), moved = w - w / (int)options->group;
+    size_t size = (size_t)length * n;
+    RotaryTables *tables = rotary_tables(3, length, n, options->pairs, arena);
+    if (!tables) return NULL;
+    float *near = tables->tables, *query = near + size, *key = query + size;
+    tables->of[POS_QUERY] = tables->of[POS_KEY] = 1;
+    tables->of[POS_QUERY_FAR] = 2, tables->of[POS_KEY_FAR] = 3;
+    for (int i = 0; i < n / 2; i++) {
+        double frequency = pow(options->base, -2.0 * i / n);
+        for (int t = 0; t < length; t++) {
+            double position = position_at(positions, t), group = floor(position / (double)options->group);
+            rotary_set_angle(near, length, n, t, i, position * frequency, 1);
+            rotary_set_angle(query, length, n, t, i, (group + moved) * frequency, 1);
+            rotary_set_angle(key, length, n, t, i, group * frequency, 1);
+        }
+    }
+    return tables;
+}
+
+const PositionMethod method_self_extend = {
+    .name = "self_extend",
+    .label = "Self-Extend",
+    .citation = "Jin et al. 2024, arXiv 2401.01325",
+    .also = "selfextend longlm",
+    .claims = POS_PREFIX_STABLE | POS_ISOMETRY,
+    POSITION_OPTIONS(Options, fields),
+    .check = check,
+    .prepare = prepare,
+    .transform = rotary_rotate_role,
+    .transform_backward = rotary_rotate_role_backward,
+    .horizon = horizon,
+};
