@@ -22,13 +22,14 @@ static void place_sinks(Attention *a, Arena *arena) {
 }
 
 Attention *attention_new(const Encoding *position, const PositionContext *context,
-                         const AttentionOptions *options, bool training, Arena *arena) {
+                         const AttentionOptions *options, int cached, bool training, Arena *arena) {
     const PositionMethod *method = position->method;
     const PositionShape *shape = context->shape;
     Attention a = {.method = method, .context = context, .options = options, .training = training};
     a.heads = shape->heads, a.size = shape->head_dim;
     a.width = shape->width;
     a.length = context->length;
+    a.cached = cached;
     a.per_layer = encoding_per_layer(position, shape);
     a.padded = attention_round_up(a.length, TILE_ROWS);
     a.wide = attention_round_up(a.size, 16);
@@ -123,7 +124,7 @@ static void forward_sequence(Attention *a, float *out, float *lse, const float *
         if (a->use) bias_head(a, h, false);
         if (in_rows(a)) continue;
         flash_forward(a, lse ? lse + (size_t)h * a->length : NULL, sequence, h, dropout);
-        pack_unpack(a, out + (size_t)h * a->size, a->width, a->current.o);
+        pack_unpack(a, out + (size_t)h * a->size, a->width, a->current.o, a->cached);
     }
     if (in_rows(a)) dense_forward(a, out, lse, sequence, dropout);
 }
@@ -132,9 +133,9 @@ void attention_forward(Attention *a, float *out, float *lse, const float *qkv, c
                        AttentionDropout dropout) {
     double start = clock_now();
     for (int b = 0; b < sequences; b++) {
-        size_t first = (size_t)b * a->length;
+        size_t first = (size_t)b * a->length, query = (size_t)b * (a->length - a->cached);
         if (a->use) bias_sequence(a, x ? x + first * a->width : NULL);
-        forward_sequence(a, out + first * a->width, lse ? lse + first * a->heads : NULL,
+        forward_sequence(a, out + query * a->width, lse ? lse + first * a->heads : NULL,
                          qkv + first * 3 * a->width, b, &dropout);
     }
     timers_seconds[TIMERS_ATTENTION] += clock_now() - start;
@@ -143,10 +144,14 @@ void attention_forward(Attention *a, float *out, float *lse, const float *qkv, c
 /* Packs dout of head h into a->current.o and computes delta. */
 static void load_gradient(Attention *a, const float *dout, const float *out, int h) {
     size_t offset = (size_t)h * a->size;
-    pack_rows(a, a->current.o, dout + offset, a->width);
-    for (int t = 0; t < a->length; t++) {
-        const float *x = out + offset + (size_t)t * a->width, *dx = dout + offset + (size_t)t * a->width;
-        float sum = 0;
+    for (int t = attention_first_row(a); t < a->cached; t++) {
+        memset(a->current.o + (size_t)t * a->wide, 0, (size_t)a->size * sizeof(float));
+        a->current.delta[t] = 0;
+    }
+    for (int t = a->cached; t < a->length; t++, offset += (size_t)a->width) {
+        const float *x = out + offset, *dx = dout + offset;
+        float sum = 0, *to = a->current.o + (size_t)t * a->wide;
+        for (int i = 0; i < a->size; i++) to[i] = dx[i];
 #pragma omp simd reduction(+ : sum)
         for (int i = 0; i < a->size; i++) sum += x[i] * dx[i];
         a->current.delta[t] = sum;
@@ -181,10 +186,10 @@ void attention_backward(Attention *a, float *dqkv, float *dx, const float *dout,
                         AttentionDropout dropout) {
     double start = clock_now();
     for (int b = 0; b < sequences; b++) {
-        size_t first = (size_t)b * a->length;
+        size_t first = (size_t)b * a->length, query = (size_t)b * (a->length - a->cached);
         const float *input = x ? x + first * a->width : NULL;
         if (a->use) bias_sequence(a, input);
-        backward_sequence(a, dqkv + first * 3 * a->width, dout + first * a->width, out + first * a->width,
+        backward_sequence(a, dqkv + first * 3 * a->width, dout + query * a->width, out + query * a->width,
                           lse + first * a->heads, qkv + first * 3 * a->width, b, &dropout);
         if (a->use) bias_sequence_end(a, input, dx + first * a->width);
     }

@@ -16,8 +16,11 @@
  * and sums dS along diagonals, so that a method computes its distance bias and its gradient O(T) times per
  * head.
  *
- * Letters: B sequences, T length, H heads, D head size, C = H D. qkv[B,T,3C] holds q, k, v, each head by
- * head.
+ * The first rows of a sequence can be cached rows of earlier segments (model/cache.h): they are keys, not
+ * queries, and have no output. Positions count from the first key.
+ *
+ * Letters: B sequences, K keys, of which the last T are queries, H heads, D head size, C = H D. Without
+ * cached rows K = T. qkv[B,K,3C] holds q, k, v, each head by head; q of cached rows is not used.
  */
 #ifndef POSLAB_ATTENTION_ATTENTION_H
 #define POSLAB_ATTENTION_ATTENTION_H
@@ -68,13 +71,13 @@ bool attention_check(const AttentionOptions *options, const char *source, Error 
 /* Whether the position method acts in layer `layer` (from 0). */
 bool attention_has_position(const AttentionOptions *options, int layer);
 
-/* The workspace for one length, owned by the arena. Its size grows with T (D + H), not with T squared. */
+/* The workspace for one length, owned by the arena. Its size grows with K (D + H), not with K squared. */
 typedef struct Attention Attention;
 
-/* `context` has the method's tables and parameters for this length; context and options must outlive the
-   Attention. */
+/* `context` has the method's tables and parameters for this length, K; the first `cached` rows are not
+   queries. context and options must outlive the Attention. */
 Attention *attention_new(const Encoding *position, const PositionContext *context,
-                         const AttentionOptions *options, bool training, Arena *arena);
+                         const AttentionOptions *options, int cached, bool training, Arena *arena);
 
 /* Called once per pass, before the layers: computes the biases that all layers share from the current
    parameters. */
@@ -99,16 +102,16 @@ typedef struct AttentionDropout {
     int64_t first_sequence;
 } AttentionDropout;
 
-/* Whether the method reads x[B,T,C], the input of the projections to q, k and v. */
+/* Whether the method reads x[B,K,C], the input of the projections to q, k and v. */
 bool attention_reads_input(const PositionMethod *method);
 
-/* Fills out[B,T,C] and lse[B,H,T] (NULL if no backward pass follows). */
+/* Fills out[B,T,C] and lse[B,H,K] (NULL if no backward pass follows). */
 void attention_forward(Attention *attention, float *out, float *lse, const float *qkv, const float *x,
                        int sequences, AttentionDropout dropout);
 
-/* dqkv[B,T,3C] is overwritten; dx[B,T,C] += the gradient that reaches x by the method's hooks instead of q, k
-   and v; out and lse are those of the forward pass. Passes the gradient of the layer's biases to the
-   method. */
+/* dqkv[B,K,3C] is overwritten; dout[B,T,C] is the gradient of out; dx[B,K,C] += the gradient that reaches x
+   by the method's hooks instead of q, k and v; out and lse are those of the forward pass. Passes the gradient
+   of the layer's biases to the method. */
 void attention_backward(Attention *attention, float *dqkv, float *dx, const float *dout, const float *out,
                         const float *lse, const float *qkv, const float *x, int sequences,
                         AttentionDropout dropout);

@@ -181,11 +181,12 @@ static void forward_block(Attention *a, const Block *b, float *lse, int sequence
 }
 
 void dense_forward(Attention *a, float *out, float *lse, int sequence, const AttentionDropout *dropout) {
-    for (int i0 = 0; i0 < a->length; i0 += TILE_ROWS) {
+    for (int i0 = attention_first_row(a); i0 < a->length; i0 += TILE_ROWS) {
         Block b = block_at(a, i0);
         forward_block(a, &b, lse, sequence, dropout);
     }
-    for (int h = 0; h < a->heads; h++) pack_unpack(a, out + (size_t)h * a->size, a->width, a->kept[h].o);
+    for (int h = 0; h < a->heads; h++)
+        pack_unpack(a, out + (size_t)h * a->size, a->width, a->kept[h].o, a->cached);
 }
 
 /* ---- backward ---- */
@@ -250,7 +251,7 @@ static void learn_scores(Attention *a, const Block *b, int h) {
 }
 
 void dense_backward(Attention *a, const float *lse, int sequence, const AttentionDropout *dropout) {
-    for (int i0 = 0; i0 < a->length; i0 += TILE_ROWS) {
+    for (int i0 = attention_first_row(a); i0 < a->length; i0 += TILE_ROWS) {
         Block b = block_at(a, i0);
         fill_scores(a, &b, true);
         PositionScores hook = hook_block(a, &b);

@@ -161,7 +161,7 @@ static void forward_rows(Attention *a, float *o, float *lse, int sequence, int h
 }
 
 void flash_forward(Attention *a, float *lse, int sequence, int h, const AttentionDropout *dropout) {
-    for (int i0 = 0; i0 < a->length; i0 += TILE_ROWS)
+    for (int i0 = attention_first_row(a); i0 < a->length; i0 += TILE_ROWS)
         forward_rows(a, a->current.o + (size_t)i0 * a->wide, lse, sequence, h, i0, dropout);
 }
 
@@ -255,7 +255,7 @@ void flash_score_gradients(Attention *a, const Tile *t) {
 }
 
 void flash_backward(Attention *a, const float *lse, int sequence, int h, const AttentionDropout *dropout) {
-    for (int i0 = 0; i0 < a->length; i0 += TILE_ROWS) {
+    for (int i0 = attention_first_row(a); i0 < a->length; i0 += TILE_ROWS) {
         const float *dout = a->current.o + (size_t)i0 * a->wide;
         if (a->use) bias_row(a, h, i0, true);
         for (Tile t = {.h = h, .i0 = i0}; attention_tile_next(a, &t);) {

@@ -69,7 +69,8 @@ struct Attention {
     bool training;
     bool per_layer;                 /* biases differ between layers */
     int heads, size, width;         /* H, D, C */
-    int length, padded, wide;       /* T; T rounded up to TILE_ROWS; D rounded up to 16 */
+    int length, padded, wide;       /* K; K rounded up to TILE_ROWS; D rounded up to 16 */
+    int cached;                     /* the first rows, which are keys only */
     float temperature, scale, root; /* scale: temperature / sqrt(D); root: sqrt(D) */
     /* of the current layer */
     bool active;              /* the method acts */
@@ -116,16 +117,22 @@ void attention_select_layer(Attention *a, int layer);
 void attention_fill_query_scales(float *factors, const AttentionOptions *options, int train_length,
                                  int length);
 
+/* The first tile row that has queries. Its rows before a->cached are computed, too: their results are not
+   used, and their gradients are zero. */
+static inline int attention_first_row(const Attention *a) {
+    return a->cached / TILE_ROWS * TILE_ROWS;
+}
+
 /* attention/pack.c: pack_new allocates a head; pack_select makes head h of a->kept the current one; pack_load
-   reads a head from qkv[T,3C] (`values`: also makes panels of values); pack_return_gradients writes gradients
-   to dqkv[T,3C]. */
+   reads a head from qkv[K,3C] (`values`: also makes panels of values); pack_return_gradients writes gradients
+   to dqkv[K,3C]; pack_unpack copies the rows from `first` on. */
 PackedHead pack_new(const Attention *a, Arena *arena);
 void pack_select(Attention *a, int h);
 void pack_load(Attention *a, const float *qkv, int h, bool values);
 void pack_clear_gradients(Attention *a); /* dq, dk, dv = 0 */
 void pack_return_gradients(Attention *a, float *dqkv, const float *qkv, int h);
 void pack_rows(const Attention *a, float *packed, const float *from, int stride);
-void pack_unpack(const Attention *a, float *to, int stride, const float *packed);
+void pack_unpack(const Attention *a, float *to, int stride, const float *packed, int first);
 void pack_panels(const Attention *a, float *panels, const float *packed, int count);
 
 /* attention/bias.c: called once per pass (begin, end), per sequence, per head, per tile row and per tile.

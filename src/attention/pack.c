@@ -46,9 +46,9 @@ void pack_rows(const Attention *a, float *packed, const float *from, int stride)
         for (int i = 0; i < a->size; i++) packed[(size_t)t * a->wide + i] = from[(size_t)t * stride + i];
 }
 
-void pack_unpack(const Attention *a, float *to, int stride, const float *packed) {
-    for (int t = 0; t < a->length; t++)
-        for (int i = 0; i < a->size; i++) to[(size_t)t * stride + i] = packed[(size_t)t * a->wide + i];
+void pack_unpack(const Attention *a, float *to, int stride, const float *packed, int first) {
+    for (int t = first; t < a->length; t++, to += stride)
+        for (int i = 0; i < a->size; i++) to[i] = packed[(size_t)t * a->wide + i];
 }
 
 void pack_panels(const Attention *a, float *panels, const float *packed, int count) {
@@ -176,7 +176,7 @@ void pack_return_gradients(Attention *a, float *dqkv, const float *qkv, int h) {
     scale_backward(a, a->current.near.dq, qkv, h);
     query_scale(a, a->current.near.dq);
     float *to = dqkv + (size_t)h * a->size;
-    pack_unpack(a, to, 3 * a->width, a->current.near.dq);
-    pack_unpack(a, to + a->width, 3 * a->width, a->current.near.dk);
-    pack_unpack(a, to + 2 * a->width, 3 * a->width, a->current.dv);
+    pack_unpack(a, to, 3 * a->width, a->current.near.dq, 0);
+    pack_unpack(a, to + a->width, 3 * a->width, a->current.near.dk, 0);
+    pack_unpack(a, to + 2 * a->width, 3 * a->width, a->current.dv, 0);
 }

@@ -21,8 +21,14 @@
 #include "train/optimizer.h"
 #include "store/bench_results.h"
 
+typedef enum Phase { TRAIN, EVALUATE, STRIDED, TOKEN, PHASES } Phase;
+static const char *const phase_names[PHASES] = {"train", "evaluate", "strided", "token"};
+enum { BENCH_TARGETS = 8 }; /* of a measurement of strided and token */
+
 typedef struct Subject { /* a method at one length and precision, in one phase */
     Model *model;
+    Phase phase;
+    Cache cache;         /* of token only */
     BatchGradient *step; /* training only */
     Optimizer *optimizer;
     Activations **pass;      /* evaluation only: [lanes] */
@@ -57,23 +63,30 @@ static bool find_method(const CmdBenchOptions *options, const char *name, int le
                          "bench: '%s' chooses positions for '%s', which this poslab lacks; restore "
                          "methods/%s.c and rebuild",
                          name, method->partner, method->partner);
+    if (method->positions && options->tokens)
+        return error_set(err, EXIT_USAGE, "bench: '%s' has no cache for --protocol token; leave it out",
+                         name);
     return model_check(&options->model, position, length, "bench", err);
 }
 
 /* With a counting arena, only counts the memory. */
-static void subject_allocate(Subject *subject, Model *model, bool train, Arena *arena) {
+static void subject_allocate(Subject *subject, Model *model, Arena *arena) {
     model_allocate(model, arena);
-    if (train) {
+    if (subject->phase == TRAIN) {
         OptimizerOptions optimizer;
         options_default(&optimizer, optimizer_fields, optimizer_field_count);
         subject->optimizer = optimizer_new(&optimizer, model, arena);
-        subject->step = batch_gradient_new(model, subject->sequences, subject->length, arena);
+        subject->step = batch_gradient_new(model, NULL, subject->sequences, subject->length, arena);
         return;
     }
     subject->pass = NEW(arena, model->threads, Activations *);
     subject->nll = NEW(arena, model->threads, float *);
+    bool token = subject->phase == TOKEN;
+    if (token) subject->cache = cache_new(model, 1, subject->length - 1, arena);
+    cache_advance(&subject->cache, subject->cache.capacity);
     for (int lane = 0; lane < model->threads; lane++) {
-        Activations *pass = activations_new(model, subject->of_pass, subject->length, false, arena);
+        Activations *pass = activations_new_cached(model, token ? &subject->cache : NULL, subject->of_pass,
+                                                   token ? 1 : subject->length, false, arena);
         float *nll = NEW(arena, (size_t)subject->of_pass * (size_t)subject->length, float);
         if (subject->pass) subject->pass[lane] = pass, subject->nll[lane] = nll;
     }
@@ -81,32 +94,32 @@ static void subject_allocate(Subject *subject, Model *model, bool train, Arena *
 
 /* Sets the sizes of a subject and counts its memory, without allocating it. */
 static void subject_size(Subject *subject, const CmdBenchOptions *options, const Encoding *position,
-                         int length, int precision, bool train, Arena *arena) {
-    int64_t sequences = options->tokens_per_step / length,
-            in_flight = options->model.max_tokens_in_flight / length;
+                         int length, int precision, Phase phase, Arena *arena) {
+    int64_t sequences = phase < STRIDED ? options->tokens_per_step / length : BENCH_TARGETS,
+            in_flight = phase < STRIDED ? options->model.max_tokens_in_flight / length : 1;
     subject->length = length;
-    int lanes = options->threads * mpi_ranks();
+    subject->phase = phase;
+    int threads = phase < STRIDED ? options->threads : 1, lanes = threads * mpi_ranks();
     subject->sequences = sequences > lanes ? (int)sequences : lanes;
     subject->of_pass = in_flight < 1                    ? 1
                        : in_flight < subject->sequences ? (int)in_flight
                                                         : subject->sequences;
     subject->model = model_new(&options->model, position, length, arena);
     subject->model->precision = precision;
-    subject->model->threads = options->threads;
+    subject->model->threads = threads;
     Arena *count = arena_new_counting();
     Model counted = *subject->model;
-    subject_allocate(
-        &(Subject){.sequences = subject->sequences, .of_pass = subject->of_pass, .length = length}, &counted,
-        train, count);
+    Subject same = *subject;
+    subject_allocate(&same, &counted, count);
     subject->bytes = arena_peak(count);
     arena_free(count);
 }
 
-static void subject_make(Subject *subject, const CmdBenchOptions *options, bool train, Arena *arena) {
-    subject_allocate(subject, subject->model, train, arena);
+static void subject_make(Subject *subject, const CmdBenchOptions *options, Arena *arena) {
+    subject_allocate(subject, subject->model, arena);
     model_init(subject->model, 1);
-    subject->tokens =
-        train ? batch_gradient_tokens(subject->step) : NEW(arena, subject->sequences, const uint32_t *);
+    subject->tokens = subject->step ? batch_gradient_tokens(subject->step)
+                                    : NEW(arena, subject->sequences, const uint32_t *);
     size_t length = (size_t)subject->length, total = (size_t)subject->sequences * length + 1;
     uint32_t *stream = NEW(arena, total, uint32_t);
     Random rng = random_stream(1, "bench", "tokens");
@@ -150,14 +163,22 @@ static Spread spread(const double *over, const double *under, int rounds, Arena 
                     stats_quantile(ratios, rounds, 0.75)};
 }
 
+/* FLOPs of a target, or of a token of training. */
+static double target_flops(const Subject *subject, const ModelOptions *model) {
+    int length = subject->length;
+    double flops = model_flops(model, subject->phase == TOKEN ? 1 : length, subject->step);
+    if (subject->phase == TOKEN) return flops + model_cache_flops(model, 1, length - 1, false);
+    return subject->phase == STRIDED ? flops * length : flops;
+}
+
 static Measurement figure(const Subject *subject, const Subject *first, const CmdBenchOptions *options,
                           Arena *arena) {
     int rounds = options->rounds;
-    double tokens = (double)subject->sequences * subject->length;
+    double tokens = (double)subject->sequences * (subject->phase < STRIDED ? subject->length : 1);
     const PositionMethod *method = subject->model->position.method;
     Spread seconds = spread(subject->seconds, NULL, rounds, arena);
     Spread ratio = spread(subject->seconds, subject->reference_seconds, rounds, arena);
-    Measurement f = {.phase = subject->step ? "train" : "evaluate",
+    Measurement f = {.phase = phase_names[subject->phase],
                      .precision = precision_names[subject->model->precision],
                      .product_rate = spread(subject->reference->product, NULL, rounds, arena).median,
                      .peak_rate = spread(subject->reference->peak, NULL, rounds, arena).median,
@@ -175,9 +196,9 @@ static Measurement figure(const Subject *subject, const Subject *first, const Cm
                              .ratio_low = ratio.low,
                              .ratio_high = ratio.high,
                              .bytes = (int64_t)subject->bytes};
-    f.result.flops = f.result.rate * model_flops(&options->model, subject->length, subject->step);
-    f.result.share = f.result.flops / (f.product_rate * options->threads * mpi_ranks());
-    f.share_of_peak = f.result.flops / (f.peak_rate * options->threads * mpi_ranks());
+    f.result.flops = f.result.rate * target_flops(subject, &options->model);
+    f.result.share = f.result.flops / (f.product_rate * subject->model->threads * mpi_ranks());
+    f.share_of_peak = f.result.flops / (f.peak_rate * subject->model->threads * mpi_ranks());
     return f;
 }
 
@@ -220,7 +241,7 @@ static void take_turns(Subject *subjects, int count, int rounds) {
 }
 
 /* Measures all methods in one phase, and writes their figures in the order length, precision, method. */
-static bool measure(const CmdBenchOptions *options, const char *const *names, int methods, bool train,
+static bool measure(const CmdBenchOptions *options, const char *const *names, int methods, Phase phase,
                     Measurement *figures, Error *err) {
     Arena *arena = arena_new(0);
     int count = options->length_count * options->precision_count * methods, reference = 0;
@@ -233,7 +254,7 @@ static bool measure(const CmdBenchOptions *options, const char *const *names, in
             length = options->lengths[s / methods / options->precision_count];
         Encoding position;
         ok = find_method(options, name, length, &position, arena, err);
-        if (ok) subject_size(&subjects[s], options, &position, length, options->precisions[p], train, arena);
+        if (ok) subject_size(&subjects[s], options, &position, length, options->precisions[p], phase, arena);
         if (strcmp(name, options->reference) == 0) reference = s % methods;
         bytes += (double)subjects[s].bytes;
     }
@@ -243,7 +264,7 @@ static bool measure(const CmdBenchOptions *options, const char *const *names, in
             "bench: all methods at all lengths together need %s, the machine has %s; reduce --methods or "
             "--lengths",
             text_bytes(bytes, arena), text_bytes(machine, arena));
-    for (int s = 0; ok && s < count; s++) subject_make(&subjects[s], options, train, arena);
+    for (int s = 0; ok && s < count; s++) subject_make(&subjects[s], options, arena);
     for (int s = 0; s < count; s++) subjects[s].reference = &subjects[s - s % methods + reference];
     if (ok) take_turns(subjects, count, options->rounds);
     for (int s = 0; ok && s < count; s++) {
@@ -341,6 +362,7 @@ static bool print(const Measurement *f, int count, const CmdBenchOptions *option
     own[SHOWN].head = arena_format(arena, "time over %s", options->reference);
     if (options->precision_count > 1)
         own[SPEEDUP].head = arena_format(arena, "speed over %s", precision_names[options->precisions[0]]);
+    if (options->tokens) own[SPEEDUP].head = "speed over strided";
     Table *table = table_new(machine_text(arena), own, COLUMNS, arena);
     for (int i = 0; i < count; i++) put_measurement(table_row(table), &f[i], options, arena);
     if (options->format != TABLE_AS_JSON) return table_print_one(table, options->format, out, err);
@@ -390,7 +412,8 @@ bool cmd_bench_run(const CmdBenchOptions *options, FILE *out, Error *err) {
     int count = 0, figures = 0;
     for (int m = 0; !options->methods && m < encoding_method_count; m++) {
         const PositionMethod *method = encoding_methods[m]; /* without its partner it cannot run */
-        if (!method->positions || encoding_find(method->partner)) names[count++] = method->name;
+        bool runs = method->positions ? encoding_find(method->partner) && !options->tokens : true;
+        if (runs) names[count++] = method->name;
     }
     for (int m = 0; options->methods && options->methods[m] && count < 63; m++)
         names[count++] = options->methods[m];
@@ -401,16 +424,21 @@ bool cmd_bench_run(const CmdBenchOptions *options, FILE *out, Error *err) {
                        mpi_ranks());
     for (int m = 0; m < count; m++) present = present || strcmp(names[m], options->reference) == 0;
     if (!present) names[count++] = options->reference;
+    if (ok && store && options->tokens)
+        ok = error_set(err, EXIT_USAGE, "bench: results of --protocol token are not stored; leave out --db");
     for (int p = 0; ok && p < options->precision_count; p++)
         ok = precision_check(options->precisions[p], "bench", "--precision", err);
-    Measurement *table =
-        NEW(arena, 2 * options->length_count * count * options->precision_count, Measurement);
-    for (int phase = 0; ok && phase < 2; phase++) {
-        bool train = phase == 0;
-        if (!(train ? options->train : options->evaluate)) continue;
-        ok = measure(options, names, count, train, table + figures, err);
-        figures += options->length_count * count * options->precision_count;
+    int of_phase = options->length_count * count * options->precision_count;
+    Measurement *table = NEW(arena, 2 * of_phase, Measurement);
+    for (int phase = 0; ok && phase < PHASES; phase++) {
+        if (!(phase == TRAIN ? options->train : phase == EVALUATE ? options->evaluate : options->tokens))
+            continue;
+        ok = measure(options, names, count, phase, table + figures, err);
+        figures += of_phase;
     }
+    for (Measurement *f = table + of_phase, *of = table; options->tokens && f < table + figures; f++, of++)
+        f->speedup = (Spread){f->result.rate / of->result.rate, f->result.rate_low / of->result.rate_high,
+                              f->result.rate_high / of->result.rate_low};
     if (mpi_rank() > 0)
         figures = 0; /* rank 0 reports */
     else

@@ -4,7 +4,10 @@
  * measured in turn, round by round, so that a change of the machine's speed affects all of them. Each
  * measurement is adjacent to one of the reference method, from which the ratio of times is computed; each one
  * of the reference method is adjacent to one of matrix products. Results are medians over rounds with
- * quartiles. Under mpirun, an update or an evaluation is that of all ranks together.
+ * quartiles. Text token by token is measured in two phases, strided and token: a model that sees `length`
+ * tokens computes one target at a time, from a whole window and from the cached rows of all tokens but the
+ * last (model/cache.h), on one thread. Under mpirun, an update or an evaluation is that of all ranks
+ * together.
  */
 #ifndef POSLAB_CLI_CMD_BENCH_H
 #define POSLAB_CLI_CMD_BENCH_H
@@ -24,8 +27,8 @@ typedef struct CmdBenchOptions {
     int64_t tokens_per_step; /* tokens of one training measurement */
     int rounds, threads;
     int precisions[PRECISION_COUNT];
-    int precision_count;  /* at least 1 */
-    bool train, evaluate; /* phases */
+    int precision_count;          /* at least 1 */
+    bool train, evaluate, tokens; /* phases; the last: strided and token */
     TableFormat format;
     const char *database; /* also stores the results; NULL: none */
 } CmdBenchOptions;

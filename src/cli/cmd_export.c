@@ -251,19 +251,20 @@ static bool add_batches(Export *export, SafetensorsFile *file, const Corpus *cor
                         int64_t updates, Error *err) {
     static const char *const names[] = {"batches", "targets", "positions"};
     int32_t *ids[COUNT_OF(names)] = {NULL};
-    int length = stage->length;
-    if (updates > EXPORT_MAX_TOKENS / (stage->sequences * (length + 1LL)))
+    int length = stage->length, n = stage->sequences;
+    if (updates > EXPORT_MAX_TOKENS / (n * (length + 1LL)))
         return error_set(err, EXIT_USAGE, "--batches %lld exceeds %d tokens; lower it",
                          (long long)export->options->batches, EXPORT_MAX_TOKENS);
-    int64_t rows = updates * stage->sequences;
-    Batches *batches = batches_of(corpus, length, 1, (uint64_t) export->config->train.seed, stage->index,
+    const TrainOptions *train = &export->config->train;
+    Batches *batches = batches_of(corpus, length, n, train->cache > 0, (uint64_t)train->seed, stage->index,
                                   export->config->source, export->arena, err);
-    for (int64_t row = 0; batches && row < rows; row++) {
+    for (int64_t row = 0; batches && row < updates * n; row++) {
         BatchesSequence sequence = batches_sequence(batches, row);
         const uint32_t *from[] = {sequence.tokens, sequence.targets, sequence.positions};
         for (int i = 0; i < COUNT_OF(names); i++) {
             int width = i ? length : length + 1;
-            if (from[i] && !ids[i]) ids[i] = add_ids(export, file, names[i], stage->index, rows, width);
+            if (from[i] && !ids[i])
+                ids[i] = add_ids(export, file, names[i], stage->index, updates * n, width);
             for (int t = 0; from[i] && t < width; t++) ids[i][row * width + t] = from[i][t];
         }
     }

@@ -261,13 +261,14 @@ const Command cmd_methods_methods = {
 
 enum { PHASE_TRAIN, PHASE_EVALUATE };
 static const char *const phase_names[] = {"train", "evaluate", NULL};
+static const char *const bench_protocols[] = {"nonoverlapping", "token", NULL};
 
 typedef struct BenchArguments {
     const char *const *sets, *const *methods;
     const char *database;
     OptionNumbers lengths, precisions;
     int64_t threads, rounds;
-    int phase, format;
+    int phase, protocol, format;
     bool json;
 } BenchArguments;
 
@@ -283,6 +284,10 @@ static const OptionField bench_options[] = {
      .help = "precisions of matrix products (default: the config's)"},
     {"phase", OPTION_CHOICE, offsetof(BenchArguments, phase), .default_value = -1, .choices = phase_names,
      .argument = "PHASE", .group = "Selection", .help = "what to measure (default: both)"},
+    {"protocol", OPTION_CHOICE, offsetof(BenchArguments, protocol), .choices = bench_protocols,
+     .argument = "NAME", .group = "Selection",
+     .help =
+         "token: instead, one target at a time, from whole windows (strided) and from cached rows (token)"},
     ARGUMENT_THREADS(BenchArguments, threads),
     {"rounds", OPTION_INT, offsetof(BenchArguments, rounds), .default_value = 7, .low = 1,
      .high = CMD_BENCH_MAX_ROUNDS, .argument = "N", .group = "Measurement",
@@ -325,12 +330,16 @@ static ExitCode bench(const Arguments *arguments, Error *err) {
                              .rounds = (int)options->rounds,
                              .threads = (int)options->threads,
                              .precision_count = 1,
-                             .train = options->phase != PHASE_EVALUATE,
-                             .evaluate = options->phase != PHASE_TRAIN,
+                             .train = options->phase != PHASE_EVALUATE && !options->protocol,
+                             .evaluate = options->phase != PHASE_TRAIN && !options->protocol,
+                             .tokens = options->protocol,
                              .format = ARGUMENT_FORMAT_GIVEN(options),
                              .database = options->database};
     model_default(&bench.model);
     bench.model.vocabulary = 256;
+    if (options->protocol && options->phase >= 0)
+        return error_set(err, EXIT_USAGE, "bench: --protocol token replaces the phases; leave out --phase"),
+               err->code;
     if (!blas_reserve(bench.threads, err)) return err->code;
     if (arguments->word_count && !read_config(&bench, arguments, err)) return err->code;
     set_numbers(bench.precisions, &bench.precision_count, &options->precisions);
@@ -347,6 +356,7 @@ const Command cmd_methods_bench = {
         "The model is that of the first point of CONFIG; without CONFIG, 4 layers of width 128 at lengths\n"
         "128, 512 and 2048. With several precisions the ratio of their speeds is also printed. Ratios\n"
         "compare adjacent measurements, rates use all rounds; on a busy machine they can disagree.\n"
+        "With `--protocol token` each length is the number of tokens that a target sees; one thread works.\n"
         "`poslab analyse DB cost` and the report show results that `--db` stored for their model.",
     .example = "poslab bench configs/reproduce.json --lengths 128,512 --methods alibi,rotary",
     .exits = {{EXIT_DAMAGED, NULL}},

@@ -249,7 +249,7 @@ static const OptionField eval_options[] = {
      .help = "evaluation lengths as multiples of the training length"},
     {"protocol", OPTION_TEXT, offsetof(EvalOptions, what.protocols), .list = OPTION_COMMAS,
      .argument = "PROTOCOL,...", .group = "Evaluations",
-     .help = "nonoverlapping, strided:STRIDE or last_n:TARGETS[:STRIDE]"},
+     .help = "nonoverlapping, strided:STRIDE, last_n:TARGETS[:STRIDE], cached[:ROWS] or token[:ROWS]"},
     {"sizes", OPTION_INT, offsetof(EvalOptions, what.sizes), .low = 1, .high = 1 << 24, .list = OPTION_COMMAS,
      .argument = "N,...", .group = "Evaluations", .help = "tasks only: sizes of examples"},
     {"examples", OPTION_INT, offsetof(EvalOptions, what.examples), .low = 1, .high = 1e7, .or_zero = true,

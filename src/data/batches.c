@@ -7,6 +7,7 @@ struct Batches {
     int length;
     Random rng;      /* the seed's stream; each epoch draws from its own substream */
     int64_t windows; /* per epoch, the same at every phase: an index determines its epoch */
+    int streams;     /* of batches in order; otherwise 0 */
     int64_t phases;
     int64_t epoch, phase; /* those of `order` */
     int64_t *order;
@@ -49,14 +50,33 @@ Batches *batches_new(const CorpusStream *stream, int length, uint64_t seed, int 
     return batches;
 }
 
-/* Draws the epoch's phase, then its order (Fisher and Yates). */
+bool batches_in_order(Batches *batches, int streams, const char *source, Error *err) {
+    if (batches->windows < streams)
+        return error_set(
+            err, EXIT_USAGE,
+            "%s: 'train.cache' needs %d windows of 'train.length' (%d), one for each sequence of an "
+            "update, the training tokens have %lld; add files to 'data.files', or lower "
+            "'train.tokens_per_step'",
+            source, streams, batches->length, (long long)batches->windows);
+    batches->streams = streams;
+    batches->windows -= batches->windows % streams;
+    return true;
+}
+
+int64_t batches_epoch_updates(const Batches *batches) {
+    return batches->windows / batches->streams;
+}
+
+/* Draws the epoch's phase, then its order (Fisher and Yates); with streams, window t of run b has place
+   t streams + b. */
 static void draw_epoch(Batches *batches, int64_t epoch) {
     Random rng = random_substream(batches->rng, (uint64_t)epoch);
     int64_t *order = batches->order;
     batches->epoch = epoch;
     batches->phase = (int64_t)random_below(&rng, (uint64_t)batches->phases);
-    for (int64_t i = 0; i < batches->windows; i++) order[i] = i;
-    for (int64_t i = batches->windows - 1; i > 0; i--) {
+    int64_t streams = batches->streams, run = streams ? batches->windows / streams : 0;
+    for (int64_t i = 0; i < batches->windows; i++) order[i] = streams ? i % streams * run + i / streams : i;
+    for (int64_t i = batches->windows - 1; i > 0 && !streams; i--) {
         int64_t j = (int64_t)random_below(&rng, (uint64_t)i + 1), swap = order[i];
         order[i] = order[j];
         order[j] = swap;
@@ -81,11 +101,12 @@ Batches *batches_new_examples(const Examples *examples, int length, int kept, ui
     return batches;
 }
 
-Batches *batches_of(const Corpus *corpus, int length, int kept, uint64_t seed, int stage, const char *source,
-                    Arena *arena, Error *err) {
-    return corpus->examples
-               ? batches_new_examples(corpus->examples, length, kept, seed, stage, arena)
-               : batches_new(&corpus->splits[SPLIT_TRAIN], length, seed, stage, source, arena, err);
+Batches *batches_of(const Corpus *corpus, int length, int sequences, bool in_order, uint64_t seed, int stage,
+                    const char *source, Arena *arena, Error *err) {
+    if (corpus->examples)
+        return batches_new_examples(corpus->examples, length, sequences, seed, stage, arena);
+    Batches *batches = batches_new(&corpus->splits[SPLIT_TRAIN], length, seed, stage, source, arena, err);
+    return !batches || !in_order || batches_in_order(batches, sequences, source, err) ? batches : NULL;
 }
 
 BatchesSequence batches_sequence(Batches *batches, int64_t index) {

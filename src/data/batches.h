@@ -27,13 +27,21 @@ typedef struct Batches Batches;
 Batches *batches_new(const CorpusStream *stream, int length, uint64_t seed, int stage, const char *source,
                      Arena *arena, Error *err);
 
+/* Changes batches of text to updates of `streams` sequences that follow each other: each epoch divides its
+   windows into `streams` runs of equal length (less than `streams` last windows are left out), and sequence b
+   of update t has window t of run b. Fails (usage) if there are fewer windows than streams. */
+bool batches_in_order(Batches *batches, int streams, const char *source, Error *err);
+
+/* The updates of an epoch of batches in order. */
+int64_t batches_epoch_updates(const Batches *batches);
+
 /* Of a task, as rows of `length` tokens; the last `kept` sequences that were asked for stay in memory. */
 Batches *batches_new_examples(const Examples *examples, int length, int kept, uint64_t seed, int stage,
                               Arena *arena);
 
-/* Of the one or the other, as the corpus has it. */
-Batches *batches_of(const Corpus *corpus, int length, int kept, uint64_t seed, int stage, const char *source,
-                    Arena *arena, Error *err);
+/* Of the one or the other, as the corpus has it, for updates of `sequences`; in_order: batches_in_order. */
+Batches *batches_of(const Corpus *corpus, int length, int sequences, bool in_order, uint64_t seed, int stage,
+                    const char *source, Arena *arena, Error *err);
 
 BatchesSequence batches_sequence(Batches *batches, int64_t index); /* index-th sequence since the start */
 

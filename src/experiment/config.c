@@ -1,8 +1,7 @@
 /* config: reads a point section by section, each through its option table.
  *
  * This file has the rules that tables cannot express: lists, and rules that concern several sections.
- * experiment/grid.c supplies each point as JSON. The canonical JSON of a point reads back as the same
- * point.
+ * experiment/grid.c supplies each point as JSON. The canonical JSON of a point reads back as it.
  */
 #include "experiment/config.h"
 
@@ -219,8 +218,7 @@ static bool usable(const Config *config, int64_t length) {
     return model_usable(&config->model, &config->position, (int)config->train.length, length);
 }
 
-/* Checks the lengths of all stages against the task, and those before the last against the position method.
- */
+/* Checks the lengths of all stages against the task, and those but the last against the position method. */
 static bool check_lengths(const OptionReader *reader, const Config *config) {
     const ExamplesOptions *task = config->data.task;
     long long needed = task ? examples_train_length(task) : 0;
@@ -232,10 +230,12 @@ static bool check_lengths(const OptionReader *reader, const Config *config) {
                              "%s: '%s' must be at least %lld for the longest example of '%s' at size %lld, "
                              "got %d; raise it, or lower 'data.task.size'",
                              reader->source, path, needed, task->task->name, (long long)task->high, length);
-        if (i < config->train.stage_count && !usable(config, length))
+        long long cache = config->train.cache;
+        if ((i < config->train.stage_count || cache) && !usable(config, length + cache))
             return error_set(reader->err, EXIT_USAGE,
-                             "%s: '%s' exceeds the limit of '%s', got %d; lower it, or raise the limit",
-                             reader->source, path, config->position.method->name, length);
+                             "%s: '%s'%s exceeds the limit of '%s', got %lld; lower it, or raise the limit",
+                             reader->source, path, cache ? " with 'train.cache'" : "",
+                             config->position.method->name, length + cache);
     }
     return true;
 }
@@ -289,11 +289,17 @@ static bool read_point(const OptionReader *reader, Config *config, const Json *j
     if (!fine || !options_note(reader, read_vocabulary(reader, config, json_get(json, "model"))))
         return false;
     int length = (int)config->train.length;
+    const ExamplesOptions *task = config->data.task;
     fine = options_note(reader,
                         model_check(&config->model, &config->position, length, reader->source, reader->err));
     fine &= options_note(reader, check_lengths(reader, config));
     if (fine && config->train.frozen) fine = options_note(reader, check_frozen(reader, config));
     fine &= options_note(reader, check_task(reader, config));
+    fine &= options_note(
+        reader, evaluation_config_check_caches(reader, &config->evaluate, config->train.cache,
+                                               task                       ? task->task->name
+                                               : config->position.partner ? config->position.method->name
+                                                                          : NULL));
     fine &= options_note(reader, train_check(&config->train, reader->source, reader->err));
     fine = fine && options_note(reader, read_variants(reader, config,
                                                       json_get(json_get(json, "evaluate"), "variants")));
@@ -423,11 +429,11 @@ const Config *config_with_vocabulary(const Config *config, int64_t vocabulary, A
 }
 
 bool config_runnable(const Config *config, Error *err) {
-    if (!config->adaptive.count) return true;
-    return error_set(
-        err, EXIT_USAGE,
-        "%s: 'model.adaptive': adaptive input and softmax can be planned, not run yet; remove it",
-        config->source);
+    return !config->adaptive.count ||
+           error_set(
+               err, EXIT_USAGE,
+               "%s: 'model.adaptive': adaptive input and softmax can be planned, not run yet; remove it",
+               config->source);
 }
 
 bool config_gives_positions(const Config *config) {

@@ -69,18 +69,23 @@ static const OptionField protocol_fields[] = {
          "stride of strided (required) and last_n (0.125): below 1 a share of the length, otherwise tokens"},
     {"targets", OPTION_INT, offsetof(EvaluationConfigProtocol, targets), .low = 0, .high = 1e15,
      .help = "number of targets of last_n (required), at the end of the split"},
+    {"cache", OPTION_INT, offsetof(EvaluationConfigProtocol, cache), .default_value = 0, .low = 0,
+     .high = MAX_LENGTH,
+     .help = "cached and token: rows of earlier segments that every layer attends to; 0: the length"},
 };
 const OptionSection evaluation_config_protocol_section = {
     "evaluate.protocols[]", "A protocol as an object; a name alone has no options", protocol_fields,
     COUNT_OF(protocol_fields), NULL};
 
 static const struct {
-    bool stride, targets;   /* the options that the protocol has; targets are required */
-    double standard_stride; /* default of the stride; 0: it is required */
+    bool stride, targets, cache; /* the options that the protocol has; targets are required */
+    double standard_stride;      /* default of the stride; 0: it is required */
 } takes[] = {
     [EVALUATE_NONOVERLAPPING] = {0},
     [EVALUATE_STRIDED] = {.stride = true},
     [EVALUATE_EXACT] = {0},
+    [EVALUATE_CACHED] = {.cache = true},
+    [EVALUATE_TOKEN] = {.cache = true},
     [EVALUATE_LAST_N] = {.stride = true, .targets = true, .standard_stride = 0.125},
 };
 
@@ -144,6 +149,8 @@ static bool check_protocol(const OptionReader *reader, const EvaluationConfigPro
         wanted = "a share of the length in (0, 1) or a whole number of tokens";
     else if (has_targets != (protocol->targets > 0))
         key = "targets", wanted = has_targets ? "a whole number from 1" : left_out;
+    else if (!takes[protocol->name].cache && protocol->cache)
+        key = "cache", wanted = left_out;
     return !wanted || options_refuse(reader, json_get(json, key),
                                      arena_format(reader->arena, "%s.%s", path, key), wanted);
 }
@@ -284,7 +291,9 @@ Json *evaluation_config_json(const EvaluationConfig *evaluate, const ExamplesOpt
         json_append(lengths, json_new_number((double)evaluate->lengths[i], arena));
     for (int i = 0; i < evaluate->protocol_count; i++) {
         Json *protocol = json_new_object(arena);
+        bool cache = takes[evaluate->protocols[i].name].cache;
         options_write(protocol, &evaluate->protocols[i], protocol_fields, COUNT_OF(protocol_fields));
+        if (!cache) json_remove(protocol, "cache");
         json_append(protocols, protocol);
     }
     json_set(json, "lengths", lengths);
@@ -295,7 +304,20 @@ Json *evaluation_config_json(const EvaluationConfig *evaluate, const ExamplesOpt
 
 /* --- what it asks for --- */
 
+bool evaluation_config_check_caches(const OptionReader *reader, const EvaluationConfig *evaluate,
+                                    int64_t train_cache, const char *without) {
+    const char *path = train_cache ? "train.cache" : NULL;
+    for (int i = 0; i < evaluate->protocol_count && !path; i++)
+        if (takes[evaluate->protocols[i].name].cache)
+            path = arena_format(reader->arena, "evaluate.protocols[%d]", i);
+    return !path || !without ||
+           error_set(reader->err, EXIT_USAGE,
+                     "%s: '%s' needs segments that continue each other, which '%s' has not; remove it",
+                     reader->source, path, without);
+}
+
 int64_t evaluation_config_stride(const EvaluationConfigProtocol *protocol, int64_t length) {
+    if (takes[protocol->name].cache) return protocol->cache ? length - protocol->cache : length / 2;
     if (!takes[protocol->name].stride) return length;
     int64_t stride =
         protocol->stride < 1 ? llround(protocol->stride * (double)length) : (int64_t)protocol->stride;
@@ -306,6 +328,7 @@ int64_t evaluation_config_stride(const EvaluationConfigProtocol *protocol, int64
 /* The request for variant `number`; -1: as trained. */
 static EvaluateRequest request_of(const EvaluationConfig *evaluate, const EvaluationConfigProtocol *protocol,
                                   int64_t length, int variant) {
+    if (takes[protocol->name].cache) length += protocol->cache ? protocol->cache : length;
     EvaluateRequest request = {.split = evaluate->split,
                                .hint = evaluate->hint,
                                .tokens = evaluate->tokens,

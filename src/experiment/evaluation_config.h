@@ -3,7 +3,8 @@
  *     "evaluate": { "split": "valid", "tokens": 262144, "precision": "fp32",
  *                   "multiples": [1, 2, 4] or "lengths": [128, 256],
  *                   "protocols": ["nonoverlapping", {"name": "strided", "stride": 0.125},
- *                                 {"name": "last_n", "targets": 4096, "stride": 0.125}] }
+ *                                 {"name": "last_n", "targets": 4096, "stride": 0.125},
+ *                                 {"name": "cached", "cache": 128}, "token"] }
  *
  * With `data.task`:
  *
@@ -16,7 +17,9 @@
  * The requests are the product of lengths and protocols, for the model as trained and for each variant. A
  * stride below 1 is a fraction of the length, rounded, at least 1. A strided protocol whose stride is the
  * length or more is nonoverlapping. last_n has a number of targets of its own, independent of `tokens`; its
- * stride (default 0.125) is at most the number of targets.
+ * stride (default 0.125) is at most the number of targets. cached and token have a number of cached rows
+ * (default: the length); the length is that of a segment, S, and the request has the length S + cache and the
+ * stride S, like the strided evaluation whose targets see as many tokens.
  */
 #ifndef POSLAB_EXPERIMENT_EVALUATION_CONFIG_H
 #define POSLAB_EXPERIMENT_EVALUATION_CONFIG_H
@@ -30,6 +33,7 @@ typedef struct EvaluationConfigProtocol {
     int name;      /* Protocol */
     double stride; /* below 1 a fraction of the length, otherwise a number of tokens; 0 for nonoverlapping */
     int64_t targets; /* of last_n; otherwise 0 */
+    int64_t cache;   /* rows, of cached and token; 0: the length */
 } EvaluationConfigProtocol;
 
 typedef struct EvaluationConfig {
@@ -62,7 +66,12 @@ Json *evaluation_config_json(const EvaluationConfig *evaluate, const ExamplesOpt
 /* The requested evaluations, ascending in length, without duplicates; owned by the arena. */
 EvaluateRequest *evaluation_config_requests(const EvaluationConfig *evaluate, int *count, Arena *arena);
 
-/* The stride in tokens of a protocol at a length. */
+/* Refuses caches, of training (`train_cache` rows) or of a protocol, with `without`, a task or method that
+   has no segments that continue each other (NULL: there are such segments). */
+bool evaluation_config_check_caches(const OptionReader *reader, const EvaluationConfig *evaluate,
+                                    int64_t train_cache, const char *without);
+
+/* The stride in tokens of a protocol's request that has this length. */
 int64_t evaluation_config_stride(const EvaluationConfigProtocol *protocol, int64_t length);
 
 #endif

@@ -18,7 +18,9 @@ static double gradient_bytes(const PlanPoint *point, const Model *model, int ran
     double peak = 0;
     for (int i = 0; i < point->stage_count; i++) {
         const TrainStage *stage = &point->stages[i].train;
-        peak = fmax(peak, (double)batch_gradient_bytes(model, stage->sequences, stage->length, ranks));
+        Cache cache = train_cache(model, &point->config->train, stage);
+        peak = fmax(peak, (double)batch_gradient_bytes(model, cache.capacity ? &cache : NULL,
+                                                       stage->sequences, stage->length, ranks));
     }
     return peak;
 }

@@ -143,6 +143,7 @@ static double request_windows(const EvaluateRequest *request, const Corpus *corp
    starts at (k+1) S - L, or at 0 if that is negative and no text precedes the targets. */
 static double request_tokens(const EvaluateRequest *request, const Corpus *corpus) {
     if (corpus->examples) return (double)(request->tokens * request_length(request, corpus));
+    if (evaluate_uses_cache(request)) return request_targets(request, corpus);
     double targets = request_targets(request, corpus), windows = request_windows(request, corpus);
     double length = (double)request->length, stride = (double)request->stride;
     double before =
@@ -152,8 +153,12 @@ static double request_tokens(const EvaluateRequest *request, const Corpus *corpu
     return stride * growing * (growing + 1) / 2 + (windows - growing) * length - (windows * stride - targets);
 }
 
-static bool beyond_limit(const Model *model, int64_t length) {
-    return !encoding_usable(&model->position, &model->shape, length);
+/* FLOPs of a token that passes through the model, at the full cache where there is one. */
+static double request_flops(const ModelOptions *compute, const EvaluateRequest *request, int64_t length) {
+    if (!evaluate_uses_cache(request)) return model_flops(compute, (int)length, false);
+    double segment = (double)request->stride, cached = (double)(length - request->stride);
+    if (request->protocol == EVALUATE_TOKEN) cached += (segment - 1) / 2, segment = 1;
+    return model_flops(compute, (int)segment, false) + model_cache_flops(compute, segment, cached, false);
 }
 
 /* The options that give the FLOPs of a token of training: logits are computed only at scored targets. */
@@ -173,7 +178,8 @@ static void measure_stages(PlanPoint *point, const ModelOptions *compute, Arena 
         TrainStage stage = train_stage(train, i);
         ModelOptions scored = scored_model(point, compute, stage.length);
         double per_step = (double)stage.sequences * (double)stage.length;
-        double flops = (double)stage.updates * per_step * model_flops(&scored, stage.length, true);
+        double cached = model_cache_flops(&scored, stage.length, (double)train->cache, true);
+        double flops = (double)stage.updates * per_step * (model_flops(&scored, stage.length, true) + cached);
         point->stages[i] = (PlanStage){stage, flops};
         point->train_flops += flops;
     }
@@ -203,13 +209,14 @@ static void measure(PlanPoint *point, Arena *scratch) {
         const Corpus *corpus = point->corpus;
         int64_t length = request_length(request, corpus);
         /* lengths beyond the limit of the method are not computed */
-        if (beyond_limit(changed, length)) continue;
+        if (!corpus->examples && !evaluate_usable(changed, request)) continue;
+        if (corpus->examples && !encoding_usable(&changed->position, &changed->shape, length)) continue;
         changed->precision = request->precision;
         size_t bytes = (corpus->examples ? evaluate_examples_bytes(changed, corpus->examples, request)
-                                         : evaluate_bytes(changed, length)) +
+                                         : evaluate_bytes(changed, request)) +
                        model->size * sizeof(float);
         if (bytes > point->evaluate_bytes) point->evaluate_bytes = bytes;
-        point->evaluate_flops += request_tokens(request, corpus) * model_flops(&compute, (int)length, false);
+        point->evaluate_flops += request_tokens(request, corpus) * request_flops(&compute, request, length);
     }
     arena_release(scratch, mark);
 }

@@ -231,6 +231,9 @@ const char *run_label_stride_rule(const EvaluateRequest *request, const Evaluati
     if (request->protocol != protocol->name) return NULL;
     if (protocol->name == EVALUATE_NONOVERLAPPING || protocol->name == EVALUATE_EXACT) return "L";
     double rule = protocol->stride;
+    if (evaluate_uses_cache(request) &&
+        evaluation_config_stride(protocol, request->length) == request->stride)
+        return protocol->cache ? arena_format(arena, "L - %lld", (long long)protocol->cache) : "0.5 L";
     if (evaluation_config_stride(protocol, request->length) != request->stride) return NULL;
     if (protocol->targets && protocol->targets != request->tokens) return NULL;
     return rule < 1 ? arena_format(arena, "%g L", rule) : arena_format(arena, "%g", rule);

@@ -26,44 +26,53 @@ static float *floats(Arena *arena, size_t rows, size_t columns) {
 }
 
 Activations *activations_new(const Model *model, int sequences, int length, bool training, Arena *arena) {
+    return activations_new_cached(model, NULL, sequences, length, training, arena);
+}
+
+Activations *activations_new_cached(const Model *model, const Cache *cache, int sequences, int length,
+                                    bool training, Arena *arena) {
     const ModelOptions *options = &model->options;
     size_t rows = (size_t)sequences * (size_t)length, width = (size_t)options->width,
            ffn = (size_t)options->ffn;
-    Activations p = {.length = length, .sequences = sequences, .training = training};
-    p.chunk = rows < ACTIVATIONS_CHUNK_ROWS ? (int)rows : ACTIVATIONS_CHUNK_ROWS;
+    Activations p = {.length = length, .sequences = sequences, .cache = cache, .training = training};
+    if (cache && (model->position.partner || model->given_positions)) BUG("a cache with given positions");
+    p.cached = cache ? cache->count : 0;
+    p.keys = p.cached + length;
+    size_t seen = (size_t)sequences * (size_t)p.keys;
+    p.chunk = seen < ACTIVATIONS_CHUNK_ROWS ? (int)seen : ACTIVATIONS_CHUNK_ROWS;
     int fit = ACTIVATIONS_LOGITS / (int)options->vocabulary;
     p.logits_rows = fit < 32 ? 32 : fit > ACTIVATIONS_CHUNK_ROWS ? ACTIVATIONS_CHUNK_ROWS : fit;
     if ((size_t)p.logits_rows > rows) p.logits_rows = (int)rows;
     Activations *pass = NEW(arena, 1, Activations);
-    p.context = (PositionContext){&model->shape, model->acting->options, .length = length};
+    p.context = (PositionContext){&model->shape, model->acting->options, .length = p.keys};
     const PositionMethod *method = model->acting->method;
-    p.context.tables = encoding_prepare(method, &model->shape, model->acting->options, length, NULL, arena);
+    p.context.tables = encoding_prepare(method, &model->shape, model->acting->options, p.keys, NULL, arena);
     p.plain = p.context.tables;
     if (model->position.partner || model->given_positions) {
-        p.positions = NEW(arena, length, double);
+        p.positions = NEW(arena, p.keys, double);
         p.tables = NEW(arena, sequences, const void *);
         p.moving = arena_new_inside(arena, (size_t)sequences *
-                                               encoding_table_bytes(model->acting, &model->shape, length));
+                                               encoding_table_bytes(model->acting, &model->shape, p.keys));
     }
     if (pass) pass->context = p.context;
     p.attention = attention_new(model->acting, pass ? &pass->context : &p.context, &options->attention,
-                                training, arena);
+                                p.cached, training, arena);
 
     int kept = training ? (int)options->layers : 1;
     size_t kept_rows = training ? rows : (size_t)p.chunk;
-    p.linear = linear_for(model, (size_t)p.chunk, (size_t)p.logits_rows, (size_t)length, training, arena);
-    p.whole_input = training || attention_reads_input(method);
+    p.linear = linear_for(model, (size_t)p.chunk, (size_t)p.logits_rows, (size_t)p.keys, training, arena);
+    p.whole_input = training || cache || attention_reads_input(method);
     p.layers = NEW(arena, kept, LayerActivations);
     p.x = floats(arena, rows, width);
     for (int l = 0; l < kept; l++) {
         LayerActivations at = {.x1 = p.x, .x2 = p.x};
         if (training) at.x1 = floats(arena, rows, width), at.x2 = floats(arena, rows, width);
-        at.normed1 = floats(arena, p.whole_input ? rows : kept_rows, width);
+        at.normed1 = floats(arena, p.whole_input ? seen : kept_rows, width);
         at.normed2 = floats(arena, kept_rows, width);
         at.mean1 = floats(arena, kept_rows, 1), at.rstd1 = floats(arena, kept_rows, 1);
         at.mean2 = floats(arena, kept_rows, 1), at.rstd2 = floats(arena, kept_rows, 1);
-        at.qkv = floats(arena, rows, 3 * width), at.mixed = floats(arena, rows, width);
-        at.lse = training ? floats(arena, rows, (size_t)options->heads) : NULL;
+        at.qkv = floats(arena, seen, 3 * width), at.mixed = floats(arena, rows, width);
+        at.lse = training ? floats(arena, seen, (size_t)options->heads) : NULL;
         at.active = floats(arena, kept_rows, ffn);
         at.inner = options->activation == MODEL_RELU
                        ? at.active
@@ -74,15 +83,16 @@ Activations *activations_new(const Model *model, int sequences, int length, bool
     p.mean = floats(arena, (size_t)p.logits_rows, 1), p.rstd = floats(arena, (size_t)p.logits_rows, 1);
     p.out = floats(arena, (size_t)p.chunk, width);
     if (method->input) {
-        p.p = floats(arena, (size_t)length, width), p.pqk = floats(arena, (size_t)length, 2 * width);
-        p.dp = training && method->input_backward ? floats(arena, (size_t)length, width) : NULL;
+        p.p = floats(arena, (size_t)p.keys, width), p.pqk = floats(arena, (size_t)p.keys, 2 * width);
+        p.dp = training && method->input_backward ? floats(arena, (size_t)p.keys, width) : NULL;
     }
+    if (method->embed && p.cached) p.embedded = floats(arena, (size_t)p.keys, width);
     p.logits = floats(arena, (size_t)p.logits_rows, (size_t)options->vocabulary);
     p.gathered = floats(arena, (size_t)p.logits_rows, width);
     p.dgathered = training ? floats(arena, (size_t)p.logits_rows, width) : NULL;
     if (training) {
-        p.dx = floats(arena, rows, width), p.dy = floats(arena, rows, width);
-        p.dnormed = floats(arena, rows, width), p.dqkv = floats(arena, rows, 3 * width);
+        p.dx = floats(arena, rows, width), p.dy = floats(arena, seen, width);
+        p.dnormed = floats(arena, rows, width), p.dqkv = floats(arena, seen, 3 * width);
         p.dactive = floats(arena, (size_t)p.chunk, ffn);
         p.dinner = options->activation == MODEL_SWIGLU ? floats(arena, (size_t)p.chunk, 2 * ffn) : p.dactive;
     }

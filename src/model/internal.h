@@ -12,17 +12,20 @@
 
 enum { ACTIVATIONS_CHUNK_ROWS = 512, ACTIVATIONS_LOGITS = 1 << 18 };
 
-/* What the backward pass of one layer needs, for N = B T rows. x1 and x2 are the residual stream at the input
-   of the two half-blocks. */
+/* What the backward pass of one layer needs, for N = B T rows, and M = B K rows that attention sees: each
+   sequence's cached rows, then its own. x1 and x2 are the residual stream at the input of the two
+   half-blocks. */
 typedef struct LayerActivations {
-    float *x1, *normed1, *mean1, *rstd1; /* [N,C], [N,C], [N], [N] */
-    float *qkv, *mixed, *lse;            /* [N,3C], [N,C], [B,H,T] */
+    float *x1, *normed1, *mean1, *rstd1; /* [N,C], [M,C], [N], [N] */
+    float *qkv, *mixed, *lse;            /* [M,3C], [N,C], [B,H,K] */
     float *x2, *normed2, *mean2, *rstd2;
     float *inner, *active; /* before and after the activation: [N,F or 2F], [N,F]; the same array for relu */
 } LayerActivations;
 
 struct Activations {
     int length, sequences; /* of a pass; maximum */
+    const Cache *cache;    /* NULL: none */
+    int cached, keys;      /* cached rows of a sequence; K = cached + length */
     bool training;
     bool whole_input; /* attention reads all rows of normed1 */
     int chunk;        /* rows processed at a time */
@@ -37,18 +40,31 @@ struct Activations {
     float *logits;               /* [logits_rows,V] */
     float *gathered, *dgathered; /* [logits_rows,C] rows that have targets, and their gradients */
     TransformerRows rows;
-    float *p, *pqk, *dp; /* [T,C], [T,2C], [T,C]: vectors that the method's hook `input` adds, their
+    float *p, *pqk, *dp; /* [K,C], [K,2C], [K,C]: vectors that the method's hook `input` adds, their
                             projection and their gradient */
+    float *embedded;     /* [K,C] for the hook `embed`, which acts on all rows; NULL: no cached rows */
     float *dx, *dy, *dnormed, *dqkv, *dinner,
-        *dactive; /* [N,C] x3, [N,3C], [chunk,2F] for swiglu, [chunk,F] */
+        *dactive; /* [N,C], [M,C], [N,C], [M,3C], [chunk,2F] for swiglu, [chunk,F] */
     ActivationsOrigin origin;
     int64_t row0;        /* index, in the step, of this pass's first row */
     float *gradients;    /* of the current pass; NULL in evaluation */
     bool moved;          /* some sequence has positions other than 0..T-1: each sequence has its own tables */
-    double *positions;   /* [T] */
+    double *positions;   /* [K] */
     const void *plain;   /* the method's tables for positions 0..T-1 */
     const void **tables; /* [sequences]; NULL: positions are always 0..T-1 */
     Arena *moving;       /* owns the tables of sequences with other positions */
 };
+
+/* model/cached_pass.c, for passes with cached rows. _read copies those of layer l before the rows of their
+   sequences and projects them; _write leaves the last rows that the layer's attention sees in the cache;
+   _backward adds the gradients that reach the projection's weights through cached rows. */
+void cached_pass_read(const Model *model, Activations *pass, int l, int sequences);
+void cached_pass_write(const Model *model, Activations *pass, int l, int sequences);
+void cached_pass_backward(const Model *model, Activations *pass, int l, int sequences, float *gradients);
+
+/* The method's hook `embed` on x[T,C], the rows after the cached ones, and its backward hook, if it has one.
+ */
+void cached_pass_embed(const Model *model, const Activations *pass, float *x);
+void cached_pass_embed_backward(const Model *model, const Activations *pass, const float *dx);
 
 #endif

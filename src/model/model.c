@@ -331,3 +331,9 @@ double model_flops(const ModelOptions *options, int length, bool training) {
                      (double)options->layers * 2 * (double)length * width;
     return training ? 3 * forward : forward;
 }
+
+double model_cache_flops(const ModelOptions *options, double length, double cached, bool training) {
+    double width = (double)options->width, layers = (double)options->layers;
+    double project = layers * 6 * width * width * cached / length, attend = layers * 4 * width * cached;
+    return training ? 2 * project + 3 * attend : project + attend;
+}

@@ -123,4 +123,9 @@ int model_ffn_rows(const ModelOptions *options);
    2 T C per layer (scores and values over half the square); training counts three times as much. */
 double model_flops(const ModelOptions *options, int length, bool training);
 
+/* The FLOPs per token that `cached` cached rows (model/cache.h) of each sequence add to passes of `length`
+   tokens: 6 C^2 per layer and cached row to project it, and 4 C per layer, token and cached row for scores
+   and values. Training counts three times as much, without the gradient at the cached rows. */
+double model_cache_flops(const ModelOptions *options, double length, double cached, bool training);
+
 #endif

@@ -101,7 +101,7 @@ static void see_tables(Activations *pass, int b) {
 /* Adds the projection p W_qk^T of the vectors p that the method adds to the input of q and k; it is the same
    for all `sequences` sequences. */
 static void add_input(const Model *model, Activations *pass, int l, float *qkv, int sequences) {
-    int width = model->shape.width, length = pass->length;
+    int width = model->shape.width, length = pass->keys;
     memset(pass->p, 0, (size_t)length * width * sizeof *pass->p);
     model->acting->method->input(&pass->context, pass->p);
     linear_forward(pass->linear, pass->pqk, pass->p, model->values + model->index->layers[l].qkv_w, NULL,
@@ -115,7 +115,7 @@ static void add_input(const Model *model, Activations *pass, int l, float *qkv, 
 static void add_input_backward(const Model *model, Activations *pass, int l, const float *dqkv,
                                int sequences) {
     const PositionMethod *method = model->acting->method;
-    int width = model->shape.width, length = pass->length;
+    int width = model->shape.width, length = pass->keys;
     size_t weights = model->index->layers[l].qkv_w;
     memset(pass->p, 0, (size_t)length * width * sizeof *pass->p);
     memset(pass->pqk, 0, (size_t)length * 2 * width * sizeof *pass->pqk);
@@ -140,18 +140,19 @@ static void see_scale(const Model *model, Activations *pass, int l) {
 static void attend(const Model *model, Activations *pass, int l, int sequences) {
     const LayerActivations *layer = &pass->layers[pass->training ? l : 0];
     bool input = model->acting->method->input && attention_has_position(&model->options.attention, l);
-    size_t rows = (size_t)pass->length, width = (size_t)model->shape.width;
+    size_t width = (size_t)model->shape.width;
     int together = pass->moved ? 1 : sequences;
     see_scale(model, pass, l);
     see_layer(model, pass, l);
     attention_layer(pass->attention, l);
     for (int b = 0; b < sequences; b += together) {
-        size_t row = (size_t)b * rows;
+        size_t row = (size_t)b * (size_t)pass->keys;
         float *lse = layer->lse ? layer->lse + row * (size_t)model->shape.heads : NULL;
         see_tables(pass, b);
         if (input) add_input(model, pass, l, layer->qkv + row * 3 * width, together);
-        attention_forward(pass->attention, layer->mixed + row * width, lse, layer->qkv + row * 3 * width,
-                          layer->normed1 + row * width, together, attention_dropout(model, pass, l, b));
+        attention_forward(pass->attention, layer->mixed + (size_t)b * (size_t)pass->length * width, lse,
+                          layer->qkv + row * 3 * width, layer->normed1 + row * width, together,
+                          attention_dropout(model, pass, l, b));
     }
 }
 
@@ -159,21 +160,33 @@ static void attend(const Model *model, Activations *pass, int l, int sequences) 
 static void attend_backward(const Model *model, Activations *pass, int l, int sequences) {
     const LayerActivations *layer = &pass->layers[l];
     bool input = model->acting->method->input && attention_has_position(&model->options.attention, l);
-    size_t rows = (size_t)pass->length, width = (size_t)model->shape.width;
+    size_t width = (size_t)model->shape.width;
     int together = pass->moved ? 1 : sequences;
     see_scale(model, pass, l);
     see_layer(model, pass, l);
     attention_layer(pass->attention, l);
     for (int b = 0; b < sequences; b += together) {
-        size_t row = (size_t)b * rows;
+        size_t row = (size_t)b * (size_t)pass->keys, query = (size_t)b * (size_t)pass->length;
         float *dqkv = pass->dqkv + row * 3 * width;
         see_tables(pass, b);
-        attention_backward(pass->attention, dqkv, pass->dy + row * width, pass->dnormed + row * width,
-                           layer->mixed + row * width, layer->lse + row * (size_t)model->shape.heads,
+        attention_backward(pass->attention, dqkv, pass->dy + row * width, pass->dnormed + query * width,
+                           layer->mixed + query * width, layer->lse + row * (size_t)model->shape.heads,
                            layer->qkv + row * 3 * width, layer->normed1 + row * width, together,
                            attention_dropout(model, pass, l, b));
         if (input) add_input_backward(model, pass, l, dqkv, together);
     }
+}
+
+/* The number of rows from `row` of n on that are processed at once. With cached rows they are of one
+   sequence. */
+static int chunk_rows(const Activations *pass, size_t row, size_t n) {
+    size_t length = (size_t)pass->length, left = pass->cached ? length - row % length : n - row;
+    return left < (size_t)pass->chunk ? (int)left : pass->chunk;
+}
+
+/* Where row `row` of the pass is among the rows that attention sees. */
+static size_t seen_row(const Activations *pass, size_t row) {
+    return row + (size_t)pass->cached * (row / (size_t)pass->length + 1);
 }
 
 static void forward_layer(const Model *model, Activations *pass, int l, int sequences) {
@@ -184,15 +197,17 @@ static void forward_layer(const Model *model, Activations *pass, int l, int sequ
     float *next = pass->training && l + 1 < model->shape.layers ? pass->layers[l + 1].x1 : pass->x;
     int width = model->shape.width, ffn = (int)options->ffn, inner = model_ffn_rows(options);
     size_t n = (size_t)sequences * (size_t)pass->length;
-    for (size_t row = 0; row < n; row += (size_t)pass->chunk) {
-        int rows = n - row < (size_t)pass->chunk ? (int)(n - row) : pass->chunk;
-        size_t kept = pass->training ? row : 0;
-        float *normed = layer->normed1 + (pass->whole_input ? row : 0) * width;
+    if (pass->cached) cached_pass_read(model, pass, l, sequences);
+    for (size_t row = 0, rows; row < n; row += rows) {
+        size_t kept = pass->training ? row : 0, seen = seen_row(pass, row);
+        float *normed = layer->normed1 + (pass->whole_input ? seen : 0) * width;
+        rows = (size_t)chunk_rows(pass, row, n);
         nn_ops_layer_norm(normed, layer->mean1 + kept, layer->rstd1 + kept, layer->x1 + row * width,
-                          w + at->norm1_w, w + at->norm1_b, rows, width);
-        linear_forward(pass->linear, layer->qkv + row * 3 * width, normed, w + at->qkv_w, w + at->qkv_b, rows,
-                       3 * width, width);
+                          w + at->norm1_w, w + at->norm1_b, (int)rows, width);
+        linear_forward(pass->linear, layer->qkv + seen * 3 * width, normed, w + at->qkv_w, w + at->qkv_b,
+                       (int)rows, 3 * width, width);
     }
+    if (pass->cache) cached_pass_write(model, pass, l, sequences);
     attend(model, pass, l, sequences);
     for (size_t row = 0; row < n; row += (size_t)pass->chunk) {
         int rows = n - row < (size_t)pass->chunk ? (int)(n - row) : pass->chunk;
@@ -225,7 +240,7 @@ static void forward(const Model *model, Activations *pass, const uint32_t *const
             for (int c = 0; c < width; c++)
                 row[(size_t)t * width + c] = scale * embedding[(size_t)tokens[b][t] * width + c];
         see_tables(pass, b);
-        if (model->acting->method->embed) model->acting->method->embed(&pass->context, row);
+        if (model->acting->method->embed) cached_pass_embed(model, pass, row);
     }
     size_t n = (size_t)sequences * (size_t)length;
     drop(pass, x, 0, n, (size_t)width, model->options.dropout, "embedding", -1);
@@ -363,15 +378,16 @@ static void backward_layer(const Model *model, Activations *pass, int l, int seq
     for (size_t row = 0; row < n; row += chunk)
         backward_ffn(model, pass, l, row, (int)(n - row < chunk ? n - row : chunk), g);
     bool reads = attention_reads_input(model->acting->method);
-    if (reads) memset(pass->dy, 0, n * width * sizeof *pass->dy);
+    if (reads) memset(pass->dy, 0, (size_t)sequences * (size_t)pass->keys * width * sizeof *pass->dy);
     attend_backward(model, pass, l, sequences);
-    for (size_t row = 0; row < n; row += chunk) {
-        int rows = (int)(n - row < chunk ? n - row : chunk);
-        size_t first = row * (size_t)width;
+    if (pass->cached) cached_pass_backward(model, pass, l, sequences, g);
+    for (size_t row = 0, step; row < n; row += step) {
+        int rows = chunk_rows(pass, row, n);
+        size_t first = row * (size_t)width, seen = seen_row(pass, row) * (size_t)width;
+        step = (size_t)rows;
         linear_backward(pass->linear, pass->dnormed + first, g + at->qkv_w, g + at->qkv_b,
-                        pass->dqkv + 3 * first, layer->normed1 + first, w + at->qkv_w, rows, 3 * width,
-                        width);
-        if (reads) nn_ops_add(pass->dnormed + first, pass->dy + first, (size_t)rows * width);
+                        pass->dqkv + 3 * seen, layer->normed1 + seen, w + at->qkv_w, rows, 3 * width, width);
+        if (reads) nn_ops_add(pass->dnormed + first, pass->dy + seen, (size_t)rows * width);
         nn_ops_layer_norm_backward(pass->dx + first, g + at->norm1_w, g + at->norm1_b, pass->dnormed + first,
                                    layer->x1 + first, w + at->norm1_w, layer->mean1 + row, layer->rstd1 + row,
                                    rows, width);
@@ -390,7 +406,7 @@ static void backward(const Model *model, Activations *pass, const uint32_t *cons
     for (int b = 0; b < sequences; b++) {
         const float *row = pass->dx + (size_t)b * length * width;
         see_tables(pass, b);
-        if (model->acting->method->embed_backward) model->acting->method->embed_backward(&pass->context, row);
+        cached_pass_embed_backward(model, pass, row);
         for (int t = 0; t < length; t++) {
             float *to = dembedding + (size_t)tokens[b][t] * width;
             for (int c = 0; c < width; c++) to[c] += scale * row[(size_t)t * width + c];

@@ -63,11 +63,16 @@ static Json *numbers_json(const OptionNumbers *numbers, Arena *arena) {
     return list;
 }
 
+#define PROTOCOL_WORDS                                                                                       \
+    "nonoverlapping, strided:STRIDE, last_n:TARGETS[:STRIDE], cached[:ROWS] or token[:ROWS]"
+
 /* "strided:0.25" -> {"name":"strided","stride":0.25}; the protocol determines which numbers follow its
    name. */
 static bool add_protocol(Json *list, const char *word, Arena *arena, Error *err) {
-    static const char *const shapes[][3] = {
-        [EVALUATE_STRIDED] = {"stride"}, [EVALUATE_LAST_N] = {"targets", "stride"}};
+    static const char *const shapes[][3] = {[EVALUATE_STRIDED] = {"stride"},
+                                            [EVALUATE_LAST_N] = {"targets", "stride"},
+                                            [EVALUATE_CACHED] = {"cache"},
+                                            [EVALUATE_TOKEN] = {"cache"}};
     char *rest = arena_copy(arena, word);
     const char *name = strsep(&rest, ":"), *nearest = options_nearest_name(name, evaluate_protocol_names);
     Json *json = json_new_object(arena);
@@ -76,8 +81,8 @@ static bool add_protocol(Json *list, const char *word, Arena *arena, Error *err)
     int protocol = 0;
     while (evaluate_protocol_names[protocol] && strcmp(evaluate_protocol_names[protocol], name)) protocol++;
     if (!evaluate_protocol_names[protocol])
-        return error_unknown(err, nearest, "known: nonoverlapping, strided:STRIDE, last_n:TARGETS[:STRIDE]",
-                             "--protocol: unknown protocol '%s'", name);
+        return error_unknown(err, nearest, "known: " PROTOCOL_WORDS, "--protocol: unknown protocol '%s'",
+                             name);
     for (int i = 0; rest; i++) {
         Json *number = number_json(strsep(&rest, ":"), arena);
         const char *key = i < 2 && protocol < COUNT_OF(shapes) ? shapes[protocol][i] : NULL;
@@ -85,9 +90,7 @@ static bool add_protocol(Json *list, const char *word, Arena *arena, Error *err)
             json_set(json, key, number);
             continue;
         }
-        return error_set(
-            err, EXIT_USAGE,
-            "--protocol takes nonoverlapping, strided:STRIDE or last_n:TARGETS[:STRIDE], got '%s'", word);
+        return error_set(err, EXIT_USAGE, "--protocol takes " PROTOCOL_WORDS ", got '%s'", word);
     }
     return true;
 }

@@ -34,8 +34,8 @@ static int micro_batch(const Model *model, int sequences, int length, int lanes)
 }
 
 /* The allocations of one rank; with a counting arena they are only counted. */
-static BatchGradient *step_on(int rank, int ranks, const Model *model, int sequences, int length,
-                              Arena *arena) {
+static BatchGradient *step_on(int rank, int ranks, const Model *model, const Cache *cache, int sequences,
+                              int length, Arena *arena) {
     BatchGradient s = {.model = model, .sequences = sequences, .length = length};
     int own = model->threads;
     s.all = own < (sequences + ranks - 1) / ranks ? own * ranks : sequences;
@@ -53,23 +53,28 @@ static BatchGradient *step_on(int rank, int ranks, const Model *model, int seque
     for (int l = 0; l < s.lanes || l == 0; l++) { /* a rank without lanes also needs an array for the sum */
         StepLane lane = {.gradients = NEW(arena, model->size, float)};
         if (s.lanes) lane.nll = NEW(arena, (size_t)s.micro * (size_t)length, float);
-        if (s.lanes) lane.pass = activations_new(model, s.micro, length, true, arena);
+        if (s.lanes) lane.pass = activations_new_cached(model, cache, s.micro, length, true, arena);
         if (s.lane) s.lane[l] = lane;
     }
     if (step) *step = s;
     return step;
 }
 
-BatchGradient *batch_gradient_new(const Model *model, int sequences, int length, Arena *arena) {
-    return step_on(mpi_rank(), mpi_ranks(), model, sequences, length, arena);
+BatchGradient *batch_gradient_new(const Model *model, const Cache *cache, int sequences, int length,
+                                  Arena *arena) {
+    return step_on(mpi_rank(), mpi_ranks(), model, cache, sequences, length, arena);
 }
 
-size_t batch_gradient_bytes(const Model *model, int sequences, int length, int ranks) {
+size_t batch_gradient_bytes(const Model *model, const Cache *cache, int sequences, int length, int ranks) {
     Arena *count = arena_new_counting();
-    step_on(0, ranks, model, sequences, length, count);
+    step_on(0, ranks, model, cache, sequences, length, count);
     size_t bytes = arena_peak(count);
     arena_free(count);
     return bytes;
+}
+
+int batch_gradient_rank(const BatchGradient *step, int sequence) {
+    return sequence / step->micro % step->all / step->model->threads;
 }
 
 const uint32_t **batch_gradient_tokens(BatchGradient *step) {

@@ -13,15 +13,20 @@
 
 #include "model/model.h"
 #include "data/batches.h"
+#include "model/cache.h"
 
 typedef struct BatchGradient BatchGradient;
 
-/* For updates of `sequences` x `length` tokens. Owned by the arena; with a counting arena only the count is
-   valid. */
-BatchGradient *batch_gradient_new(const Model *model, int sequences, int length, Arena *arena);
+/* For updates of `sequences` x `length` tokens, which continue the sequences of a cache (NULL: none) at its
+   present number of rows. Owned by the arena; with a counting arena only the count is valid. */
+BatchGradient *batch_gradient_new(const Model *model, const Cache *cache, int sequences, int length,
+                                  Arena *arena);
 
 /* Bytes that batch_gradient_new allocates on rank 0 of `ranks`. */
-size_t batch_gradient_bytes(const Model *model, int sequences, int length, int ranks);
+size_t batch_gradient_bytes(const Model *model, const Cache *cache, int sequences, int length, int ranks);
+
+/* The rank that computes a sequence, always the same; the others do not have its rows of the cache. */
+int batch_gradient_rank(const BatchGradient *step, int sequence);
 
 const uint32_t **
 batch_gradient_tokens(BatchGradient *step); /* [sequences], set by the caller: length + 1 tokens each */

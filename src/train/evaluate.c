@@ -18,7 +18,8 @@
 #include "model/activations.h"
 #include "model/transformer.h"
 
-const char *const evaluate_protocol_names[] = {"nonoverlapping", "strided", "last_n", "exact", NULL};
+const char *const evaluate_protocol_names[] = {"nonoverlapping", "strided", "last_n", "exact",
+                                               "cached",         "token",   NULL};
 
 /* Targets [start, end) are predicted; those from `scored` on are counted. */
 typedef struct Window {
@@ -184,6 +185,65 @@ static bool evaluate_group(const Model *model, const uint32_t *stream, EvaluateS
     return go_on || error_set(err, EXIT_STOPPED, "evaluation stopped");
 }
 
+/* ---- with a cache: one pass after the other, along the stream ---- */
+
+bool evaluate_uses_cache(const EvaluateRequest *request) {
+    return request->protocol == EVALUATE_CACHED || request->protocol == EVALUATE_TOKEN;
+}
+
+/* The most rows that the cache holds: within a block, token adds the tokens of the block. */
+static Cache stream_cache(const Model *model, const EvaluateRequest *request, Arena *arena) {
+    int64_t kept = request->length - request->stride;
+    if (request->protocol == EVALUATE_TOKEN) kept = request->length - 1;
+    return cache_new(model, 1, (int)kept, arena);
+}
+
+static size_t stream_bytes(const Model *model, const EvaluateRequest *request) {
+    Arena *count = arena_new_counting();
+    Cache cache = stream_cache(model, request, count);
+    cache.count = cache.capacity;
+    NEW(count, request->length, float);
+    activations_new_cached(model, &cache, 1, (int)request->length - cache.count, false, count);
+    size_t bytes = arena_peak(count);
+    arena_free(count);
+    return bytes;
+}
+
+/* One pass over the targets [first, end), which extends the cache; their losses to nll. */
+static void stream_pass(const Model *model, Cache *cache, const uint32_t *tokens, int64_t first, int64_t end,
+                        float *nll, Arena *scratch) {
+    ArenaMark mark = arena_mark(scratch);
+    const uint32_t *from = tokens + first;
+    Activations *pass = activations_new_cached(model, cache, 1, (int)(end - first), false, scratch);
+    transformer_set_origin(pass, (ActivationsOrigin){.seed = model->seed});
+    transformer_evaluate(model, pass, &from, 1, nll);
+    cache_advance(cache, (int)(end - first));
+    arena_release(scratch, mark);
+}
+
+static bool evaluate_stream(const Model *model, const uint32_t *tokens, EvaluateSpan span, int64_t blocks,
+                            bool (*progress)(void *, double), void *user, EvaluateSums *sums, Arena *scratch,
+                            Error *err) {
+    const EvaluateRequest *request = &sums->result->request;
+    ArenaMark mark = arena_mark(scratch);
+    Cache cache = stream_cache(model, request, scratch);
+    float *nll = NEW(scratch, request->length, float);
+    bool go_on = true;
+    sums->result->peak_bytes = stream_bytes(model, request);
+    for (int64_t block = 0; block < blocks && go_on; block++) {
+        Window window = window_at(request, span, block);
+        int64_t pass = request->protocol == EVALUATE_TOKEN ? 1 : window.end - window.scored;
+        cache_trim(&cache, (int)(window.scored - window.start));
+        for (int64_t k = window.scored; k < window.end; k += pass)
+            stream_pass(model, &cache, tokens, k, k + pass, nll + (k - window.start), scratch);
+        add_window(sums, nll, window);
+        go_on = !progress || progress(user, (double)sums->result->tokens / (double)(span.end - span.first));
+        go_on = !mpi_or(!go_on);
+    }
+    arena_release(scratch, mark);
+    return go_on || error_set(err, EXIT_STOPPED, "evaluation stopped");
+}
+
 static bool same_variant(const EvaluateVariant *a, const EvaluateVariant *b) {
     return a && b ? !strcmp(a->name, b->name) && !strcmp(a->options, b->options) : a == b;
 }
@@ -264,7 +324,7 @@ bool evaluate_run(const Model *model, const Corpus *corpus, const EvaluateReques
         return false;
     Model at_precision = *model;
     at_precision.precision = request->precision;
-    if (!encoding_usable(&model->position, &model->shape, length)) {
+    if (!evaluate_usable(model, request)) {
         result->beyond_limit = true;
         return true;
     }
@@ -272,7 +332,11 @@ bool evaluate_run(const Model *model, const Corpus *corpus, const EvaluateReques
     int64_t blocks = (targets + stride - 1) / stride;
     result->window = NEW(arena, blocks, EvaluateWindow);
     EvaluateSums sums = {.result = result};
-    for (int64_t first = 0, last; first < blocks; first = last) {
+    bool streams = evaluate_uses_cache(request);
+    if (streams &&
+        !evaluate_stream(&at_precision, stream->tokens, span, blocks, progress, user, &sums, scratch, err))
+        return false;
+    for (int64_t first = 0, last; first < blocks && !streams; first = last) {
         Window window = window_at(request, span, first);
         for (last = first + 1; last < blocks; last++) {
             Window next = window_at(request, span, last);
@@ -290,6 +354,12 @@ bool evaluate_run(const Model *model, const Corpus *corpus, const EvaluateReques
     return true;
 }
 
-size_t evaluate_bytes(const Model *model, int64_t length) {
-    return group_bytes(model, length, INT32_MAX);
+bool evaluate_usable(const Model *model, const EvaluateRequest *request) {
+    if (evaluate_uses_cache(request) && (model->position.partner || model->given_positions)) return false;
+    return encoding_usable(&model->position, &model->shape, request->length);
+}
+
+size_t evaluate_bytes(const Model *model, const EvaluateRequest *request) {
+    return evaluate_uses_cache(request) ? stream_bytes(model, request)
+                                        : group_bytes(model, request->length, INT32_MAX);
 }

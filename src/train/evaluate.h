@@ -7,6 +7,12 @@
  * perplexity is exp(nll / tokens), never a mean of means. A length that no window reaches is refused, because
  * a shorter length would be measured.
  *
+ * cached has the windows of strided, but each block is one pass over its S targets alone. In every layer they
+ * attend to the rows that the layer had for the L - S tokens before them (model/cache.h), which themselves
+ * saw tokens before the window; the first blocks, to as many as there are. token is cached with passes over
+ * one token each: a target sees the same tokens, at the cost of text that is generated token by token. Both
+ * follow the stream, so they run on one lane.
+ *
  * last_n is strided evaluation of the last N targets only, with windows that reach back over the text before
  * them: block k holds the targets [F + k S, F + (k+1) S) with F = n - 1 - N. The targets are the same at
  * every length, and each has more than L - S tokens of context; so F + S must be at least L.
@@ -22,8 +28,10 @@ typedef enum EvaluateProtocol {
     EVALUATE_STRIDED,
     EVALUATE_LAST_N,
     EVALUATE_EXACT, /* of tasks, and of nothing else: train/evaluate_examples.h */
+    EVALUATE_CACHED,
+    EVALUATE_TOKEN,
 } EvaluateProtocol;
-extern const char *const evaluate_protocol_names[]; /* "nonoverlapping", "strided", "last_n", "exact", NULL */
+extern const char *const evaluate_protocol_names[]; /* "nonoverlapping", "strided", ..., NULL */
 
 /* Options changed after training. */
 typedef struct EvaluateVariant {
@@ -36,13 +44,16 @@ typedef struct EvaluateRequest {
     int64_t tokens; /* the first `tokens` targets of the split, 0: all; last_n: the last `tokens` targets */
     int protocol;   /* EvaluateProtocol */
     int64_t length; /* L */
-    int64_t stride; /* S, 1..L; L for nonoverlapping */
+    int64_t stride; /* S, 1..L; L for nonoverlapping. The cache of cached and token has L - S rows */
     int precision;  /* Precision */
     const EvaluateVariant *variant; /* NULL: as trained */
     const char *hint;               /* of a task: the hint whose rows are evaluated; NULL: the task itself */
 } EvaluateRequest;
 
 bool evaluate_same_request(const EvaluateRequest *a, const EvaluateRequest *b);
+
+/* Whether the protocol passes rows of earlier blocks on: cached and token. */
+bool evaluate_uses_cache(const EvaluateRequest *request);
 
 /* What is evaluated, as stored: the name of the split, or of the hint. */
 const char *evaluate_split_name(const EvaluateRequest *request);
@@ -97,8 +108,12 @@ bool evaluate_run(const Model *model, const Corpus *corpus, const EvaluateReques
                   bool (*progress)(void *user, double share), void *user, EvaluateResult *result,
                   Arena *arena, Arena *scratch, Error *err);
 
-/* The maximum number of bytes that evaluate_run allocates for passes at this length, in the model's precision
+/* Whether the model can be evaluated so: the length is within the method's limit, and the positions of a
+   protocol with a cache are those of its rows. */
+bool evaluate_usable(const Model *model, const EvaluateRequest *request);
+
+/* The maximum number of bytes that evaluate_run allocates for passes of the request, in the model's precision
    and on its threads. */
-size_t evaluate_bytes(const Model *model, int64_t length);
+size_t evaluate_bytes(const Model *model, const EvaluateRequest *request);
 
 #endif

@@ -3,6 +3,7 @@
 #include "train/train.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "sys/mpi.h"
@@ -18,6 +19,8 @@ typedef struct Training {
     TrainState state;
     TrainStage stage; /* of the next update; its memory is after the mark, its batches have an arena */
     BatchGradient *step;
+    Cache cache;      /* of the stage */
+    int cached;       /* rows of each sequence in it, at which `step` was made */
     Batches *batches; /* NULL: no stage has been entered yet */
     Arena *memory, *data;
     ArenaMark mark;
@@ -26,20 +29,43 @@ typedef struct Training {
     bool looked; /* accuracy is known */
 } Training;
 
-static BatchGradient *stage_allocate(const Model *model, const TrainStage *stage, Arena *arena) {
-    return batch_gradient_new(model, stage->sequences, stage->length, arena);
+Cache train_cache(const Model *model, const TrainOptions *options, const TrainStage *stage) {
+    return (Cache){.layers = model->shape.layers,
+                   .sequences = stage->sequences,
+                   .capacity = (int)options->cache,
+                   .width = model->shape.width,
+                   .count = (int)options->cache};
 }
 
-/* Allocates what training needs besides the weights: the optimizer, and in turn the memory of each stage,
-   so that memory that a later stage would lack is missing at once. With a counting arena only the count is
-   valid. */
+/* Floats of the largest cache of all stages. */
+static size_t cache_size(const Model *model, const TrainOptions *options) {
+    size_t most = 0;
+    for (int i = 0; i < train_stage_count(options); i++) {
+        TrainStage stage = train_stage(options, i);
+        Cache cache = train_cache(model, options, &stage);
+        size_t size = cache_floats(&cache);
+        if (size > most) most = size;
+    }
+    return most;
+}
+
+static BatchGradient *stage_allocate(const Model *model, const TrainStage *stage, const Cache *cache,
+                                     Arena *arena) {
+    return batch_gradient_new(model, cache->capacity ? cache : NULL, stage->sequences, stage->length, arena);
+}
+
+/* Allocates what training needs besides the weights: the optimizer, the cache, and in turn the memory of each
+   stage, so that memory that a later stage would lack is missing at once. With a counting arena only the
+   count is valid. */
 static Optimizer *session_allocate(const Model *model, const TrainOptions *options,
-                                   const OptimizerOptions *optimizer, Arena *arena) {
+                                   const OptimizerOptions *optimizer, float **cache, Arena *arena) {
     Optimizer *made = optimizer_new(optimizer, model, arena);
+    *cache = options->cache ? NEW(arena, cache_size(model, options), float) : NULL;
     ArenaMark mark = arena_mark(arena);
     for (int i = 0; i < train_stage_count(options); i++) {
         TrainStage stage = train_stage(options, i);
-        stage_allocate(model, &stage, arena);
+        Cache full = train_cache(model, options, &stage);
+        stage_allocate(model, &stage, &full, arena);
         arena_release(arena, mark);
     }
     return made;
@@ -57,7 +83,8 @@ static size_t weight_bytes(const Model *model) {
 static size_t session_bytes(const Model *model, const TrainOptions *options,
                             const OptimizerOptions *optimizer) {
     Arena *count = arena_new_counting();
-    session_allocate(model, options, optimizer, count);
+    float *cache;
+    session_allocate(model, options, optimizer, &cache, count);
     size_t bytes = arena_peak(count);
     arena_free(count);
     return bytes;
@@ -69,24 +96,64 @@ size_t train_bytes(const Model *model, const TrainOptions *options, const Optimi
     return weight_bytes(model) + session_bytes(&copy, options, optimizer);
 }
 
-/* Makes the memory and the batches of the next update's stage, unless they are there. */
+/* Makes the memory of the next update, unless it is there: it differs by the stage and by the number of
+   cached rows. */
+static void enter_update(Training *training, const TrainStage *stage, bool entered) {
+    const TrainState *state = &training->state;
+    int64_t cached = 0;
+    if (training->cache.capacity) {
+        int64_t updates = batches_epoch_updates(training->batches);
+        cached = (state->steps - stage->first) % updates * stage->length;
+        if (cached > training->cache.capacity) cached = training->cache.capacity;
+    }
+    if (!entered && cached == training->cached) return;
+    training->cache.count = training->cached = (int)cached;
+    arena_release(training->memory, training->mark);
+    training->step = stage_allocate(state->model, stage, &training->cache, training->memory);
+}
+
+/* Makes the batches and the memory of the next update's stage, unless they are there. */
 static bool enter_stage(Training *training, Error *err) {
     const TrainTask *task = training->task;
     const TrainState *state = &training->state;
     TrainStage stage = train_stage_at(task->options, state->steps + 1);
-    if (training->batches && stage.index == training->stage.index) return true;
-    arena_release(training->memory, training->mark);
+    if (training->batches && stage.index == training->stage.index) {
+        enter_update(training, &stage, false);
+        return true;
+    }
     arena_free(training->data);
     training->data = arena_new(0);
     training->stage = stage;
-    training->step = stage_allocate(state->model, &stage, training->memory);
-    training->batches = batches_of(task->corpus, stage.length, stage.sequences, (uint64_t)task->options->seed,
-                                   stage.index, task->source, training->data, err);
+    training->cache = train_cache(state->model, task->options, &stage);
+    training->cache.rows = state->cache;
+    training->batches =
+        batches_of(task->corpus, stage.length, stage.sequences, task->options->cache > 0,
+                   (uint64_t)task->options->seed, stage.index, task->source, training->data, err);
+    if (!training->batches) return false;
+    enter_update(training, &stage, true);
     if (task->note && task->options->stage_count)
         task->note(task->user, arena_format(training->data, "stage %d of %d: length %d to step %lld",
                                             stage.index + 1, train_stage_count(task->options), stage.length,
                                             (long long)(stage.first + stage.updates)));
-    return training->batches != NULL;
+    return true;
+}
+
+/* Gives rank 0 the cached rows that other ranks have, before it saves them. */
+static void gather_cache(Training *training) {
+    const Cache *cache = &training->cache;
+    if (!cache->capacity || mpi_ranks() == 1) return;
+    Arena *arena = arena_new(0);
+    size_t row = (size_t)cache->capacity * (size_t)cache->width, layer = row * (size_t)cache->sequences;
+    float *all = NEW(arena, layer * (size_t)mpi_ranks(), float);
+    for (int l = 0; l < cache->layers; l++) {
+        memcpy(all + layer * (size_t)mpi_rank(), cache_rows(cache, l, 0), layer * sizeof *all);
+        mpi_gather_parts(all, layer);
+        for (int b = 0; b < cache->sequences; b++)
+            memcpy(cache_rows(cache, l, b),
+                   all + layer * (size_t)batch_gradient_rank(training->step, b) + row * (size_t)b,
+                   row * sizeof *all);
+    }
+    arena_free(arena);
 }
 
 /* One update. Returns false if it diverged. */
@@ -148,6 +215,7 @@ static bool train_updates(Training *training, bool *diverged, bool *learnt, Erro
         unsigned wishes = mpi_or((go_on ? 0 : WISH_STOP) | (due && mpi_rank() == 0 ? WISH_SAVE : 0));
         go_on = !(wishes & WISH_STOP);
         if (task->state_path && (wishes || state->steps == steps)) {
+            gather_cache(training);
             train_log_flush(&training->log);
             bool fine = mpi_rank() > 0 || train_state_write(state, task->state_path, err);
             if (!mpi_agree(fine, err)) return false;
@@ -224,7 +292,8 @@ bool train_run(Model *model, const TrainTask *task, TrainResult *result, Arena *
                           .shared = task->shared,
                           .session = train_session_new(model->threads, arena)};
     Arena *memory = training.memory = arena_new(session_bytes(model, options, task->optimizer));
-    state->optimizer = session_allocate(model, options, task->optimizer, memory);
+    state->optimizer = session_allocate(model, options, task->optimizer, &state->cache, memory);
+    state->cache_size = state->cache ? cache_size(model, options) : 0;
     training.mark = arena_mark(memory);
     bool restored = false, diverged = false, learnt = false;
     bool fine = !task->state_path || mpi_rank() > 0 ||

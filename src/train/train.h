@@ -8,6 +8,10 @@
  * A run on a task can end early: when it answers the examples of its sizes. That is looked at after every
  * `until_updates` updates, as a function of the weights alone, so a resumed run ends at the same update.
  *
+ * With `cache`, the sequences of an update continue those of the update before (data/batches.h) and attend to
+ * its rows. The cache is empty at the first update of an epoch and of a stage, so the number of the update
+ * determines how many rows it has.
+ *
  * A run that continues another one (`train.from`) differs from others only in its initial weights: optimizer,
  * schedule and batches start at the first update.
  *
@@ -17,7 +21,7 @@
 #ifndef POSLAB_TRAIN_TRAIN_H
 #define POSLAB_TRAIN_TRAIN_H
 
-#include "model/model.h"
+#include "model/cache.h"
 #include "data/corpus.h"
 #include "train/optimizer.h"
 #include "train/train_options.h"
@@ -39,6 +43,9 @@ typedef struct TrainResult {
     const char *shared; /* hash of the shared sources, of a resumed run all different ones; NULL: unknown */
     TrainLog *log;      /* [steps] in the run's arena: every update */
 } TrainResult;
+
+/* The shape of a stage's full cache; its capacity is 0 without `cache`. */
+Cache train_cache(const Model *model, const TrainOptions *options, const TrainStage *stage);
 
 /* Bytes that training allocates, computed with counting arenas: the result's peak_bytes. */
 size_t train_bytes(const Model *model, const TrainOptions *options, const OptimizerOptions *optimizer);

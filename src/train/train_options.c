@@ -15,6 +15,10 @@ const OptionField train_fields[] = {
      .help = "tokens to train on in total"},
     {"tokens_per_step", OPTION_INT, offsetof(TrainOptions, tokens_per_step), .default_value = 4096, .low = 1,
      .high = most_tokens_per_step, .help = "tokens of one update; a multiple of the length"},
+    {"cache", OPTION_INT, offsetof(TrainOptions, cache), .default_value = 0, .low = 0, .high = MAX_LENGTH,
+     .help =
+         "rows of the segments before, in the order of the text, that every layer attends to; 0: none, and "
+         "windows in random order"},
     {"precision", OPTION_CHOICE, offsetof(TrainOptions, precision), .choices = precision_names,
      .help =
          "precision of the inputs of matrix products in linear layers; bf16 needs a CPU with AVX-512 BF16 "
@@ -152,6 +156,7 @@ Json *train_from_point(const TrainOptions *options, Arena *arena) {
 Json *train_options_json(const TrainOptions *options, Arena *arena) {
     Json *json = json_new_object(arena), *until = json_new_object(arena), *stages = json_new_array(arena);
     options_write(json, options, train_fields, train_field_count);
+    if (!options->cache) json_remove(json, "cache");
     options_write(until, options, until_fields, COUNT_OF(until_fields));
     if (options->until_updates) json_set(json, "until", until);
     for (int i = 0; i < options->stage_count; i++) {

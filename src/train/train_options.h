@@ -3,8 +3,9 @@
  * A run makes tokens / tokens_per_step (rounded to nearest, at least 1) updates. Each item of `stages` makes
  * its share of them (rounded to nearest, at least 1) at its length; the last stage makes the rest at
  * `length`. A run without items has one stage. An update has tokens_per_step tokens in every stage, so
- * tokens, optimizer and learning rate do not depend on stages. Everything that depends on the length of an
- * update asks train_stage or train_stage_at.
+ * tokens, optimizer and learning rate do not depend on stages. With `cache`, sequence b of an update
+ * continues sequence b of the update before, except at the beginning of an epoch and of a stage. Everything
+ * that depends on the length of an update asks train_stage or train_stage_at.
  *
  * With `from`, the initial weights are those with which another run ended. A config names that run by its
  * key, or as a point of the same experiment; then the plan sets the key (experiment/point.h).
@@ -22,6 +23,7 @@ typedef struct TrainStageOptions { /* an item of `train.stages` */
 
 typedef struct TrainOptions {
     int64_t length, tokens, tokens_per_step, seed;
+    int64_t cache;         /* rows of earlier segments that every layer attends to (model/cache.h); 0: none */
     int precision;         /* Precision */
     double checkpoint;     /* seconds between saved states; 0: none */
     double until_exact;    /* of a task, section `until`: training ends at this share of answered examples, */

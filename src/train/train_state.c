@@ -66,6 +66,7 @@ void train_state_start(TrainState *state, uint64_t seed) {
     Model *model = state->model;
     for (int k = 0; k < 2 && optimizer_array(state->optimizer, k); k++)
         memset(optimizer_array(state->optimizer, k), 0, model->size * sizeof(float));
+    if (state->cache) memset(state->cache, 0, state->cache_size * sizeof *state->cache);
     memset(model->values, 0, model->size * sizeof(float));
     model_init(model, seed);
 }
@@ -116,7 +117,7 @@ bool train_state_write(const TrainState *state, const char *path, Error *err) {
     const Model *model = state->model;
     const Optimizer *optimizer = state->optimizer;
     Arena *arena = arena_new(0);
-    SafetensorsFile weights, file = {.tensors = NEW(arena, 3 * model->param_count + 1, SafetensorsTensor)};
+    SafetensorsFile weights, file = {.tensors = NEW(arena, 3 * model->param_count + 2, SafetensorsTensor)};
     train_state_list_tensors(model, &weights, arena);
     memcpy(file.tensors, weights.tensors, (size_t)weights.count * sizeof(SafetensorsTensor));
     file.count = weights.count;
@@ -131,6 +132,10 @@ bool train_state_write(const TrainState *state, const char *path, Error *err) {
     }
     file.tensors[file.count++] =
         (SafetensorsTensor){"log", SAFETENSORS_I32, 2, {state->steps, sizeof(TrainLog) / 4}, state->log};
+    int64_t width = model->shape.width;
+    if (state->cache)
+        file.tensors[file.count++] = (SafetensorsTensor){
+            "cache", SAFETENSORS_F32, 2, {(int64_t)state->cache_size / width, width}, state->cache};
     file.metadata = json_new_object(arena);
     json_set_text(file.metadata, "format", state_format);
     json_set_text(file.metadata, "run", state->key);
@@ -162,6 +167,20 @@ static double metadata_real(const SafetensorsFile *file, const char *key) {
     return strtod(json_text(json_get(file->metadata, key), "nan"), NULL);
 }
 
+static bool take_cache(TrainState *state, const SafetensorsFile *file, const char *path, Error *err) {
+    const SafetensorsTensor *cache = safetensors_find(file, "cache");
+    int64_t width = state->model->shape.width, rows = (int64_t)state->cache_size / width;
+    if (!cache || cache->type != SAFETENSORS_F32 || cache->rank != 2 || cache->dims[0] != rows ||
+        cache->dims[1] != width)
+        return error_set(err, EXIT_DAMAGED, "'%s': tensor 'cache' is missing or has another shape", path);
+    const float *value = cache->data;
+    for (size_t i = 0; i < state->cache_size; i++)
+        if (!isfinite(value[i]))
+            return error_set(err, EXIT_DAMAGED, "'%s': tensor 'cache' has a number that is not finite", path);
+    memcpy(state->cache, value, state->cache_size * sizeof *value);
+    return true;
+}
+
 /* Reads the state from a file, or fails with the reason. After a failure the state may be partly changed; the
    next attempt overwrites it. */
 static bool state_take(TrainState *state, const SafetensorsFile *file, const char *path, Error *err) {
@@ -186,6 +205,7 @@ static bool state_take(TrainState *state, const SafetensorsFile *file, const cha
                             state_prefixes[optimizer->options.name][k], path, err))
             return false;
     }
+    if (state->cache && !take_cache(state, file, path, err)) return false;
     optimizer->step = state->steps = (int64_t)step;
     optimizer->last_rate = last_rate;
     state->seconds = seconds;
@@ -272,6 +292,7 @@ void train_state_share(TrainState *state) {
     mpi_broadcast(&optimizer->step, sizeof optimizer->step);
     mpi_broadcast(&optimizer->last_rate, sizeof optimizer->last_rate);
     mpi_broadcast(state->model->values, bytes);
+    if (state->cache) mpi_broadcast(state->cache, state->cache_size * sizeof *state->cache);
     for (int k = 0; k < 2 && optimizer_array(optimizer, k); k++)
         mpi_broadcast(optimizer_array(optimizer, k), bytes);
 }

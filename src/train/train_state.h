@@ -26,6 +26,8 @@ typedef struct TrainState {
     Optimizer *optimizer; /* of this model */
     int64_t total, steps;
     double seconds;       /* of training, over all sessions */
+    float *cache;         /* [cache_size]: rows of a cache (model/cache.h) in all stages; NULL: none */
+    size_t cache_size;    /* a multiple of the model's width */
     TrainLog *log;        /* [total]: the updates made */
     const char *revision; /* of the program, or of all sessions, "A to step 106, B" */
     const char *files;    /* encoding_files of its method, and of those of the runs that it continues */

@@ -56,6 +56,10 @@ stages='train.stages=[{"length":32,"share":0.3},{"length":8,"share":0.3}]'
 check "3 ranks in stages" run 3 e2e.json -q --db staged/x.db --set "$stages"
 check "3 threads" "$POSLAB" run e2e.json -q --db staged-threads/x.db --threads 3 --set "$stages"
 check "compute the same, bit for bit, in stages" same_numbers staged/x.db staged-threads/x.db
+cached='evaluate.protocols=["cached","token"]'
+check "3 ranks with a cache" run 3 e2e.json -q --db cached/x.db --set train.cache=24 --set "$cached"
+check "3 threads with a cache" "$POSLAB" run e2e.json -q --db cached-threads/x.db --threads 3 --set train.cache=24 --set "$cached"
+check "compute the same, bit for bit, with a cache" same_numbers cached/x.db cached-threads/x.db
 from='sweep=[{"method":["'$one'"],"train.length":[32],"train.from":[{"method":"'$one'"}]},{"method":["'$one'"]}]'
 check "3 ranks continue a run" run 3 e2e.json -q --db continued/x.db --set "$from"
 check "3 threads" "$POSLAB" run e2e.json -q --db continued-threads/x.db --threads 3 --set "$from"

@@ -22,6 +22,7 @@ const Law laws[] = {
     {"causality", law_causality, false},
     {"batch", law_batch, false},
     {"length", law_length, false},
+    {"cache", law_cache, false},
     {"edges", law_edges, true},
     {"difference", law_difference, true},
     {"overfit", law_overfit, true},

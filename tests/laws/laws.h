@@ -50,6 +50,10 @@ LawFunction law_edges;  /* 1 to 3 tokens, equal tokens, huge scores and logits; 
 LawFunction law_difference; /* each parameter of the method changes losses, unless it is declared inert */
 LawFunction law_overfit;    /* a small batch is memorised, and every parameter with a gradient changes */
 
+/* Laws on segments with a cache (laws_cache.c). */
+LawFunction law_cache; /* with a cache of everything they equal one pass, if the method is prefix stable; with
+                          one that slides, in one layer, they do unless the method has the hook embed */
+
 /* Laws on the optimizer and the evaluation (laws_core.c). */
 LawFunction law_optimizer; /* three updates of AdamW and NAG agree with the formulas, in double */
 LawFunction

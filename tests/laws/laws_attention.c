@@ -64,7 +64,7 @@ bool scores_formulas_hold(const LawCase *c, int length, Arena *arena, Error *err
     size_t C = (size_t)p.shape.width, T = (size_t)length;
     const float *qkv = normal(3 * T * C, c, "qkv", arena), *x = normal(T * C, c, "x", arena);
     float *out = NEW(arena, T * C, float);
-    Attention *attention = attention_new(&c->position, &context, &plain, false, arena);
+    Attention *attention = attention_new(&c->position, &context, &plain, 0, false, arena);
     attention_begin(attention);
     attention_layer(attention, 0);
     attention_forward(attention, out, NULL, qkv, x, 1, (AttentionDropout){0});

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "experiment/config.h"
+#include "experiment/run_label.h"
 #include "near.h"
 #include "need.h"
 
@@ -162,6 +163,9 @@ static void test_trained(void **state) {
         {"train.stages=[]", true},
         {"train.stages=[{\"length\":64,\"share\":0}]", true},
         {"train.stages=[{\"length\":64,\"share\":0.5}]", false},
+        {"train.cache=0", true},
+        {"train.cache=64", false},
+        {"evaluate.protocols=[\"cached\"]", true},
     };
     const char *before = good("", NULL)->points->trained;
     for (int i = 0; i < COUNT_OF(cases); i++) {
@@ -221,6 +225,38 @@ static void test_requests(void **state) {
 #define E64 E8 E8 E8 E8 E8 E8 E8 E8
 
 /* Names are limited in characters, not in bytes. */
+/* The length of a request with a cache is that of what a target sees, its stride the length in the config. */
+static void test_caches(void **state) {
+    (void)state;
+    const Experiment *experiment =
+        good("'evaluate':{'lengths':[32,64],'protocols':['cached',{'name':'token','cache':100}]}", NULL);
+    static const EvaluateRequest wanted[] = {{.protocol = EVALUATE_CACHED, .length = 64, .stride = 32},
+                                             {.protocol = EVALUATE_TOKEN, .length = 132, .stride = 32},
+                                             {.protocol = EVALUATE_CACHED, .length = 128, .stride = 64},
+                                             {.protocol = EVALUATE_TOKEN, .length = 164, .stride = 64}};
+    int count;
+    const EvaluateRequest *requests = config_requests(experiment->points, &count, arena);
+    assert_int_equal(count, COUNT_OF(wanted));
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(requests[i].protocol, wanted[i].protocol);
+        assert_int_equal(requests[i].length, wanted[i].length);
+        assert_int_equal(requests[i].stride, wanted[i].stride);
+        const EvaluationConfigProtocol *protocol = &experiment->points->evaluate.protocols[i % 2];
+        assert_string_equal(run_label_stride_rule(&requests[i], protocol, arena),
+                            i % 2 ? "L - 100" : "0.5 L");
+    }
+}
+
+static void a_task_has_no_cache(void **state) {
+    (void)state;
+    need_method("alibi");
+    Error err = {0};
+    const Experiment *experiment = read_file(
+        "{'data':{'task':{'name':'copy','size':4}},'method':'alibi','train':{'cache':8}}", NULL, &err);
+    assert_error("a task", experiment, &err,
+                 "'train.cache' needs segments that continue each other, which 'copy' has not; remove it");
+}
+
 static void test_long_names(void **state) {
     (void)state;
     const Experiment *experiment =
@@ -364,6 +400,19 @@ static void test_mistakes(void **state) {
         {"'train':{'optimizer':'adamw'}", "'train.optimizer' must be an object, got \"adamw\""},
         {"'train':[]", "'train' must be an object, got a list"},
         {"'train':{'length':100}", "'train.tokens_per_step' must be a multiple of 'train.length'"},
+        {"'train':{'cache':-1}", "'train.cache' must be in [0, 1048576], got -1"},
+        {"'train':{'cache':8},'sweep':{'method':['randomised']}",
+         "'train.cache' needs segments that continue each other, which 'randomised' has not; remove it"},
+        {"'evaluate':{'protocols':['nonoverlapping','token']},'sweep':{'method':['randomised']}",
+         "'evaluate.protocols[1]' needs segments that continue each other, which 'randomised' has not; "
+         "remove it"},
+        {"'train':{'cache':1},'sweep':{'method':['learned']}",
+         "'train.length' with 'train.cache' exceeds the limit of "
+         "'learned', got 129; lower it, or raise the limit"},
+        {"'evaluate':{'protocols':[{'name':'strided','stride':8,'cache':8}]}",
+         "'evaluate.protocols[0].cache' must be left out for strided, got 8"},
+        {"'evaluate':{'protocols':[{'name':'cached','stride':8}]}",
+         "'evaluate.protocols[0].stride' must be left out for cached, got 8"},
         {"'train':{'stages':{}}", "'train.stages' must be a list, got an object"},
         {"'train':{'stages':[64]}",
          "'train.stages[0]' must be an object with a \"length\" and a \"share\", got 64"},
@@ -779,6 +828,8 @@ int main(void) {
         cmocka_unit_test(test_trained),
         cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_caches),
+        cmocka_unit_test(a_task_has_no_cache),
         cmocka_unit_test(test_variants),
         cmocka_unit_test(test_sweep),
         cmocka_unit_test(test_mistakes),

@@ -173,10 +173,10 @@ static void memory_is_what_was_said(void **state) {
     const Corpus *corpus = tiny_corpus(2000, arena);
     for (int64_t length = 1; length <= 256; length *= 4) {
         EvaluateResult result = evaluate(model, corpus, request_of(0, length, length));
-        assert_int_equal(result.peak_bytes, evaluate_bytes(model, length));
+        EvaluateRequest request = request_of(0, length, length);
+        assert_int_equal(result.peak_bytes, evaluate_bytes(model, &request));
         Arena *exact = arena_new(result.peak_bytes);
         Error err;
-        EvaluateRequest request = request_of(0, length, length);
         assert_true(evaluate_run(model, corpus, &request, NULL, NULL, &result, arena, exact, &err));
         assert_true(arena_peak(exact) <= result.peak_bytes);
         arena_free(exact);

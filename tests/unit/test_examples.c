@@ -133,7 +133,7 @@ static double loss_when_cut(Model *model, const BatchesSequence *sequences, int 
     static const int threads[CUTS] = {1, 2, 3, 1, 1, 1, 2, 3};
     model->options.max_tokens_in_flight = flights[cut];
     model->threads = threads[cut];
-    BatchGradient *step = batch_gradient_new(model, CUT_ROWS, length, arena);
+    BatchGradient *step = batch_gradient_new(model, NULL, CUT_ROWS, length, arena);
     for (int b = 0; b < CUT_ROWS; b++) batch_gradient_set(step, b, sequences[b]);
     double loss = batch_gradient_run(step, 1, 1);
     *gradients = batch_gradient_values(step);

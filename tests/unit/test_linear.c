@@ -338,7 +338,8 @@ static void evaluation_in_bf16(void **state) {
         arena_free(scratch);
         Model sized = *model;
         sized.precision = p;
-        assert_int_equal(done[p].peak_bytes, evaluate_bytes(&sized, 32));
+        assert_int_equal(done[p].peak_bytes,
+                         evaluate_bytes(&sized, &(EvaluateRequest){.length = 32, .stride = 32}));
         assert_int_equal(done[p].request.precision, p);
     }
     double wide = done[PRECISION_FP32].nll / 1000, half = done[PRECISION_BF16].nll / 1000;

@@ -8,6 +8,7 @@
 #include "fixture.h"
 
 #include "experiment/plan_memory.h"
+#include "near.h"
 #include "need.h"
 #include "experiment/plan.h"
 #include "experiment/mpi_estimate.h"
@@ -88,6 +89,20 @@ static void test_point(void **state) {
     assert_true(point->evaluate_bytes > (size_t)parameters * 4 && point->evaluate_bytes < 100 << 20);
 }
 
+/* Cached rows are projected, and seen by every token; training has no gradient at them. */
+static void work_of_a_cache(void **state) {
+    (void)state;
+    const PlanPoint *point =
+        good("'sweep':{'train.cache':[8]},'evaluate':{'lengths':[16],'tokens':64,'protocols':['cached']}")
+            ->points;
+    const ModelOptions *options = &point->config->model;
+    double layers = (double)options->layers, width = (double)options->width, tokens = 64;
+    double project = 6 * layers * width * width * 8 / 16, attend = 4 * layers * width * 8;
+    near(point->train_flops,
+         (double)point->steps * 64 * (model_flops(options, 16, true) + 2 * project + 3 * attend), 1e-6);
+    near(point->evaluate_flops, tokens * (model_flops(options, 16, false) + 2 * project + 2 * attend), 1e-6);
+}
+
 static void test_key(void **state) {
     (void)state;
     const PlanPoint *point = good("")->points;
@@ -144,7 +159,8 @@ static void every_setting_makes_another_run(void **state) {
             if (sections[s].path[1]) section = json_get_mutable(section, sections[s].path[1]);
             Json *one = json_new_object(arena);
             void *options = arena_alloc(arena, 4096, 1);
-            json_set(one, field->key, json_copy(json_get(section, field->key), arena));
+            const Json *present = json_get(section, field->key); /* some keys are left out at their default */
+            if (present) json_set(one, field->key, json_copy(present, arena));
             const OptionSection alone = {"", NULL, field, 1, NULL};
             options_default(options, field, 1);
             if (!options_read(options, &alone, one, "", arena, &err)) fail_msg("%s", err.text);
@@ -488,7 +504,9 @@ static void test_threads(void **state) {
     model->threads = 4; /* each with its own gradients */
     assert_int_equal(four->train_bytes, train_bytes(model, &config->train, &config->optimizer));
     assert_true(four->train_bytes >= one->train_bytes + 3 * model->size * sizeof(float));
-    assert_int_equal(four->evaluate_bytes, evaluate_bytes(model, 16) + model->size * sizeof(float));
+    assert_int_equal(four->evaluate_bytes,
+                     evaluate_bytes(model, &(EvaluateRequest){.length = 16, .stride = 16}) +
+                         model->size * sizeof(float));
     assert_true(four->evaluate_bytes > one->evaluate_bytes);
     assert_true(plan_resident(four) - plan_resident(one) >= (double)(four->train_bytes - one->train_bytes));
     assert_string_equal(one->key, four->key);
@@ -560,6 +578,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_point, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_key, setup, fixture_folder_remove),
+        cmocka_unit_test_setup_teardown(work_of_a_cache, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(every_setting_makes_another_run, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_merge, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_corpora, setup, fixture_folder_remove),
