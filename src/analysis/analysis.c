@@ -136,7 +136,7 @@ static const AnalysisKind *find_kind(const AnalysisOptions *options, Arena *aren
     int kind = text_index(options->what, analysis_names), rows = 0;
     while (options->rows && options->rows[rows]) rows++;
     if (kind < 0)
-        error_unknown(err, options_nearest_name(options->what, analysis_names),
+        error_unknown(err, text_nearest(options->what, analysis_names),
                       arena_format(arena, "there are %s", text_list(analysis_names, arena)),
                       "there is no analysis '%s'", options->what);
     else if (rows && !kinds[kind]->rows)
@@ -257,7 +257,7 @@ Table *analysis_points(const Results *set, const Claim *claim, Arena *arena) {
 static bool print_all(Database *store, const AnalysisOptions *options, FILE *out, Arena *arena, Error *err) {
     int count = 0;
     const AnalysisKind *kind = find_kind(options, arena, err);
-    const char **names = kind ? runs_experiments(store, options->experiment, &count, arena, err) : NULL;
+    const char **names = kind ? database_experiments(store, options->experiment, &count, arena, err) : NULL;
     if (!names) return false;
     const Results **sets = NEW(arena, count, const Results *);
     for (int i = 0; i < count; i++) {

@@ -139,7 +139,7 @@ static const ObservationField *find_field(const char *name, Arena *arena, Error 
     names = add_config_keys(names, count, arena);
     for (int i = count; names[i]; i++)
         if (!strcmp(names[i], name)) return config_field(names[i], arena);
-    if (!nearest) nearest = options_nearest_name(name, names);
+    if (!nearest) nearest = text_nearest(name, names);
     error_unknown(err, nearest, "`poslab table --help` lists them", "tables have no field '%s'", name);
     return NULL;
 }

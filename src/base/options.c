@@ -9,8 +9,6 @@
 
 #include "base/text.h"
 
-enum { WORD_SIZE = 48 };
-
 /* 2^53: doubles represent all whole numbers up to here */
 static const double whole_limit = 9007199254740992.0;
 
@@ -135,7 +133,7 @@ static bool complain(const Site *site, const Json *json, const char *wanted) {
 }
 
 static bool refuse_choice(const Site *site, const Json *json, const OptionField *field) {
-    const char *near = options_nearest_name(json_text(json, ""), field->choices);
+    const char *near = text_nearest(json_text(json, ""), field->choices);
     return complain(site, json,
                     arena_format(site->arena, "one of %s%s%s%s", text_list(field->choices, site->arena),
                                  near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : ""));
@@ -278,7 +276,7 @@ static bool refuse_key(const Site *site) {
     char key[JSON_EXCERPT_SIZE];
     const char *path = site->section->path, *near = is_in_config(path) ? options_synonym(site->key) : NULL;
     const char *const *keys = keys_of(site->section, site->arena);
-    if (!near) near = options_nearest_name(site->key, keys);
+    if (!near) near = text_nearest(site->key, keys);
     const char *known =
         arena_format(site->arena, "known here: %s", *keys ? text_list(keys, site->arena) : "nothing");
     return error_unknown(site->err, near, known, "%s: unknown key '%s%s%s'", site->source, path,
@@ -354,7 +352,7 @@ static bool refuse_argument(const OptionField *field, const char *text, Arena *a
     char shown[JSON_EXCERPT_SIZE], low[JSON_NUMBER_SIZE], high[JSON_NUMBER_SIZE];
     if (field->type == OPTION_CHOICE) {
         wanted = options_choices_text(field, "'", arena);
-        near = options_nearest_name(text, field->choices);
+        near = text_nearest(text, field->choices);
     } else if (field->list != OPTION_SINGLE) {
         const char *limit = field->most ? arena_format(arena, "up to %d ", field->most) : "";
         const char *range = options_ranged(field)
@@ -419,49 +417,4 @@ bool options_read_argument(void *options, const OptionField *field, const char *
     if (isnan(number) || !in_range(field, number)) return refuse_argument(field, text, arena, err);
     store(field, member, number);
     return true;
-}
-
-/* ---- names ---- */
-
-/* The edit distance of a and b: insertions, deletions, replacements and swaps of neighbouring characters
-   (Damerau's distance, restricted form), without regard to case. Both texts are shorter than WORD_SIZE. */
-static int distance(const char *a, const char *b) {
-    int rows[3][WORD_SIZE], *before = rows[0], *last = rows[1], *row = rows[2];
-    int m = (int)strlen(a), n = (int)strlen(b);
-    for (int j = 0; j <= n; j++) last[j] = before[j] = j;
-    for (int i = 1; i <= m; i++) {
-        row[0] = i;
-        for (int j = 1; j <= n; j++) {
-            int x = tolower((unsigned char)a[i - 1]), y = tolower((unsigned char)b[j - 1]);
-            int best = last[j - 1] + (x != y);
-            if (last[j] + 1 < best) best = last[j] + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            bool swapped = i > 1 && j > 1 && x == tolower((unsigned char)b[j - 2]) &&
-                           y == tolower((unsigned char)a[i - 2]);
-            if (swapped && before[j - 2] + 1 < best) best = before[j - 2] + 1;
-            row[j] = best;
-        }
-        int *free_row = before;
-        before = last, last = row, row = free_row;
-    }
-    return last[n];
-}
-
-const char *options_nearest_name(const char *word, const char *const *names) {
-    const char *nearest = NULL;
-    int length = (int)strnlen(word, WORD_SIZE);
-    int least =
-        length < 6 ? 2 : length / 3 + 1; /* more than the allowed changes: 1, or a third of the letters */
-    for (int i = 0; length > 0 && length < WORD_SIZE && names[i]; i++) {
-        if (strlen(names[i]) >= WORD_SIZE) continue;
-        int changes = distance(word, names[i]);
-        if (changes >= least) continue;
-        least = changes;
-        nearest = names[i];
-    }
-    return nearest;
-}
-
-const char *options_nearer(const char *word, const char *nearest, const char *candidate) {
-    return options_nearest_name(word, (const char *const[]){nearest ? nearest : candidate, candidate, NULL});
 }

@@ -128,11 +128,4 @@ Json *options_default_json(const OptionField *field, Arena *arena); /* the defau
 /* The path of the config key that is usually meant by a word ("lr": "train.optimizer.lr"), or NULL. */
 const char *options_synonym(const char *word);
 
-/* The name in `names` (NULL-terminated) with the smallest edit distance to `word`, or NULL if none is
-   close. */
-const char *options_nearest_name(const char *word, const char *const *names);
-
-/* The nearer of `nearest` (or NULL) and `candidate`, for names that are in no array. */
-const char *options_nearer(const char *word, const char *nearest, const char *candidate);
-
 #endif

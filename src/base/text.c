@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,4 +92,51 @@ TextScreen text_screen(FILE *out) {
 
 void text_set_screen(TextScreen screen) {
     stdout_screen = screen;
+}
+
+/* ---- the nearest of some names ---- */
+
+enum { WORD_SIZE = 48 };
+
+/* The edit distance of a and b: insertions, deletions, replacements and swaps of neighbouring characters
+   (Damerau's distance, restricted form), without regard to case. Both texts are shorter than WORD_SIZE. */
+static int distance(const char *a, const char *b) {
+    int rows[3][WORD_SIZE], *before = rows[0], *last = rows[1], *row = rows[2];
+    int m = (int)strlen(a), n = (int)strlen(b);
+    for (int j = 0; j <= n; j++) last[j] = before[j] = j;
+    for (int i = 1; i <= m; i++) {
+        row[0] = i;
+        for (int j = 1; j <= n; j++) {
+            int x = tolower((unsigned char)a[i - 1]), y = tolower((unsigned char)b[j - 1]);
+            int best = last[j - 1] + (x != y);
+            if (last[j] + 1 < best) best = last[j] + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            bool swapped = i > 1 && j > 1 && x == tolower((unsigned char)b[j - 2]) &&
+                           y == tolower((unsigned char)a[i - 2]);
+            if (swapped && before[j - 2] + 1 < best) best = before[j - 2] + 1;
+            row[j] = best;
+        }
+        int *free_row = before;
+        before = last, last = row, row = free_row;
+    }
+    return last[n];
+}
+
+const char *text_nearest(const char *word, const char *const *names) {
+    const char *nearest = NULL;
+    int length = (int)strnlen(word, WORD_SIZE);
+    int least =
+        length < 6 ? 2 : length / 3 + 1; /* more than the allowed changes: 1, or a third of the letters */
+    for (int i = 0; length > 0 && length < WORD_SIZE && names[i]; i++) {
+        if (strlen(names[i]) >= WORD_SIZE) continue;
+        int changes = distance(word, names[i]);
+        if (changes >= least) continue;
+        least = changes;
+        nearest = names[i];
+    }
+    return nearest;
+}
+
+const char *text_nearer(const char *word, const char *nearest, const char *candidate) {
+    return text_nearest(word, (const char *const[]){nearest ? nearest : candidate, candidate, NULL});
 }

@@ -31,6 +31,13 @@ double text_number(const char *text);
 int text_index(const char *word, const char *const *words); /* the index of a word in a list; -1 if missing */
 const char *text_list(const char *const *words, Arena *arena); /* "a, b, c" */
 
+/* The name in `names` (NULL-terminated) with the smallest edit distance to `word`, or NULL if none is
+   close. */
+const char *text_nearest(const char *word, const char *const *names);
+
+/* The nearer of `nearest` (or NULL) and `candidate`, for names that are in no array. */
+const char *text_nearer(const char *word, const char *nearest, const char *candidate);
+
 /* The size of the terminal that `out` writes to, in characters: the variables COLUMNS and LINES, otherwise
    what the terminal reports. 0 if `out` is not a terminal or reports nothing. */
 typedef struct TextScreen {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/text.h"
 
 enum { WORD = 1, LONG = 256 };
 
@@ -23,7 +24,7 @@ const Command *arguments_find_command(const char *name, const Command *const *co
     const char *nearest = NULL;
     for (; *commands; commands++) {
         if (strcmp(name, (*commands)->name) == 0) return *commands;
-        if (!(*commands)->hidden) nearest = options_nearer(name, nearest, (*commands)->name);
+        if (!(*commands)->hidden) nearest = text_nearer(name, nearest, (*commands)->name);
     }
     error_unknown(err, nearest, "`poslab --help` lists them", "there is no command '%s'", name);
     return NULL;
@@ -76,7 +77,7 @@ static bool bad_option(const Command *command, const char *word, Arena *arena, E
     name = arena_format(arena, "%.*s", (int)strcspn(name, "="), name);
     const char **names = NEW(arena, arguments_option_count(command) + 1, const char *);
     for (int i = 0; i < arguments_option_count(command); i++) names[i] = arguments_option(command, i)->key;
-    const char *nearest = strncmp(word, "--", 2) == 0 ? options_nearest_name(name, names) : NULL;
+    const char *nearest = strncmp(word, "--", 2) == 0 ? text_nearest(name, names) : NULL;
     const char *others = arena_format(arena, "`poslab %s --help` lists them", command->name);
     return error_unknown(err, nearest ? arena_format(arena, "--%s", nearest) : NULL, others,
                          "'%s' has no option '%s%s'", command->name, nearest ? "--" : "",

@@ -370,16 +370,6 @@ static bool print_tasks(FILE *out, Arena *arena, Error *err) {
     return table_print_one(table, TABLE_AS_TEXT, out, err);
 }
 
-/* Prints the options of one task; configs/README.md has the options that all tasks have. */
-static bool print_task(FILE *out, const Task *task, Arena *arena, Error *err) {
-    const char *hints = text_list(task->hints ? task->hints : task_no_hints, arena);
-    const char *title = arena_format(arena, "%s (%s): %s", task->name, task->label, task->citation);
-    Table *table = cmd_methods_options(title, task->fields, task->field_count, arena);
-    table_note(table, arena_format(arena, "size: %s, %lld to %lld; hints: %s", task->size,
-                                   (long long)task->smallest, (long long)task->largest, hints));
-    return table_print_one(table, TABLE_AS_TEXT, out, err);
-}
-
 static void print_example(FILE *out, const Examples *examples, const TaskRow *row, bool rows, Arena *arena) {
     const Json *example = examples_row_json(examples, row, arena);
     if (rows)
@@ -428,7 +418,7 @@ static bool show_task(const char *name, const TasksOptions *asked, Arena *arena,
     json_set_number(json, "size", (double)(task->smallest > 4 ? task->smallest : 4));
     for (const char *const *set = asked->sets; set && *set; set++)
         if (!grid_override(json, *set, "--set", err)) return false;
-    return (asked->rows || print_task(stdout, task, arena, err)) &&
+    return (asked->rows || cmd_methods_task(stdout, task, arena, err)) &&
            print_examples(stdout, json, asked, arena, err);
 }
 

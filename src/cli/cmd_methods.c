@@ -196,7 +196,7 @@ static const char *range_text(const OptionField *field, Arena *arena) {
                         json_number_text(field->high, high));
 }
 
-Table *cmd_methods_options(const char *title, const OptionField *fields, int count, Arena *arena) {
+static Table *options_table(const char *title, const OptionField *fields, int count, Arena *arena) {
     static const TableColumn columns[] = {
         {"key", "option", TABLE_TEXT, .code = true},
         {"type", "type", TABLE_TEXT},
@@ -215,9 +215,18 @@ Table *cmd_methods_options(const char *title, const OptionField *fields, int cou
     return table;
 }
 
+bool cmd_methods_task(FILE *out, const Task *task, Arena *arena, Error *err) {
+    const char *hints = text_list(task->hints ? task->hints : task_no_hints, arena);
+    const char *title = arena_format(arena, "%s (%s): %s", task->name, task->label, task->citation);
+    Table *table = options_table(title, task->fields, task->field_count, arena);
+    table_note(table, arena_format(arena, "size: %s, %lld to %lld; hints: %s", task->size,
+                                   (long long)task->smallest, (long long)task->largest, hints));
+    return table_print_one(table, TABLE_AS_TEXT, out, err);
+}
+
 static Table *describe_method(const PositionMethod *method, Arena *arena) {
     const char *title = arena_format(arena, "%s (%s): %s", method->name, method->label, method->citation);
-    Table *table = cmd_methods_options(title, method->fields, method->field_count, arena);
+    Table *table = options_table(title, method->fields, method->field_count, arena);
     if (method->unconfirmed)
         table_note(table, arena_format(arena, "not confirmed in a source: %s", method->unconfirmed));
     table_note(table, arena_format(arena, "hooks: %s", joined(hooks_of(method, arena), "-", arena)));

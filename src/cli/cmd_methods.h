@@ -4,9 +4,10 @@
 #ifndef POSLAB_CLI_CMD_METHODS_H
 #define POSLAB_CLI_CMD_METHODS_H
 
+#include "tasks/task.h"
 #include "cli/arguments.h"
 
-/* A table of options with their types, defaults and ranges; owned by the arena. */
-Table *cmd_methods_options(const char *title, const OptionField *fields, int count, Arena *arena);
+/* Prints the options of a task; configs/README.md has the options that all tasks have. */
+bool cmd_methods_task(FILE *out, const Task *task, Arena *arena, Error *err);
 
 #endif

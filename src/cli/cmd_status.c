@@ -288,7 +288,7 @@ static Json *status_json(const Status *status, Arena *arena) {
 static bool print_all(Database *store, const char *experiment, TableFormat format, bool *left, FILE *out,
                       Arena *arena, Error *err) {
     int count = 0;
-    const char **names = runs_experiments(store, experiment, &count, arena, err);
+    const char **names = database_experiments(store, experiment, &count, arena, err);
     if (!names) return false;
     Json *list = json_new_array(arena);
     const Table **tables = NEW(arena, count, const Table *);

@@ -189,7 +189,7 @@ typedef struct Sets {
 static bool read_sets(Sets *sets, Database *store, const CmdTableOptions *options, Arena *arena, Error *err) {
     const char *const *wanted = options->experiments;
     int count = 0;
-    const char **names = runs_experiments(store, NULL, &count, arena, err);
+    const char **names = database_experiments(store, NULL, &count, arena, err);
     if (!names) return false;
     for (int i = 0; i < count; i++) {
         bool chosen = !wanted;

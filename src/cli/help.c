@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/text.h"
 #include "position/encoding.h"
 #include "experiment/config_keys.h"
 
@@ -256,7 +257,7 @@ static bool no_key(const char *path, Arena *arena, Error *err) {
         int count;
         const ConfigKey *keys = config_keys_list(each, &count, arena);
         for (int i = -1; i < count; i++)
-            nearest = options_nearer(path, nearest, i < 0 ? each->path : keys[i].path);
+            nearest = text_nearer(path, nearest, i < 0 ? each->path : keys[i].path);
     }
     return error_unknown(err, nearest, "`poslab help config` lists all", "a config has no key '%s'", path);
 }

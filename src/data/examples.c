@@ -185,6 +185,10 @@ int64_t examples_train_farthest(const ExamplesOptions *options) {
     return farthest(options, train_sizes(options));
 }
 
+bool examples_give_positions(const ExamplesOptions *options) {
+    return options && examples_train_farthest(options) > 0;
+}
+
 int64_t examples_test_farthest(const ExamplesOptions *options, int64_t size) {
     return farthest(options, test_sizes(options, size));
 }
@@ -192,7 +196,7 @@ int64_t examples_test_farthest(const ExamplesOptions *options, int64_t size) {
 /* --- rows --- */
 
 TaskRow examples_row(const Examples *examples, int64_t inputs, Arena *arena) {
-    bool positions = examples_train_farthest(examples->options) > 0;
+    bool positions = examples_give_positions(examples->options);
     return (TaskRow){.tokens = NEW(arena, inputs + 1, uint32_t),
                      .targets = NEW(arena, inputs, uint32_t),
                      .positions = positions ? NEW(arena, inputs + 1, uint32_t) : NULL,

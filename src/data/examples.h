@@ -50,6 +50,9 @@ int64_t examples_test_length(const ExamplesOptions *options, int64_t size, int h
 /* The largest position in rows of training, and of evaluation at a size; 0 if the task sets no
    positions. */
 int64_t examples_train_farthest(const ExamplesOptions *options);
+
+/* Whether rows have positions of their own; false without a task (NULL). */
+bool examples_give_positions(const ExamplesOptions *options);
 int64_t examples_test_farthest(const ExamplesOptions *options, int64_t size);
 
 /* The source of examples. With a finite training set, it has the set's hashes. */

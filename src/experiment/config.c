@@ -430,18 +430,8 @@ const Config *config_with_vocabulary(const Config *config, int64_t vocabulary, A
 
 bool config_runnable(const Config *config, Error *err) {
     return !config->adaptive.count ||
-           error_set(
-               err, EXIT_USAGE,
-               "%s: 'model.adaptive': adaptive input and softmax can be planned, not run yet; remove it",
-               config->source);
-}
-
-bool config_gives_positions(const Config *config) {
-    return config->data.task && examples_train_farthest(config->data.task) > 0;
-}
-
-EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena) {
-    return evaluation_config_requests(&config->evaluate, count, arena);
+           error_set(err, EXIT_USAGE, "%s: 'model.adaptive' can be planned, not run yet; remove it",
+                     config->source);
 }
 
 const char *config_database(const Experiment *experiment, const char *given, Arena *arena) {
@@ -456,13 +446,4 @@ bool config_find_database(const char *word, const char **database, const char **
     *database = read ? config_database(read, *database, arena) : word;
     if (read) *experiment = read->name;
     return true;
-}
-
-const char *config_method_options(const Encoding *position, Arena *arena) {
-    Arena *scratch = arena_new(0);
-    Json *json = encoding_json(position, scratch);
-    json_remove(json, "name");
-    const char *text = json_print(json, arena);
-    arena_free(scratch);
-    return text;
 }

@@ -63,12 +63,6 @@ const Config *config_with_vocabulary(const Config *config, int64_t vocabulary, A
    option. */
 bool config_runnable(const Config *config, Error *err);
 
-/* Whether the rows of the task have positions of their own (data/examples.h). */
-bool config_gives_positions(const Config *config);
-
-/* The evaluations that a config requests: the product of lengths and protocols. Owned by the arena. */
-EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena);
-
 /* The trained model with the changes of a variant, whose options need not come from the config. Owned by
    the arena; it shares the parameters of `model`. */
 Model *config_variant(const Config *config, const Model *model, const EvaluateVariant *variant, Arena *arena,
@@ -84,8 +78,5 @@ const char *config_database(const Experiment *experiment, const char *given, Are
    config's experiment (*database is the given one, or NULL), and *experiment to the name of that. */
 bool config_find_database(const char *word, const char **database, const char **experiment, Arena *arena,
                           Error *err);
-
-/* The options of the method as canonical JSON ("{}" without options). */
-const char *config_method_options(const Encoding *position, Arena *arena);
 
 #endif

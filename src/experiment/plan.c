@@ -198,7 +198,7 @@ static void measure(PlanPoint *point, Arena *scratch) {
     point->position_parameters = model->position_parameters;
     point->steps = train_steps(&config->train);
     model->threads = point->threads;
-    model->given_positions = config_gives_positions(config);
+    model->given_positions = examples_give_positions(config->data.task);
     point->train_bytes = train_bytes(model, &config->train, &config->optimizer);
     for (int i = 0; i < point->request_count; i++) {
         const EvaluateRequest *request = &point->requests[i];
@@ -306,7 +306,7 @@ static bool add_points(Plan *plan, const Corpus *const *corpora, int threads, Ar
     for (int i = 0; i < plan->experiment->count; i++) {
         const Config *config = &plan->experiment->points[i];
         PlanPoint point = {.config = config, .corpus = corpora[i], .threads = threads};
-        point.requests = config_requests(config, &point.request_count, arena);
+        point.requests = evaluation_config_requests(&config->evaluate, &point.request_count, arena);
         *ARENA_PUSH(arena, point.sections, point.section_count) = &config->evaluate;
         if (!check_splits(&point, err)) return false;
         point_key(point.key, config, point.corpus->hash, arena);

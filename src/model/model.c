@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/text.h"
+
 static const char *const activation_names[] = {"relu", "gelu", "swiglu", NULL};
 
 const OptionField model_fields[] = {
@@ -299,7 +301,7 @@ static bool freeze_one(Model *model, const char *pattern, const char *source, Er
     Arena *scratch = arena_new(0);
     const char **names = NEW(scratch, model->param_count + 1, const char *);
     for (int p = 0; p < model->param_count; p++) names[p] = model->params[p].name;
-    error_unknown(err, options_nearest_name(pattern, names),
+    error_unknown(err, text_nearest(pattern, names),
                   arena_format(scratch, "tensors are %s", tensors_text(model, scratch)),
                   "%s: 'train.frozen': no tensor has the name '%s'", source, pattern);
     arena_free(scratch);

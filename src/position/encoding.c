@@ -38,7 +38,7 @@ const PositionMethod *encoding_find_or_nearest(const char *name, const char **ne
     *nearest = NULL;
     if (found) return found;
     Arena *scratch = arena_new(0);
-    *nearest = options_nearest_name(name, encoding_names(scratch));
+    *nearest = text_nearest(name, encoding_names(scratch));
     arena_free(scratch);
     for (int i = encoding_method_count - 1; i >= 0; i--)
         if (text_has(encoding_methods[i]->also, ' ', name)) *nearest = encoding_methods[i]->name;
@@ -188,4 +188,13 @@ void *encoding_prepare(const PositionMethod *method, const PositionShape *shape,
     double amplitude = method->amplitude ? method->amplitude(&context) : 1;
     if (table) rotary_fill(table, &context, positions, method->frequency, amplitude, -INFINITY, INFINITY);
     return table;
+}
+
+const char *encoding_options_text(const Encoding *position, Arena *arena) {
+    Arena *scratch = arena_new(0);
+    Json *json = encoding_json(position, scratch);
+    json_remove(json, "name");
+    const char *text = json_print(json, arena);
+    arena_free(scratch);
+    return text;
 }

@@ -91,6 +91,9 @@ bool encoding_usable(const Encoding *position, const PositionShape *shape, int64
    included. "" if there are none. */
 const char *encoding_changed_options(const Encoding *position, const char *separator, Arena *arena);
 
+/* The options of the method as canonical JSON ("{}" without options). */
+const char *encoding_options_text(const Encoding *position, Arena *arena);
+
 /* The method and its partner with the hashes of their files: "randomised:0123456789ab
    rotary:ba9876543210". */
 const char *encoding_files(const Encoding *position, Arena *arena);

@@ -26,7 +26,7 @@ static const char *find_format(const PlotOptions *options, Error *err) {
 /* The name of the experiment to draw. */
 static const char *find_experiment(Database *store, const char *wanted, Arena *arena, Error *err) {
     int count = 0;
-    const char **names = runs_experiments(store, wanted, &count, arena, err);
+    const char **names = database_experiments(store, wanted, &count, arena, err);
     if (!names || count == 1) return names ? names[0] : NULL;
     error_set(err, EXIT_USAGE, "database '%s' has %d experiments ('%s', '%s', ...); name the one to draw",
               database_path(store), count, names[0], names[1]);

@@ -377,7 +377,7 @@ static void put_glossary(const Report *report) {
 
 static bool put_page(Database *store, const ReportOptions *options, FILE *out, Arena *arena, Error *err) {
     int count = 0;
-    const char **names = runs_experiments(store, options->experiment, &count, arena, err);
+    const char **names = database_experiments(store, options->experiment, &count, arena, err);
     if (!names) return false;
     html_begin(out, count == 1 ? arena_format(arena, "%s - poslab", names[0]) : "poslab");
     if (count > 1) fputs("<nav aria-label=\"Experiments\"><ul>\n", out);

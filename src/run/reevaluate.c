@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 #include "sys/atomic_file.h"
 #include "experiment/grid.h"
 #include "store/database.h"
@@ -74,7 +76,7 @@ static bool add_protocol(Json *list, const char *word, Arena *arena, Error *err)
                                             [EVALUATE_CACHED] = {"cache"},
                                             [EVALUATE_TOKEN] = {"cache"}};
     char *rest = arena_copy(arena, word);
-    const char *name = strsep(&rest, ":"), *nearest = options_nearest_name(name, evaluate_protocol_names);
+    const char *name = strsep(&rest, ":"), *nearest = text_nearest(name, evaluate_protocol_names);
     Json *json = json_new_object(arena);
     json_append(list, json);
     json_set_text(json, "name", name);
@@ -265,7 +267,7 @@ static Plan **make_plans(Reevaluation *evaluation, Error *err) {
     int count = 0;
     Database *store = database_open(evaluation->database, DATABASE_READ, err);
     const char **names =
-        store ? runs_experiments(store, evaluation->experiment, &count, evaluation->arena, err) : NULL;
+        store ? database_experiments(store, evaluation->experiment, &count, evaluation->arena, err) : NULL;
     Plan **plans = names ? NEW(evaluation->arena, count + 1, Plan *) : NULL;
     for (int i = 0; plans && i < count; i++) {
         plans[i] = make_plan(evaluation, store, names[i], err);

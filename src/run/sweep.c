@@ -137,7 +137,7 @@ static void print_next(const Sweep *sweep) {
     Error ignored;
     int count = 0;
     const char *database = escape_text(ESCAPE_SHELL, sweep->database, arena), *option = "";
-    if (runs_experiments(sweep->jobs.store, NULL, &count, arena, &ignored) && count > 1)
+    if (database_experiments(sweep->jobs.store, NULL, &count, arena, &ignored) && count > 1)
         option = arena_format(arena, " --experiment %s",
                               escape_text(ESCAPE_SHELL, sweep->plan->experiment->name, arena));
     progress_message(progress, false, "Next:");

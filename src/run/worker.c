@@ -333,7 +333,7 @@ static bool train_and_evaluate(Worker *worker, Error *err) {
     model_allocate(worker->model, worker->arena);
     worker->model->threads = worker->threads;
     worker->model->seed = (uint64_t)config->train.seed;
-    worker->model->given_positions = config_gives_positions(config);
+    worker->model->given_positions = examples_give_positions(config->data.task);
     worker->evaluations = NEW(worker->arena, worker->task.request_count, EvaluateResult);
     worker->last_result = clock_now();
     bool loaded = worker->task.trained && mpi_agree(load_model(worker, model_path, err), err);

@@ -125,7 +125,7 @@ ExitCode collect_run(const char *database, const char *experiment, Error *err) {
     int count = 0;
     ExitCode code = EXIT_DONE;
     Database *store = database_open_locked(database, DATABASE_WRITE, err);
-    const char **names = store ? runs_experiments(store, experiment, &count, arena, err) : NULL;
+    const char **names = store ? database_experiments(store, experiment, &count, arena, err) : NULL;
     bool fine = names != NULL;
     for (int i = 0; fine && i < count; i++) fine = collect_one(store, names[i], &code, arena, err);
     database_close(store);

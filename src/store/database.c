@@ -16,6 +16,7 @@
 #include "position/encoding.h"
 #include "experiment/run_label.h"
 #include "store/internal.h"
+#include "store/query.h"
 #include "store/schema.h"
 
 /* The first version with STRICT tables. */
@@ -366,4 +367,18 @@ const char *database_path(const Database *store) {
 
 Arena *database_arena(Database *store) {
     return store->arena;
+}
+
+const char **database_experiments(Database *store, const char *wanted, int *count, Arena *arena, Error *err) {
+    static const char sql[] = "SELECT name FROM experiment WHERE ?1 IS NULL OR name = ?1 ORDER BY id";
+    const char **names = query_texts(store, sql, (const char *const[]){wanted, NULL}, arena, err);
+    if (!names) return NULL;
+    for (*count = 0; names[*count];) ++*count;
+    if (*count) return names;
+    if (wanted)
+        error_set(err, EXIT_USAGE, "database '%s' has no experiment '%s'", database_path(store), wanted);
+    else
+        error_set(err, EXIT_USAGE, "database '%s' has no experiment; `poslab run CONFIG` adds one",
+                  database_path(store));
+    return NULL;
 }

@@ -40,4 +40,7 @@ const char *database_path(const Database *store);
 bool database_check_values(Database *store, void (*found)(void *user, const char *line), void *user,
                            Error *err);
 
+/* The names of all experiments, or only `wanted`. It is an error if there is none, or none of that name. */
+const char **database_experiments(Database *store, const char *wanted, int *count, Arena *arena, Error *err);
+
 #endif

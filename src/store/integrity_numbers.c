@@ -88,7 +88,7 @@ static void check_plan(const Numbers *numbers, Query *run, const Config *config)
     char key[PLAN_KEY_SIZE];
     point_key(key, config, query_text_of(run, "hash"), numbers->arena);
     expect_text(numbers, run, "key", key);
-    expect_text(numbers, run, "method_options", config_method_options(&config->position, numbers->arena));
+    expect_text(numbers, run, "method_options", encoding_options_text(&config->position, numbers->arena));
     /* Another revision may have used another label for the method. */
     if (strcmp(query_text_of(run, "revision"), version_revision()) == 0)
         expect_text(numbers, run, "label", run_label_method(&config->position, numbers->arena));

@@ -135,7 +135,7 @@ static bool unknown_column(const ReferenceReader *reader, const char *name) {
     char shown[JSON_EXCERPT_SIZE];
     const char *list =
         arena_format(reader->arena, "known columns: %s", text_list(column_names, reader->arena));
-    return error_unknown(reader->err, options_nearest_name(name, column_names), list,
+    return error_unknown(reader->err, text_nearest(name, column_names), list,
                          "reference '%s', line %d: unknown column '%s'", reader->path, reader->line,
                          json_excerpt_text(name, shown));
 }

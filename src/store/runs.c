@@ -76,7 +76,7 @@ static bool write_run(Database *store, const PlanPoint *point, Error *err) {
            DATABASE_INSERT(
                store, err, "run", "ON CONFLICT (key) DO UPDATE SET label = excluded.label",
                {"key", database_text(point->key)}, {"method", database_text(position->method->name)},
-               {"method_options", database_text(config_method_options(position, arena))},
+               {"method_options", database_text(encoding_options_text(position, arena))},
                {"label", database_text(run_label_method(position, arena))},
                {"train_length", database_int(config->train.length)},
                {"seed", database_int(config->train.seed)}, {"parameters", database_int(point->parameters)},
@@ -387,20 +387,6 @@ bool runs_write_result(const char *path, const RunRecord *record, Error *err) {
     if (!ok) unlink(temporary);
     arena_free(arena);
     return ok;
-}
-
-const char **runs_experiments(Database *store, const char *wanted, int *count, Arena *arena, Error *err) {
-    static const char sql[] = "SELECT name FROM experiment WHERE ?1 IS NULL OR name = ?1 ORDER BY id";
-    const char **names = query_texts(store, sql, (const char *const[]){wanted, NULL}, arena, err);
-    if (!names) return NULL;
-    for (*count = 0; names[*count];) ++*count;
-    if (*count) return names;
-    if (wanted)
-        error_set(err, EXIT_USAGE, "database '%s' has no experiment '%s'", database_path(store), wanted);
-    else
-        error_set(err, EXIT_USAGE, "database '%s' has no experiment; `poslab run CONFIG` adds one",
-                  database_path(store));
-    return NULL;
 }
 
 /* --- one run --- */

@@ -97,7 +97,4 @@ typedef struct RunsChoice {
 } RunsChoice;
 const char *runs_choose(Database *store, const RunsChoice *choice, Arena *arena, Error *err);
 
-/* The names of all experiments, or only `wanted`. It is an error if there is none, or none of that name. */
-const char **runs_experiments(Database *store, const char *wanted, int *count, Arena *arena, Error *err);
-
 #endif

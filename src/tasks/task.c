@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 const char *const task_no_hints[] = {"none", NULL};
 
 static void add(TaskRow *row, int token) {
@@ -41,7 +43,7 @@ const Task *task_find(const char *name, const char **nearest) {
         names[i] = task_list[i]->name;
         if (strcmp(names[i], name) == 0) found = task_list[i];
     }
-    *nearest = found ? NULL : options_nearest_name(name, names);
+    *nearest = found ? NULL : text_nearest(name, names);
     arena_free(arena);
     return found;
 }

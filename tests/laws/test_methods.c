@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#include "base/text.h"
+
 #include "laws.h"
 #include "position/encoding.h"
 
@@ -223,7 +225,7 @@ static void on_abort(int signal_number) {
 
 /* Prints the existing names instead of `asked` to standard error. */
 static int unknown(const char *what, const char *asked, const char *const *names) {
-    const char *nearest = options_nearest_name(asked, names);
+    const char *nearest = text_nearest(asked, names);
     fprintf(stderr, "test_methods: there is no %s '%s'", what, asked);
     if (nearest) fprintf(stderr, " (did you mean '%s'?)", nearest);
     fputs("; there are ", stderr);

@@ -101,7 +101,7 @@ static void test_defaults(void **state) {
     assert_non_null(
         strstr(config->resolved,
                json("'method':{'name':'alibi','trainable':false,'max_exponent':8,'shape':'linear'}")));
-    assert_string_equal(config_method_options(&config->position, arena),
+    assert_string_equal(encoding_options_text(&config->position, arena),
                         json("{'trainable':false,'max_exponent':8,'shape':'linear'}"));
 
     Error err;
@@ -110,7 +110,7 @@ static void test_defaults(void **state) {
     assert_non_null(experiment);
     assert_int_equal(strncmp(experiment->name, "poslab-config-", 14), 0);
     assert_null(strstr(experiment->name, "json"));
-    assert_string_equal(config_method_options(&experiment->points->position, arena), "{}");
+    assert_string_equal(encoding_options_text(&experiment->points->position, arena), "{}");
 }
 
 static const Config *parse(const char *resolved) {
@@ -209,7 +209,7 @@ static void test_requests(void **state) {
         {200, 32, EVALUATE_STRIDED},
     };
     int count;
-    const EvaluateRequest *requests = config_requests(config, &count, arena);
+    const EvaluateRequest *requests = evaluation_config_requests(&config->evaluate, &count, arena);
     assert_int_equal(count, COUNT_OF(expected));
     for (int i = 0; i < count; i++) {
         assert_int_equal(requests[i].length, expected[i][0]);
@@ -235,7 +235,8 @@ static void test_caches(void **state) {
                                              {.protocol = EVALUATE_CACHED, .length = 128, .stride = 64},
                                              {.protocol = EVALUATE_TOKEN, .length = 164, .stride = 64}};
     int count;
-    const EvaluateRequest *requests = config_requests(experiment->points, &count, arena);
+    const EvaluateRequest *requests =
+        evaluation_config_requests(&experiment->points->evaluate, &count, arena);
     assert_int_equal(count, COUNT_OF(wanted));
     for (int i = 0; i < count; i++) {
         assert_int_equal(requests[i].protocol, wanted[i].protocol);
@@ -293,7 +294,7 @@ static void test_variants(void **state) {
                           NULL)
                          ->points;
     int count;
-    const EvaluateRequest *requests = config_requests(config, &count, arena);
+    const EvaluateRequest *requests = evaluation_config_requests(&config->evaluate, &count, arena);
     static const char *const names[] = {"", "all", "half"};
     assert_int_equal(count, 6);
     for (int i = 0; i < count; i++) {

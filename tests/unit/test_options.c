@@ -12,6 +12,7 @@
 #include "fixture.h"
 
 #include "base/options.h"
+#include "base/text.h"
 #include "sys/atomic_file.h"
 
 #include <float.h>
@@ -342,7 +343,9 @@ static void test_tables(void **state) {
         {"{\"mode\":\"fatser\"}",
          "config 'x': 'train.mode' must be one of slow, faster (did you mean 'faster'?), got \"fatser\""},
         {"{\"mode\":{}}", "config 'x': 'train.mode' must be one of slow, faster, got an object"},
-        {"{\"word\":[]}", "config 'x': 'train.word' must be text, got a list"},
+        {"{\"word\":[]}",
+         "config 'x': 'train.word' must be text (several values: \"sweep\": {\"train.word\": [...]}, --set "
+         "sweep.train.word=[...]), got a list"},
         {"{\"conut\":1}", "config 'x': unknown key 'train.conut'; did you mean 'count'?"},
         {"{\"elsewere\":1}", "config 'x': unknown key 'train.elsewere'; did you mean 'elsewhere'?"},
         {"{\"zzz\":1}",
@@ -414,16 +417,16 @@ static void test_nearest(void **state) {
     static const char *const names[] = {"length", "tokens", "lr", "tokens_per_step", NULL};
     assert_string_equal(options_synonym("lr"), "train.optimizer.lr");
     assert_null(options_synonym("zzz"));
-    assert_string_equal(options_nearest_name("lenght", names), "length");
-    assert_string_equal(options_nearest_name("Length", names), "length");
-    assert_string_equal(options_nearest_name("token", names), "tokens");
-    assert_string_equal(options_nearest_name("tokens_perstep", names), "tokens_per_step");
-    assert_string_equal(options_nearest_name("lt", names), "lr");
-    assert_null(options_nearest_name("width", names));
-    assert_null(options_nearest_name("", names));
+    assert_string_equal(text_nearest("lenght", names), "length");
+    assert_string_equal(text_nearest("Length", names), "length");
+    assert_string_equal(text_nearest("token", names), "tokens");
+    assert_string_equal(text_nearest("tokens_perstep", names), "tokens_per_step");
+    assert_string_equal(text_nearest("lt", names), "lr");
+    assert_null(text_nearest("width", names));
+    assert_null(text_nearest("", names));
     char *endless = NEW(arena, 1 << 20, char);
     memset(endless, 'l', (1 << 20) - 1);
-    assert_null(options_nearest_name(endless, names));
+    assert_null(text_nearest(endless, names));
 }
 
 /* The default of a newer option is not written, so that configs from before it have the same text. */

@@ -209,7 +209,7 @@ static void requests(void **state) {
         {SPLIT_TEST, 5, EVALUATE_LAST_N, 64, 5, 0, NULL, NULL},
     };
     int count = 0;
-    const EvaluateRequest *list = config_requests(config, &count, sample_arena);
+    const EvaluateRequest *list = evaluation_config_requests(&config->evaluate, &count, sample_arena);
     assert_int_equal(count, COUNT_OF(wanted));
     for (int i = 0; i < count; i++) assert_true(evaluate_same_request(&list[i], &wanted[i]));
 
