@@ -16,7 +16,7 @@ ALL_CFLAGS = $(CHECKED) -MMD -MP
 ONEDNN   := $(or $(ONEDNN),$(shell printf '\043include <dnnl.h>\n\043if DNNL_CPU_RUNTIME > 2\n\043error\n\043endif\n' | \
               $(CC) $(CFLAGS) -E - >/dev/null 2>&1 && echo 1 || echo 0))
 CHECKED  += -DPOSLAB_ONEDNN=$(ONEDNN)
-LDLIBS    = $(if $(filter 1,$(ONEDNN)),-ldnnl -lgomp) -lopenblas -lcjson -lsqlite3 -lcrypto -lm $(MPI_LIBS)
+LDLIBS    = $(if $(filter 1,$(ONEDNN)),-ldnnl -lgomp) -lopenblas -lcjson -lsqlite3 -lcrypto -lpcre2-8 -lutf8proc -lm $(MPI_LIBS)
 ALL_LDFLAGS = $(LDFLAGS) $(SANITIZE)
 MAKEFLAGS += --no-print-directory -r
 
@@ -31,7 +31,7 @@ MPI_FLAGS := -DPOSLAB_MPI $(patsubst -I%,-isystem %,$(shell pkg-config --cflags 
 MPI_LIBS  := $(shell pkg-config --libs $(MPI_KNOWN))
 endif
 
-BUILD_PACKAGES = gcc libc6-dev libopenblas-dev libcjson-dev libsqlite3-dev libssl-dev
+BUILD_PACKAGES = gcc libc6-dev libopenblas-dev libcjson-dev libsqlite3-dev libssl-dev libpcre2-dev libutf8proc-dev
 RUN_PACKAGES   = gnuplot-nox perl-doc
 TEST_PACKAGES  = libdnnl-dev libcmocka-dev sqlite3 clang clang-format clang-tidy cppcheck valgrind libc6-dbg
 
@@ -202,6 +202,18 @@ data/perl:
 	for pod in $$pods; do cp "$$pod" "$@.new/$$(basename "$$pod" .pod).txt"; done; \
 	chmod 644 $@.new/*.txt; mv $@.new $@
 
+# A corpus of words: the essays of Debian's package `anarchism`, political prose in English (README.md), as one document
+# each, complete or not at all. Like the default corpus, it is not changed when the package is upgraded.
+data-words: data/words ## prepare a corpus of words in data/words: the essays of Debian's package anarchism
+	@printf 'data/words: %s documents, %s bytes\n' "$$(ls data/words | wc -l)" "$$(cat data/words/*.txt | wc -c)"
+data/words:
+	@.ci/install anarchism
+	@set -e; rm -rf $@.new; mkdir -p $@.new; \
+	pages=$$(dpkg -L anarchism | grep '/html/.*\.html$$') || \
+	    { echo "poslab: the package anarchism has no pages here; it is Debian's" >&2; exit 1; }; \
+	for page in $$pages; do perl results/words/prepare.pl "$$page" >"$@.new/$$(basename "$$page" .html).txt"; done; \
+	mv $@.new $@
+
 quickstart: setup ## install, build, run configs/quickstart.json, print its table and draw its figure
 	@$(MAKE) $(PARALLEL) $(PROGRAM)
 	@$(MAKE) data
@@ -226,8 +238,8 @@ reproduce: setup ## train and evaluate configs/reproduce*.json, then tables, fig
 reproduction: $(PROGRAM) ## only the tables, figures and report, from results/reproduce*.db
 	@results/reproduction/write.sh results results/reproduction
 
-# Accuracy on tasks (results/tasks/README.md), about an hour on one core. Its output in results/tasks is committed.
-TASK_CONFIGS = addition addition-longer multiplication sort sort-longer copy
+# Accuracy on tasks (results/tasks/README.md), about two hours on one core. Its output in results/tasks is committed.
+TASK_CONFIGS = addition addition-longer multiplication sort copy mqar
 tasks-reproduce: $(PROGRAM) ## train and evaluate configs/tasks-*.json, then tables, figures and verdicts in results/tasks
 	@set -e; for name in $(TASK_CONFIGS); do (set -x; ./poslab run configs/tasks-$$name.json -j $(JOBS)); done
 	@results/tasks/write.sh results results/tasks
@@ -518,6 +530,6 @@ flags: # for tests/tools/lint.sh
 	@echo '$(CHECKED) $(TEST_DIRS:%=-I%)'
 
 FORCE:
-.PHONY: all report-test setup test-setup data quickstart test lint format sanitize valgrind coverage mutants install uninstall clean \
+.PHONY: all report-test setup test-setup data data-words quickstart test lint format sanitize valgrind coverage mutants install uninstall clean \
         help flags FORCE
 -include $(wildcard $(BUILD)/*.d $(BUILD)/src/*/*.d $(BUILD)/methods/*.d $(BUILD)/own/*.d $(BUILD)/tests/*.d)

@@ -13,7 +13,7 @@ verdicts() {
     "$poslab" analyse "$databases/tasks-$1.db" claim-points --claims "$claims/$2.json" --format csv >"$output/$1-claim-points.csv"
 }
 
-for name in addition addition-longer multiplication sort sort-longer copy; do
+for name in addition addition-longer multiplication sort copy mqar; do
     "$poslab" table "$databases/tasks-$name.db" --format csv >"$output/$name.csv" # every run, by size
     "$poslab" analyse "$databases/tasks-$name.db" accuracy --format md >"$output/$name.md"
 done
@@ -21,8 +21,9 @@ verdicts addition addition
 verdicts addition-longer addition
 verdicts multiplication multiplication
 verdicts sort sort
-verdicts sort-longer sort
-"$poslab" analyse "$databases/tasks-copy.db" compare --baseline rotary --format md >"$output/copy-compare.md"
+for name in copy mqar; do
+    "$poslab" analyse "$databases/tasks-$name.db" compare --baseline rotary --format md >"$output/$name-compare.md"
+done
 
 figure() { # figure NAME DATABASE OPTION...: NAME.svg, of databases/tasks-DATABASE.db
     "$poslab" plot "$databases/tasks-$2.db" --figure accuracy --width 10 -o "$output/$1.svg" "${@:3}" >/dev/null
@@ -31,7 +32,8 @@ figure addition-plain addition --where data.task.order=plain --legend right
 figure addition-reversed addition --where data.task.order=reversed --where data.task.pad=false --where data.task.spaces=0 --legend right
 figure addition-padded addition --where data.task.pad=true --legend right
 figure addition-longer addition-longer
-figure sort sort --where model.attention.scale=off
-figure sort-longer sort-longer
+figure sort sort --where model.attention.scale=off --where train.tokens=6880000
+figure sort-none sort --methods none
 figure copy copy --legend right
+figure mqar mqar --legend right
 rm -f "$output"/*.dat # the same numbers as in the tables

@@ -309,9 +309,12 @@ static const char *point_text(const Judge *judge, const ClaimPoint *point) {
     const char *other = point->against && strchr(judge->claim->against, ',')
                             ? arena_format(judge->arena, "%s, ", point->against->name)
                             : "";
+    const char *interval = isnan(point->low)
+                               ? "" /* of one seed */
+                               : arena_format(judge->arena, " (%+.3f to %+.3f)", point->low, point->high);
     if (point->methods)
-        return arena_format(judge->arena, "%+.3f (%+.3f to %+.3f) at size %lld", point->ratio, point->low,
-                            point->high, (long long)point->length);
+        return arena_format(judge->arena, "%+.3f%s at size %lld", point->ratio, interval,
+                            (long long)point->length);
     int64_t trained = whole ? point->length : point->series->train_length;
     const char *evaluated =
         whole ? "" : arena_format(judge->arena, ", evaluated at %lld", (long long)point->length);

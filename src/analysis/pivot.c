@@ -111,8 +111,12 @@ static TableCell make_cell(const Pivot *pivot, const Observation *observation) {
     } else if (pivot->list->set->task) {
         number = series_spread(observation->cell, pivot->metric, pivot->arena).median;
         text = series_score_text(observation->cell, pivot->metric, pivot->arena);
-    } else
+    } else if (pivot->metric == SERIES_PERPLEXITY) {
         text = series_cell_text(observation->cell, pivot->arena);
+    } else {
+        number = series_spread(observation->cell, pivot->metric, pivot->arena).mean;
+        text = series_text_score(observation->cell, pivot->metric, pivot->arena);
+    }
     if (observation->between && count) text = arena_format(pivot->arena, "~%s", text);
     if (!count && observation->cell->outcome && !strcmp(observation->cell->outcome, "beyond_text"))
         table_note(pivot->table, results_beyond_text(pivot->list->set));
@@ -191,7 +195,9 @@ static bool compare_with(const Pivot *pivot, double *p, const Observation *best,
     const SeriesCell **cells = NEW(pivot->arena, count, const SeriesCell *);
     StatsDifference *differences = NEW(pivot->arena, count, StatsDifference);
     for (int i = 0; i < count; i++) cells[i] = others[i]->cell;
-    if (!series_compare(differences, cells, count, best->cell, pivot->metric, STATS_BLOCK, STATS_RESAMPLES,
+    /* of one corpus, bits per byte and perplexities per word have the order of the loss */
+    SeriesMetric metric = pivot->metric >= SERIES_BITS ? SERIES_PERPLEXITY : pivot->metric;
+    if (!series_compare(differences, cells, count, best->cell, metric, STATS_BLOCK, STATS_RESAMPLES,
                         pivot->arena, err))
         return false;
     for (int i = 0; i < count; i++) p[i] = differences[i].p;
@@ -325,7 +331,9 @@ static const char *title_of(const Pivot *pivot) {
     static const char *const metrics[] = {[SERIES_PERPLEXITY] = "perplexity",
                                           [SERIES_EXACT] = "exact match in percent",
                                           [SERIES_TOKENS] = "targets right in percent",
-                                          [SERIES_NLL] = "nats per target"};
+                                          [SERIES_NLL] = "nats per target",
+                                          [SERIES_BITS] = "bits per byte",
+                                          [SERIES_WORDS] = "perplexity per word"};
     return arena_format(pivot->arena, "%s: %s%s by %s%s", pivot->list->set->experiment,
                         metrics[pivot->metric],
                         pivot->options->ratio ? " over that at the training length," : "",

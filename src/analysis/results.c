@@ -67,6 +67,7 @@ static const Column seed_columns[] = {
     {"evaluation", WHOLE, offsetof(SeriesSeed, evaluation)},
     {"nll", REAL, offsetof(SeriesSeed, nats)},
     {"bits_per_byte", REAL, offsetof(SeriesSeed, bits_per_byte)},
+    {"word_perplexity", REAL, offsetof(SeriesSeed, word_perplexity)},
     {"seconds", REAL, offsetof(SeriesSeed, seconds)},
     {"tokens", WHOLE, offsetof(SeriesSeed, tokens)},
     {"windows", WHOLE, offsetof(SeriesSeed, windows)},

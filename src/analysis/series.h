@@ -15,14 +15,21 @@
 
 /* What a table or an analysis shows: of text perplexities; of tasks the share of examples that are answered
    as a whole, the share of targets, or nats per target. */
-typedef enum SeriesMetric { SERIES_PERPLEXITY, SERIES_EXACT, SERIES_TOKENS, SERIES_NLL } SeriesMetric;
+typedef enum SeriesMetric {
+    SERIES_PERPLEXITY,
+    SERIES_EXACT,
+    SERIES_TOKENS,
+    SERIES_NLL,
+    SERIES_BITS,  /* bits per byte, and */
+    SERIES_WORDS, /* perplexity per word: comparable across tokenizers */
+} SeriesMetric;
 
 typedef struct SeriesSeed { /* a requested evaluation of one run */
     int64_t seed;
     const char *outcome; /* "done", "diverged", "failed", "beyond_limit", "beyond_text", "missing" */
     double loss;         /* nats per token; finite if done */
     int64_t evaluation;  /* its id; 0: not evaluated, so only the members of the run are known */
-    double nats, bits_per_byte, seconds; /* NAN: unknown */
+    double nats, bits_per_byte, word_perplexity, seconds; /* NAN: unknown */
     int64_t tokens, windows, peak_bytes;
     int64_t exact, tokens_right; /* of tasks, whose windows are examples: examples answered, targets right */
     const char *revision;
@@ -211,6 +218,8 @@ bool series_evaluated(const SeriesCell *cell);
 const char *series_cell_text(const SeriesCell *cell, Arena *arena);
 
 /* The same for tasks: the median of a metric, shares in percent: "87.5", "87.5 (2/3)", "diverged", "-". */
+/* The same for text, of SERIES_BITS and SERIES_WORDS: the mean over seeds; "?": unknown. */
+const char *series_text_score(const SeriesCell *cell, SeriesMetric metric, Arena *arena);
 const char *series_score_text(const SeriesCell *cell, SeriesMetric metric, Arena *arena);
 
 /* --- paired differences --- */

@@ -70,6 +70,10 @@ double series_score(const SeriesSeed *seed, SeriesMetric metric) {
         return (double)seed->tokens_right / (double)seed->tokens;
     case SERIES_NLL:
         return seed->loss;
+    case SERIES_BITS:
+        return seed->bits_per_byte;
+    case SERIES_WORDS:
+        return seed->word_perplexity;
     }
     BUG("unknown metric %d", metric);
 }
@@ -116,6 +120,17 @@ const char *series_score_text(const SeriesCell *cell, SeriesMetric metric, Arena
     double median = series_spread(cell, metric, arena).median;
     const char *text = metric == SERIES_NLL ? arena_format(arena, "%.4f", median)
                                             : arena_format(arena, "%.1f", 100 * median);
+    return count_seeds(cell, text, arena);
+}
+
+const char *series_text_score(const SeriesCell *cell, SeriesMetric metric, Arena *arena) {
+    if (!cell->count) return outcome_text(cell);
+    StatsSpread spread = series_spread(cell, metric, arena);
+    if (isnan(spread.mean)) return "?";
+    const char *text = metric == SERIES_BITS ? arena_format(arena, "%.4f", spread.mean)
+                                             : table_perplexity(spread.mean, arena);
+    if (cell->count > 1)
+        text = arena_format(arena, metric == SERIES_BITS ? "%s ± %.4f" : "%s ± %.2f", text, spread.deviation);
     return count_seeds(cell, text, arena);
 }
 

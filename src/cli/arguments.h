@@ -43,7 +43,7 @@ typedef struct Command {
 /* The commands, in the order of help. Each is defined in the file of its prefix. */
 /* clang-format off */
 #define ARGUMENTS_COMMANDS(X) \
-    X(cmd_run_init) X(cmd_run_run) X(cmd_run_plan) X(cmd_status) X(cmd_status_runs) X(cmd_table) \
+    X(cmd_run_init) X(cmd_run_run) X(cmd_run_plan) X(cmd_run_tokenize) X(cmd_status) X(cmd_status_runs) X(cmd_table) \
     X(cmd_database_plot) X(cmd_database_report) X(cmd_database_analyse) X(cmd_run_eval) \
     X(cmd_database_reference) X(cmd_database_check) X(cmd_database_merge) X(cmd_database_prune) \
     X(cmd_methods_methods) X(cmd_export_tasks) X(cmd_export) X(cmd_methods_bench) X(cmd_slurm_submit) \

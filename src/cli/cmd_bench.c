@@ -33,7 +33,7 @@ typedef struct Subject { /* a method at one length and precision, in one phase *
     Optimizer *optimizer;
     Activations **pass;      /* evaluation only: [lanes] */
     float **nll;             /* evaluation only: [lanes][sequences * length] */
-    const uint16_t **tokens; /* [sequences] */
+    const uint32_t **tokens; /* [sequences] */
     int sequences, of_pass;  /* sequences of an update; of one pass of an evaluation */
     int length;
     size_t bytes;
@@ -119,12 +119,12 @@ static void subject_make(Subject *subject, const CmdBenchOptions *options, Arena
     subject_allocate(subject, subject->model, arena);
     model_init(subject->model, 1);
     subject->tokens = subject->step ? batch_gradient_tokens(subject->step)
-                                    : NEW(arena, subject->sequences, const uint16_t *);
+                                    : NEW(arena, subject->sequences, const uint32_t *);
     size_t length = (size_t)subject->length, total = (size_t)subject->sequences * length + 1;
-    uint16_t *stream = NEW(arena, total, uint16_t);
+    uint32_t *stream = NEW(arena, total, uint32_t);
     Random rng = random_stream(1, "bench", "tokens");
     for (size_t i = 0; i < total; i++)
-        stream[i] = (uint16_t)random_below(&rng, (uint64_t)options->model.vocabulary);
+        stream[i] = (uint32_t)random_below(&rng, (uint64_t)options->model.vocabulary);
     for (int b = 0; b < subject->sequences; b++) subject->tokens[b] = stream + (size_t)b * length;
     subject->seconds = NEW(arena, options->rounds, double);
     subject->reference_seconds = NEW(arena, options->rounds, double);

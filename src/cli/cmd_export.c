@@ -260,7 +260,7 @@ static bool add_batches(Export *export, SafetensorsFile *file, const Corpus *cor
                                   export->config->source, export->arena, err);
     for (int64_t row = 0; batches && row < updates * n; row++) {
         BatchesSequence sequence = batches_sequence(batches, row);
-        const uint16_t *from[] = {sequence.tokens, sequence.targets, sequence.positions};
+        const uint32_t *from[] = {sequence.tokens, sequence.targets, sequence.positions};
         for (int i = 0; i < COUNT_OF(names); i++) {
             int width = i ? length : length + 1;
             if (from[i] && !ids[i])

@@ -303,6 +303,11 @@ static bool read_config(CmdBenchOptions *bench, const Arguments *arguments, Erro
     if (!experiment || !config_runnable(&experiment->points[0], err)) return false;
     const Config *config = &experiment->points[0];
     bench->model = config->model;
+    if (!config->model.vocabulary) {
+        const Corpus *corpus = corpus_read(&config->data, 0, config->source, arguments->arena, err);
+        if (!corpus) return false;
+        bench->model.vocabulary = corpus->vocabulary;
+    }
     bench->lengths[0] = (int)config->train.length;
     bench->length_count = 1;
     bench->tokens_per_step = config->train.tokens_per_step;

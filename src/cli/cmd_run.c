@@ -9,10 +9,12 @@
 #include <unistd.h>
 
 #include "base/escape.h"
+#include "base/escape.h"
 #include "base/text.h"
 #include "sys/atomic_file.h"
 #include "sys/mpi.h"
 #include "sys/threads.h"
+#include "data/token_report.h"
 #include "experiment/config_file.h"
 #include "experiment/plan_print.h"
 #include "run/reevaluate.h"
@@ -153,6 +155,74 @@ const Command cmd_run_plan = {
     .example = "poslab plan configs/quickstart.json --set train.length=64",
     ARGUMENT_OPTIONS(plan_options, PlanArguments),
     .run = plan,
+    .paged = true,
+};
+
+/* --- tokenize --- */
+
+typedef struct TokenizeArguments {
+    const char *const *sets;
+    const char *output;
+    int64_t lines;
+    int format;
+    bool json;
+} TokenizeArguments;
+
+static const OptionField tokenize_options[] = {
+    ARGUMENT_SET(TokenizeArguments),
+    {"lines", OPTION_INT, offsetof(TokenizeArguments, lines), .default_value = 3, .low = 0, .high = 1000,
+     .argument = "N", .group = "Output", .help = "print the first N lines with borders of tokens"},
+    {"output", OPTION_TEXT, offsetof(TokenizeArguments, output), .letter = 'o', .argument = "FILE",
+     .group = "Output",
+     .help = "also write all tokens, train, valid and test, as a file for the tokenizer uint32"},
+    ARGUMENT_FORMAT(TokenizeArguments),
+};
+
+static bool write_tokens(const Corpus *corpus, const char *path, Arena *arena, Error *err) {
+    AtomicFile file;
+    FILE *out = atomic_file_begin(&file, path, arena, err);
+    for (CorpusSplit split = 0; out && split < SPLIT_COUNT; split++)
+        fwrite(corpus->splits[split].tokens, sizeof(uint32_t), (size_t)corpus->splits[split].count, out);
+    return out && atomic_file_end(&file, true, err);
+}
+
+static ExitCode tokenize(const Arguments *arguments, Error *err) {
+    enum { WIDTH = 60 };
+    const TokenizeArguments *options = arguments->options;
+    Arena *arena = arguments->arena;
+    TableFormat format = ARGUMENT_FORMAT_GIVEN(options);
+    const Experiment *experiment = config_read(arguments->words[0], options->sets, arena, err);
+    if (!experiment) return err->code;
+    const Config *config = &experiment->points[0];
+    if (config->data.task)
+        return error_set(err, EXIT_USAGE, "%s: 'data.task' has no files; `poslab tasks` shows its examples",
+                         config->source),
+               err->code;
+    const Corpus *corpus =
+        corpus_read(&config->data, (int)config->model.vocabulary, config->source, arena, err);
+    if (!corpus ||
+        (options->output && *options->output && !write_tokens(corpus, options->output, arena, err)))
+        return err->code;
+    const Table *tables[] = {token_report_splits(corpus, tokenizer_names[config->data.tokenizer], arena),
+                             token_report_coverage(corpus, arena)};
+    int count = table_for_programs(format) ? 1 : COUNT_OF(tables);
+    if (!table_print(tables, count, format, stdout, err)) return err->code;
+    const char **lines = token_report_lines(corpus, (int)options->lines, WIDTH, arena);
+    if (count > 1 && *lines) fputs("\n", stdout);
+    for (; count > 1 && *lines; lines++) escape_line(stdout, "%s", *lines);
+    return table_written(stdout, err) ? EXIT_DONE : err->code;
+}
+
+const Command cmd_run_tokenize = {
+    .name = "tokenize",
+    .words = "CONFIG",
+    .summary = "Show what the tokenizer makes of the corpus: tokens, bytes, coverage, unknown words",
+    .text = "Reads the corpus of the first point of a config, and prints the first lines of the training\n"
+            "split with a border after each token. Tokens of data.tokenizer \"bpe\" are kept in\n"
+            "data/tokenized. csv and json have the table of the splits alone.",
+    .example = "poslab tokenize configs/quickstart.json",
+    ARGUMENT_OPTIONS(tokenize_options, TokenizeArguments),
+    .run = tokenize,
     .paged = true,
 };
 

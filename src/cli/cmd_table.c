@@ -202,15 +202,27 @@ static bool read_sets(Sets *sets, Database *store, const CmdTableOptions *option
     return true;
 }
 
+static const char *const metric_names[] = {[SERIES_PERPLEXITY] = "auto",
+                                           [SERIES_EXACT] = "exact",
+                                           [SERIES_TOKENS] = "tokens",
+                                           [SERIES_NLL] = "nll",
+                                           [SERIES_BITS] = "bits",
+                                           [SERIES_WORDS] = "words",
+                                           NULL};
+
 /* Checks that options and formats fit the experiments, on text or on tasks. joined: all rows in one table. */
 static bool check_kinds(const CmdTableOptions *options, const Sets *sets, bool joined, Error *err) {
     for (int i = 0; i < sets->count; i++) {
         const Results *set = sets->items[i], *first = sets->items[0];
-        if (options->metric && !set->task)
-            return error_set(
-                err, EXIT_USAGE,
-                "--metric is for experiments on tasks, but '%s' is on text; select others with --experiment",
-                set->experiment);
+        bool text = options->metric == SERIES_BITS || options->metric == SERIES_WORDS;
+        if (options->metric && text == (set->task != NULL))
+            return error_set(err, EXIT_USAGE,
+                             "--metric %s is for experiments on %s, but '%s' is on %s; select others with "
+                             "--experiment",
+                             metric_names[options->metric], text ? "text" : "tasks", set->experiment,
+                             set->task ? "tasks" : "text");
+        if (text && options->ratio)
+            return error_set(err, EXIT_USAGE, "--ratio is of perplexities per token; leave out --metric");
         if ((joined || ARGUMENT_FORMAT_GIVEN(options) == TABLE_AS_CSV) && !set->task != !first->task)
             return error_set(
                 err, EXIT_USAGE,
@@ -284,12 +296,6 @@ bool cmd_table_print(Database *const *stores, int count, const CmdTableOptions *
 
 /* --- its command line --- */
 
-static const char *const metric_names[] = {[SERIES_PERPLEXITY] = "auto",
-                                           [SERIES_EXACT] = "exact",
-                                           [SERIES_TOKENS] = "tokens",
-                                           [SERIES_NLL] = "nll",
-                                           NULL};
-
 static const OptionField fields[] = {
     {"experiment", OPTION_TEXT, offsetof(CmdTableOptions, experiments), .list = OPTION_COMMAS,
      .argument = "NAME,...", .group = "Selection",
@@ -303,7 +309,10 @@ static const OptionField fields[] = {
      .help = "field whose values are the columns"},
     {"metric", OPTION_CHOICE, offsetof(CmdTableOptions, metric), .choices = metric_names,
      .argument = "METRIC", .group = "Layout",
-     .help = "tasks only: share of examples answered completely, share of right targets, or nats per target"},
+     .help =
+         "of tasks: share of examples answered completely (exact), share of right targets (tokens), nats per "
+         "target (nll); of text: bits per byte (bits), perplexity per word (words), which can be compared "
+         "between tokenizers"},
     {"ratio", OPTION_BOOL, offsetof(CmdTableOptions, ratio), .group = "Layout",
      .help = "print perplexity divided by that at the training length"},
     ARGUMENT_FORMAT(CmdTableOptions),

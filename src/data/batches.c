@@ -3,7 +3,7 @@
 #include "data/batches.h"
 
 struct Batches {
-    const uint16_t *tokens;
+    const uint32_t *tokens;
     int length;
     Random rng;      /* the seed's stream; each epoch draws from its own substream */
     int64_t windows; /* per epoch, the same at every phase: an index determines its epoch */

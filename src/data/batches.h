@@ -13,10 +13,10 @@
 #include "data/corpus.h"
 
 typedef struct BatchesSequence {
-    const uint16_t *tokens;    /* [length + 1] */
-    const uint16_t *targets;   /* [length]: of a task, TASK_IGNORED where nothing is scored. NULL: the target
+    const uint32_t *tokens;    /* [length + 1] */
+    const uint32_t *targets;   /* [length]: of a task, TASK_IGNORED where nothing is scored. NULL: the target
                                   of token t is token t + 1 */
-    const uint16_t *positions; /* [length]; NULL: 0, 1, 2, ... */
+    const uint32_t *positions; /* [length]; NULL: 0, 1, 2, ... */
 } BatchesSequence;
 
 /* The batches of training: windows of length + 1 tokens of the training stream. Each epoch draws a phase in

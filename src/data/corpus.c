@@ -1,9 +1,9 @@
-/* corpus: the documents are ordered by their hash, joined as 16-bit tokens, and cut into splits.
+/* corpus: the documents are ordered by their hash, joined as tokens, and cut into splits.
  *
  * The lists train, valid and test are consecutive in one array of tokens; a split is a range of it. The
  * corpus hash, exactly: for train, valid, test: the split's token count; then, for each part of a document
- * in it, in order, the part's token count and its tokens. Counts are int64, tokens uint16, all
- * little-endian.
+ * in it, in order, the part's token count and its tokens. Counts are int64, tokens uint16 (uint32 if the
+ * vocabulary exceeds 65536), all little-endian.
  */
 #include "data/corpus.h"
 
@@ -13,7 +13,7 @@
 
 #include "sys/path_pattern.h"
 #include "data/documents.h"
-#include "data/tokenizers.h"
+#include "data/token_cache.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tokens are hashed as they are in memory");
 
@@ -29,13 +29,13 @@ static int by_order(const void *a, const void *b) {
 static int64_t list_count(const Documents *documents, CorpusSplit list) {
     int64_t sum = 0;
     for (int i = 0; i < documents->count; i++)
-        if (documents->items[i].list == list) sum += documents->items[i].count;
+        if (documents->items[i].list == list) sum += documents->items[i].text.count;
     return sum;
 }
 
 /* Sets the splits to ranges of the joined tokens. The lists are consecutive; the list train is cut by the
    shares. */
-static void cut_splits(const Documents *documents, Corpus *corpus, const uint16_t *tokens) {
+static void cut_splits(const Documents *documents, Corpus *corpus, const uint32_t *tokens) {
     int64_t listed = list_count(documents, SPLIT_TRAIN), start = 0;
     int64_t shares[SPLIT_COUNT] = {0};
     shares[SPLIT_VALID] = llround((double)listed * documents->options->valid);
@@ -51,17 +51,46 @@ static void cut_splits(const Documents *documents, Corpus *corpus, const uint16_
 }
 
 /* The part of a document that is in a split: [*from, *to) of all tokens; empty if from >= to. */
-static void part_in_split(const Document *document, const CorpusStream *split, const uint16_t *tokens,
+static void part_in_split(const Document *document, const CorpusStream *split, const uint32_t *tokens,
                           int64_t *from, int64_t *to) {
     int64_t first = split->tokens - tokens, end = first + split->count;
-    int64_t last = document->start + document->count;
+    int64_t last = document->start + document->text.count;
     *from = document->start > first ? document->start : first;
     *to = last < end ? last : end;
 }
 
+static void hash_tokens(Sha256 *hash, const uint32_t *tokens, int64_t count, int vocabulary) {
+    uint16_t narrow[4096];
+    if (vocabulary > UINT16_MAX + 1) {
+        sha256_update(hash, tokens, (size_t)count * sizeof *tokens);
+        return;
+    }
+    for (int64_t done = 0, some; done < count; done += some) {
+        some = count - done < COUNT_OF(narrow) ? count - done : COUNT_OF(narrow);
+        for (int64_t i = 0; i < some; i++) narrow[i] = (uint16_t)tokens[done + i];
+        sha256_update(hash, narrow, (size_t)some * sizeof *narrow);
+    }
+}
+
+/* Adds the bytes, words and unknown words of a part of a document to its split. */
+static void measure_part(const Documents *documents, const Document *document, CorpusStream *stream,
+                         int64_t from, int64_t to, const uint32_t *tokens) {
+    const Tokenizer *tokenizer = documents->tokenizer;
+    const TokenizerText *text = &document->text;
+    int64_t unknown = tokenizer_unknown(tokenizer);
+    for (int64_t i = from; i < to && unknown >= 0; i++) stream->unknown += tokens[i] == unknown;
+    if (!tokenizer_is_text(tokenizer->options.kind)) return;
+    int64_t begin = from > document->start ? tokenizer_offset(tokenizer, text, from - document->start) : 0;
+    int64_t end = tokenizer_offset(tokenizer, text, to - document->start);
+    stream->bytes += end - begin;
+    stream->words += tokenizer_count_words(text, begin, end);
+}
+
 /* Counts the documents of each split and computes the corpus hash. */
-static void hash_corpus(const Documents *documents, Corpus *corpus, const uint16_t *tokens) {
+static void hash_corpus(const Documents *documents, Corpus *corpus, const uint32_t *tokens) {
     Sha256 *hash = sha256_new();
+    if (tokenizer_is_text(documents->tokenizer->options.kind) && *documents->tokenizer->hash)
+        sha256_update(hash, documents->tokenizer->hash, strlen(documents->tokenizer->hash));
     for (CorpusSplit split = 0; split < SPLIT_COUNT; split++) {
         CorpusStream *stream = &corpus->splits[split];
         sha256_update(hash, &stream->count, sizeof stream->count);
@@ -72,8 +101,9 @@ static void hash_corpus(const Documents *documents, Corpus *corpus, const uint16
             if (from >= to) continue;
             int64_t count = to - from;
             sha256_update(hash, &count, sizeof count);
-            sha256_update(hash, tokens + from, (size_t)count * sizeof *tokens);
+            hash_tokens(hash, tokens + from, count, corpus->vocabulary);
             if (from == document->start) stream->documents++;
+            measure_part(documents, document, stream, from, to, tokens);
         }
         if (stream->count && !stream->documents) stream->documents = 1;
     }
@@ -81,7 +111,7 @@ static void hash_corpus(const Documents *documents, Corpus *corpus, const uint16
 }
 
 /* The number of documents whose content is also in another split, because a cut separates copies. */
-static int64_t count_copies(const Documents *documents, const Corpus *corpus, const uint16_t *tokens) {
+static int64_t count_copies(const Documents *documents, const Corpus *corpus, const uint32_t *tokens) {
     typedef struct Content {
         int documents;
         unsigned splits; /* one bit for each split that contains it */
@@ -115,17 +145,10 @@ const char *corpus_note(const Corpus *corpus, Arena *arena) {
     return arena_format(arena, "%s%s%s", empty, *empty && *copies ? "; " : "", copies);
 }
 
-static bool check_options(const Documents *documents, int vocabulary) {
+static bool check_options(const Documents *documents) {
     const CorpusOptions *options = documents->options;
     const char *source = documents->source;
     double shares[SPLIT_COUNT] = {0, options->valid, options->test};
-    if (options->tokenizer == TOKENIZER_UINT32)
-        return error_set(documents->err, EXIT_USAGE,
-                         "%s: 'data.tokenizer' \"uint32\" can only be planned; use \"uint16\"", source);
-    if (vocabulary < 1 || vocabulary > UINT16_MAX + 1)
-        return error_set(documents->err, EXIT_USAGE,
-                         "%s: 'model.vocabulary' must be set for the tokenizer \"%s\", in [1, 65536], got %d",
-                         source, corpus_tokenizer_names[options->tokenizer], vocabulary);
     if (!options->files[SPLIT_TRAIN] || !*options->files[SPLIT_TRAIN])
         return error_set(documents->err, EXIT_USAGE,
                          "%s: 'data.files' is empty; name the files of the corpus", source);
@@ -145,29 +168,102 @@ static bool check_options(const Documents *documents, int vocabulary) {
     return true;
 }
 
-static bool read_corpus(Documents *documents, int vocabulary, Corpus *corpus, Arena *arena) {
-    if (!check_options(documents, vocabulary) || !documents_read(documents, arena)) return false;
-    qsort(documents->items, (size_t)documents->count, sizeof(Document), by_order);
-    CorpusTokenizer tokenizer = (CorpusTokenizer)documents->options->tokenizer;
-    uint16_t *tokens = NEW(arena, documents->total, uint16_t);
-    int64_t start = 0;
-    for (int i = 0; i < documents->count; i++) {
-        Document *document = &documents->items[i];
-        document->start = start;
-        const char *where =
-            arena_format(documents->scratch, "%s: file '%s'", documents->source, document->path);
-        if (!tokenizers_read(tokenizer, document->tokens, document->count, vocabulary, tokens + start, where,
-                             documents->err))
-            return false;
-        start += document->count;
+/* The vocabulary: the config's, at least as large as that of the tokenizer; 0: it is wrong. */
+static int check_vocabulary(const Documents *documents, int given) {
+    const Tokenizer *tokenizer = documents->tokenizer;
+    TokenizerKind kind = tokenizer->options.kind;
+    int own = kind == TOKENIZER_BYTES && given ? 0 : tokenizer->vocabulary;
+    int most = kind == TOKENIZER_UINT16 ? UINT16_MAX + 1 : 1 << 24;
+    const char *name = tokenizer->options.vocabulary;
+    if (!given) given = own;
+    if (given < 1 || given > most) {
+        error_set(documents->err, EXIT_USAGE,
+                  "%s: 'model.vocabulary' must be set for the tokenizer \"%s\", in [1, %d], got %d",
+                  documents->source, tokenizer_names[kind], most, given);
+        return 0;
     }
+    if (given >= own) return given;
+    error_set(documents->err, EXIT_USAGE,
+              "%s: 'model.vocabulary' must be at least %d, the tokens of %s, or left out; got %d",
+              documents->source, own,
+              name ? arena_format(documents->scratch, "'%s'", name) : "the training split ('data.words')",
+              given);
+    return 0;
+}
+
+/* Offsets of the documents in the joined tokens; returns their number. */
+static int64_t place(Documents *documents) {
+    int64_t total = 0;
+    for (int i = 0; i < documents->count; i++) {
+        documents->items[i].start = total;
+        total += documents->items[i].text.count;
+    }
+    return total;
+}
+
+static bool learn(const Documents *documents, const Corpus *corpus, const uint32_t *tokens) {
+    for (int i = 0; i < documents->count; i++) {
+        const Document *document = &documents->items[i];
+        int64_t from, to;
+        part_in_split(document, &corpus->splits[SPLIT_TRAIN], tokens, &from, &to);
+        if (from < to)
+            tokenizer_learn(documents->tokenizer, &document->text, from - document->start,
+                            to - document->start);
+    }
+    return tokenizer_complete(documents->tokenizer, documents->source, documents->err);
+}
+
+static bool write_tokens(const Documents *documents, int vocabulary, uint32_t *tokens) {
+    for (int i = 0; i < documents->count; i++) {
+        const Document *document = &documents->items[i];
+        if (!tokenizer_write(documents->tokenizer, &document->text, vocabulary, tokens + document->start,
+                             documents_where(documents, document), documents->err))
+            return false;
+    }
+    return true;
+}
+
+/* A dictionary of another corpus would make most words unknown. */
+static bool check_unknown(const Documents *documents, const Corpus *corpus) {
+    const CorpusStream *train = &corpus->splits[SPLIT_TRAIN];
+    return !documents->options->vocabulary || 2 * train->unknown <= train->count ||
+           error_set(documents->err, EXIT_USAGE,
+                     "%s: 'data.vocabulary': '%s' does not fit the corpus: %.0f %% of the tokens of the "
+                     "training split "
+                     "are unknown; name the dictionary that belongs to it, or leave the key out",
+                     documents->source, documents->options->vocabulary,
+                     100.0 * (double)train->unknown / (double)train->count);
+}
+
+static bool read_corpus(Documents *documents, int vocabulary, Corpus *corpus, Arena *arena) {
+    size_t before = arena_used(arena);
+    const TokenizerOptions options = corpus_tokenizer(documents->options);
+    if (!check_options(documents)) return false;
+    Tokenizer *tokenizer =
+        tokenizer_open(&options, documents->source, arena, documents->scratch, documents->err);
+    documents->tokenizer = tokenizer;
+    if (!tokenizer || !documents_read(documents, arena)) return false;
+    qsort(documents->items, (size_t)documents->count, sizeof(Document), by_order);
+    if (!token_cache_tokenize(documents, tokenizer)) return false;
+    int64_t total = place(documents);
+    uint32_t *tokens = NEW(arena, total, uint32_t);
     cut_splits(documents, corpus, tokens);
+    if (!learn(documents, corpus, tokens)) return false;
+    corpus->vocabulary = check_vocabulary(documents, vocabulary);
+    if (!corpus->vocabulary || !write_tokens(documents, corpus->vocabulary, tokens)) return false;
     hash_corpus(documents, corpus, tokens);
     corpus->empty = documents->empty;
     corpus->copies = count_copies(documents, corpus, tokens);
-    corpus->vocabulary = vocabulary;
-    corpus->bytes_per_token = tokenizers_bytes_per_token(tokenizer);
-    return true;
+    corpus->tokenizer = tokenizer;
+    corpus->vocabulary_bytes = arena_used(arena) - before - (size_t)total * sizeof *tokens;
+    double bytes = 0;
+    for (int s = 0; s < SPLIT_COUNT; s++) bytes += (double)corpus->splits[s].bytes;
+    corpus->bytes_per_token = bytes / (double)total;
+    return check_unknown(documents, corpus);
+}
+
+TokenizerOptions corpus_tokenizer(const CorpusOptions *options) {
+    return (TokenizerOptions){(TokenizerKind)options->tokenizer, options->vocabulary, options->words};
 }
 
 /* A task has examples in place of splits. */
@@ -186,12 +282,12 @@ static Corpus *task_corpus(const ExamplesOptions *task, int vocabulary, Arena *a
 Corpus *corpus_read(const CorpusOptions *options, int vocabulary, const char *source, Arena *arena,
                     Error *err) {
     if (options->task) return task_corpus(options->task, vocabulary, arena);
-    if (vocabulary == 0) vocabulary = tokenizers_vocabulary((CorpusTokenizer)options->tokenizer);
     ArenaMark mark = arena_mark(arena);
     Corpus *corpus = NEW(arena, 1, Corpus);
     Arena *scratch = arena_new(0);
     Documents documents = {.options = options, .source = source, .scratch = scratch, .err = err};
     bool good = read_corpus(&documents, vocabulary, corpus, arena);
+    tokenizer_close(documents.tokenizer);
     arena_free(scratch);
     if (good) return corpus;
     arena_release(arena, mark);

@@ -3,21 +3,17 @@
 #define POSLAB_DATA_CORPUS_OPTIONS_H
 
 #include "data/examples.h"
+#include "tokenizers/tokenizer.h"
 
 enum { CORPUS_MAX_FILES = 10000 }; /* names and patterns in a list */
 
-typedef enum CorpusTokenizer {
-    TOKENIZER_BYTES,
-    TOKENIZER_UINT16,
-    TOKENIZER_UINT32,
-    TOKENIZER_TASK, /* of `data.task`, and of nothing else */
-} CorpusTokenizer;
 typedef enum CorpusSplit { SPLIT_TRAIN, SPLIT_VALID, SPLIT_TEST, SPLIT_COUNT } CorpusSplit;
-extern const char *const corpus_tokenizer_names[]; /* by CorpusTokenizer; NULL-terminated */
-extern const char *const corpus_split_names[];     /* "train", "valid", "test", NULL */
+extern const char *const corpus_split_names[]; /* "train", "valid", "test", NULL */
 
 typedef struct CorpusOptions {
-    int tokenizer;                   /* CorpusTokenizer */
+    int tokenizer;                   /* TokenizerKind */
+    const char *vocabulary;          /* path of a tokenizer.json or a dictionary; NULL: none */
+    TokenizerWords words;            /* of the tokenizer words without vocabulary */
     double valid, test;              /* shares of the stream, from "split" */
     const char **files[SPLIT_COUNT]; /* NULL-terminated lists of paths and globs; [SPLIT_TRAIN] is "files" */
     const ExamplesOptions *task;     /* in place of files; NULL: none */

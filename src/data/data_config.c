@@ -37,6 +37,24 @@ static bool read_task(const OptionReader *reader, CorpusOptions *data, const Jso
     return true;
 }
 
+/* Which tokenizers have a vocabulary and a section `words`. */
+static bool check_vocabulary(const OptionReader *reader, const CorpusOptions *data, const Json *json) {
+    bool words = data->tokenizer == TOKENIZER_WORDS;
+    if (json_get(json, "words") && (!words || data->vocabulary))
+        return error_set(reader->err, EXIT_USAGE, "%s: 'data.words' is for %s; remove it", reader->source,
+                         words ? "a vocabulary that is counted, not for 'data.vocabulary'"
+                               : "the tokenizer words");
+    if (data->vocabulary && data->tokenizer == TOKENIZER_BYTES)
+        return error_set(
+            reader->err, EXIT_USAGE,
+            "%s: 'data.vocabulary' is not for the tokenizer bytes; remove it, or set 'data.tokenizer'",
+            reader->source);
+    return data->tokenizer != TOKENIZER_BPE || data->vocabulary ||
+           error_set(reader->err, EXIT_USAGE,
+                     "%s: 'data.vocabulary' is missing; the tokenizer bpe needs the path of a tokenizer.json",
+                     reader->source);
+}
+
 static bool check_files(const OptionReader *reader, CorpusOptions *data, const Json *split) {
     if (data->tokenizer == TOKENIZER_TASK)
         return error_set(reader->err, EXIT_USAGE,
@@ -66,6 +84,8 @@ bool data_config_read(const OptionReader *reader, CorpusOptions *data, const Jso
     const Json *split = json_get(json, "split");
     bool fine = options_read_section(reader, data, &corpus_section, json);
     data->task = NULL;
+    data->vocabulary = NULL;
+    fine &= options_read_section(reader, &data->words, &tokenizer_words_section, json_get(json, "words"));
     if (json_get(json, "task")) return options_note(reader, read_task(reader, data, json)) && fine;
     fine &= options_read_section(reader, data, &corpus_split_section, split);
     fine &= options_note(
@@ -75,7 +95,14 @@ bool data_config_read(const OptionReader *reader, CorpusOptions *data, const Jso
         fine &= options_note(reader,
                              read_files(reader, &data->files[s], json_get(json, strchr(key, '.') + 1), key));
     }
-    return fine && options_note(reader, check_files(reader, data, split));
+    const Json *vocabulary = json_get(json, "vocabulary");
+    if (vocabulary && !*json_text(vocabulary, ""))
+        fine =
+            options_note(reader, options_refuse(reader, vocabulary, "data.vocabulary", "the path of a file"));
+    else if (vocabulary)
+        data->vocabulary = arena_copy(reader->arena, json_text(vocabulary, ""));
+    return fine && options_note(reader, check_files(reader, data, split)) &&
+           options_note(reader, check_vocabulary(reader, data, json));
 }
 
 /* --- writing --- */
@@ -91,6 +118,13 @@ Json *data_config_json(const CorpusOptions *data, Arena *arena) {
     options_write(json, data, corpus_fields, corpus_field_count);
     options_write(split, data, corpus_split_fields, corpus_split_field_count);
     json_set(json, "split", split);
+    if (data->vocabulary) json_set_text(json, "vocabulary", data->vocabulary);
+    if (data->tokenizer == TOKENIZER_WORDS && !data->vocabulary) {
+        Json *words = json_new_object(arena);
+        options_write(words, &data->words, tokenizer_words_section.fields,
+                      tokenizer_words_section.field_count);
+        json_set(json, "words", words);
+    }
     if (data->files[SPLIT_VALID])
         json_set(json, "valid_files", json_new_texts(data->files[SPLIT_VALID], arena));
     if (data->files[SPLIT_TEST]) json_set(json, "test_files", json_new_texts(data->files[SPLIT_TEST], arena));

@@ -11,16 +11,14 @@
 
 #include "sys/memory.h"
 #include "sys/path_pattern.h"
-#include "data/tokenizers.h"
 
 const char *const documents_keys[SPLIT_COUNT] = {"data.files", "data.valid_files", "data.test_files"};
 
-static CorpusTokenizer tokenizer_of(const Documents *documents) {
-    return (CorpusTokenizer)documents->options->tokenizer;
+static TokenizerKind kind_of(const Documents *documents) {
+    return (TokenizerKind)documents->options->tokenizer;
 }
 
-/* The prefix of a tokenizer's error messages. */
-static const char *where(const Documents *documents, const Document *document) {
+const char *documents_where(const Documents *documents, const Document *document) {
     return arena_format(documents->scratch, "%s: file '%s'", documents->source, document->path);
 }
 
@@ -106,7 +104,7 @@ static bool check_memory(const Documents *documents, const Arena *arena) {
         const Document *document = &documents->items[i];
         if (!S_ISREG(document->status.st_mode)) continue; /* refused later */
         double bytes = (double)document->status.st_size *
-                       (1 + (double)sizeof(uint16_t) / tokenizers_token_size(tokenizer_of(documents)));
+                       (1 + (double)sizeof(uint32_t) / tokenizer_token_size(kind_of(documents)));
         need[document->list] += bytes;
         sum += bytes;
         if (need[document->list] > need[most]) most = document->list;
@@ -145,25 +143,24 @@ static bool check_file(const Documents *documents, const Document *document, con
     if (!S_ISREG(status->st_mode))
         return error_set(documents->err, EXIT_USAGE,
                          "%s: '%s' is not a regular file; name a file or a pattern", source, path);
-    return tokenizers_check_size(tokenizer_of(documents), status->st_size, where(documents, document),
-                                 documents->err);
+    return tokenizer_check_size(kind_of(documents), status->st_size, documents_where(documents, document),
+                                documents->err);
 }
 
-/* Sets the document's tokens from the bytes of its file. */
-static bool take_tokens(Documents *documents, Document *document, const unsigned char *bytes, int64_t size) {
-    CorpusTokenizer tokenizer = tokenizer_of(documents);
-    TokenizerFile file;
-    if (!tokenizers_find(tokenizer, bytes, size, &file, where(documents, document), documents->err))
+/* Sets the document's text from the bytes of its file. */
+static bool take_text(Documents *documents, Document *document, const unsigned char *bytes, int64_t size) {
+    TokenizerText *text = &document->text;
+    if (!tokenizer_find(documents->tokenizer, document->path, bytes, size, text,
+                        documents_where(documents, document), documents->err))
         return false;
-    document->tokens = file.tokens;
-    document->count = file.count;
-    document->size = file.count * tokenizers_token_size(tokenizer);
+    document->bytes = text->numbers ? text->numbers : text->content;
+    document->size =
+        text->numbers ? text->count * tokenizer_token_size(kind_of(documents)) : text->content_size;
     const char *base = basename(document->path);
     Sha256 *hash = sha256_new();
     sha256_update(hash, base, strlen(base) + 1);
-    sha256_update(hash, file.content, (size_t)file.content_size);
+    sha256_update(hash, text->content, (size_t)text->content_size);
     sha256_finish(hash, document->order);
-    documents->total += document->count;
     return true;
 }
 
@@ -180,7 +177,7 @@ static bool read_document(Documents *documents, Document *document) {
     if (good) {
         unsigned char *bytes = NEW(documents->scratch, status.st_size, unsigned char);
         good = read_bytes(documents, document, fd, bytes, status.st_size) &&
-               take_tokens(documents, document, bytes, status.st_size);
+               take_text(documents, document, bytes, status.st_size);
     }
     close(fd);
     return good;
@@ -194,11 +191,11 @@ static bool read_all(Documents *documents) {
         Document *document = &documents->items[i];
         if (!read_document(documents, document)) return false;
         listed[document->list]++;
-        left[document->list] += document->count > 0;
-        if (document->count == 0 && !document->wild)
+        left[document->list] += document->size > 0;
+        if (document->size == 0 && !document->wild)
             return error_set(documents->err, EXIT_USAGE, "%s: file '%s' is empty; remove it from '%s'",
                              documents->source, document->path, documents_keys[document->list]);
-        if (document->count == 0)
+        if (document->size == 0)
             documents->empty++;
         else
             documents->items[kept++] = *document;
@@ -217,7 +214,7 @@ static bool read_all(Documents *documents) {
 static int by_content(const void *a, const void *b) {
     const Document *left = a, *right = b;
     if (left->size != right->size) return left->size < right->size ? -1 : 1;
-    int order = memcmp(left->tokens, right->tokens, (size_t)left->size);
+    int order = memcmp(left->bytes, right->bytes, (size_t)left->size);
     if (!order) order = (int)left->list - (int)right->list;
     return order ? order : strcmp(left->path, right->path);
 }
@@ -228,7 +225,7 @@ static bool compare_contents(Documents *documents) {
     for (int i = 1; i < documents->count; i++) {
         Document *next = &documents->items[i];
         const Document *last = next - 1;
-        bool same = last->size == next->size && memcmp(last->tokens, next->tokens, (size_t)last->size) == 0;
+        bool same = last->size == next->size && memcmp(last->bytes, next->bytes, (size_t)last->size) == 0;
         if (same && last->list != next->list)
             return in_two_lists(documents, last, next, "have the same content");
         next->content = last->content + !same;

@@ -193,9 +193,9 @@ int64_t examples_test_farthest(const ExamplesOptions *options, int64_t size) {
 
 TaskRow examples_row(const Examples *examples, int64_t inputs, Arena *arena) {
     bool positions = examples_train_farthest(examples->options) > 0;
-    return (TaskRow){.tokens = NEW(arena, inputs + 1, uint16_t),
-                     .targets = NEW(arena, inputs, uint16_t),
-                     .positions = positions ? NEW(arena, inputs + 1, uint16_t) : NULL,
+    return (TaskRow){.tokens = NEW(arena, inputs + 1, uint32_t),
+                     .targets = NEW(arena, inputs, uint32_t),
+                     .positions = positions ? NEW(arena, inputs + 1, uint32_t) : NULL,
                      .room = (int)inputs};
 }
 
@@ -203,7 +203,7 @@ static void write_row(const Examples *examples, TaskSizes sizes, int hint, Rando
     const ExamplesOptions *options = examples->options;
     size_t room = (size_t)row->room;
     memset(row->tokens, 0, (room + 1) * sizeof *row->tokens);
-    memset(row->targets, 0xff, room * sizeof *row->targets);
+    for (size_t t = 0; t < room; t++) row->targets[t] = TASK_IGNORED;
     if (row->positions) memset(row->positions, 0, (room + 1) * sizeof *row->positions);
     row->length = row->inputs = 0;
     task_put(row, TASK_BOS);
@@ -263,7 +263,7 @@ const ExamplesOptions *examples_options(const Examples *examples) {
     return examples->options;
 }
 
-static Json *numbers_json(const uint16_t *numbers, int count, Arena *arena) {
+static Json *numbers_json(const uint32_t *numbers, int count, Arena *arena) {
     Json *list = json_new_array(arena);
     for (int t = 0; t < count; t++)
         json_append(list,
@@ -274,7 +274,7 @@ static Json *numbers_json(const uint16_t *numbers, int count, Arena *arena) {
 Json *examples_row_json(const Examples *examples, const TaskRow *row, Arena *arena) {
     const ExamplesOptions *options = examples->options;
     Json *json = json_new_object(arena);
-    uint16_t *scored = NEW(arena, row->inputs, uint16_t);
+    uint32_t *scored = NEW(arena, row->inputs, uint32_t);
     int count = 0;
     for (int t = 0; t < row->inputs; t++)
         if (row->targets[t] != TASK_IGNORED) scored[count++] = row->targets[t];

@@ -10,7 +10,6 @@
 #include "base/escape.h"
 #include "base/text.h"
 #include "position/encoding.h"
-#include "data/tokenizers.h"
 #include "experiment/config_file.h"
 #include "experiment/config_keys.h"
 #include "data/data_config.h"
@@ -65,7 +64,7 @@ static bool read_model(const OptionReader *reader, Config *config, const Json *j
 static bool read_vocabulary(const OptionReader *reader, Config *config, const Json *json) {
     ModelOptions *model = &config->model;
     const ExamplesOptions *task = config->data.task;
-    int own = tokenizers_vocabulary((CorpusTokenizer)config->data.tokenizer);
+    int own = tokenizer_fixed_vocabulary((TokenizerKind)config->data.tokenizer);
     int alphabet = task ? task->task->alphabet(task->options) : 0;
     if (model->vocabulary == 0) model->vocabulary = own ? own : alphabet;
     if (task && model->vocabulary < alphabet)
@@ -76,14 +75,18 @@ static bool read_vocabulary(const OptionReader *reader, Config *config, const Js
     if (own && model->vocabulary != own)
         return error_set(reader->err, EXIT_USAGE,
                          "%s: 'model.vocabulary' must be %d for %s (or left out), got %lld", reader->source,
-                         own, corpus_tokenizer_names[config->data.tokenizer], (long long)model->vocabulary);
+                         own, tokenizer_names[config->data.tokenizer], (long long)model->vocabulary);
     if (model->vocabulary != 0)
         return adaptive_softmax_read(reader, &config->adaptive, json_get(json, "adaptive"), model->vocabulary,
                                      model->width);
+    const TokenizerOptions tokenizer = corpus_tokenizer(&config->data);
+    if (tokenizer_finds_vocabulary(&tokenizer) && !json_get(json, "adaptive"))
+        return true; /* the plan sets it */
     return error_set(
         reader->err, EXIT_USAGE,
-        "%s: 'model.vocabulary' is missing; give the number of tokens of the stream (up to 65536 in 16 bits)",
-        reader->source);
+        "%s: 'model.vocabulary' is missing; give the number of tokens of the stream (up to 65536 in 16 "
+        "bits)%s",
+        reader->source, tokenizer_finds_vocabulary(&tokenizer) ? ", which 'model.adaptive' divides" : "");
 }
 
 static bool read_train(const OptionReader *reader, Config *config, const Json *json) {
@@ -193,7 +196,7 @@ static void write_point(Config *config, Arena *arena, Arena *scratch) {
     json_set(json, "evaluate", evaluation_config_json(&config->evaluate, config->data.task, scratch));
     config->resolved = json_print(json, arena);
 
-    static const char *const untrained[] = {"files", "valid_files", "test_files"};
+    static const char *const untrained[] = {"files", "valid_files", "test_files", "vocabulary"};
     json_remove(json, "name");
     json_remove(json, "evaluate");
     json_remove(json_get_mutable(json, "train"), "checkpoint");
@@ -414,6 +417,16 @@ Experiment *config_read_text(const char *text, const char *source, Arena *arena,
 }
 
 /* ---- what others ask ---- */
+
+const Config *config_with_vocabulary(const Config *config, int64_t vocabulary, Arena *arena) {
+    Config *changed = NEW(arena, 1, Config);
+    Arena *scratch = arena_new(0);
+    *changed = *config;
+    changed->model.vocabulary = vocabulary;
+    write_point(changed, arena, scratch);
+    arena_free(scratch);
+    return changed;
+}
 
 bool config_runnable(const Config *config, Error *err) {
     return !config->adaptive.count ||

@@ -23,7 +23,8 @@ typedef struct Config {
     const char *source; /* "config 'x.json'", for errors */
     const char *name;   /* name of the experiment: [A-Za-z0-9._-]{1,64}, not starting with '.' or '-' */
     CorpusOptions data;
-    ModelOptions model;       /* the vocabulary is set if the tokenizer or the task determines it */
+    ModelOptions model;       /* the vocabulary is 0 if only the files of the corpus or of `data.vocabulary`
+                                 determine it;       the plan has it */
     AdaptiveSoftmax adaptive; /* "model.adaptive" */
     Encoding position;
     TrainOptions train;
@@ -54,6 +55,9 @@ Experiment *config_read_text(const char *text, const char *source, Arena *arena,
 
 /* Reads one point from its `resolved` JSON, as workers do. */
 Config *config_parse(const char *text, const char *source, Arena *arena, Error *err);
+
+/* The config with the vocabulary that its corpus has. */
+const Config *config_with_vocabulary(const Config *config, int64_t vocabulary, Arena *arena);
 
 /* Whether the program can train a config that it can plan; the error (EXIT_USAGE) names the unsupported
    option. */

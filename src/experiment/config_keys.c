@@ -79,6 +79,7 @@ const OptionSection *const config_keys_sections[] = {
     &config_keys_file,
     &corpus_section,
     &corpus_split_section,
+    &tokenizer_words_section,
     &model_section,
     &attention_section,
     &adaptive_softmax_section,

@@ -31,8 +31,11 @@ static bool same_task(const Config *a, const Config *b) {
 
 static bool same_corpus(const Config *a, const Config *b) {
     if (a->data.task || b->data.task) return a->data.task && b->data.task && same_task(a, b);
-    bool same = a->data.tokenizer == b->data.tokenizer && a->data.valid == b->data.valid &&
-                a->data.test == b->data.test && a->model.vocabulary == b->model.vocabulary;
+    bool same =
+        a->data.tokenizer == b->data.tokenizer && a->data.valid == b->data.valid &&
+        a->data.test == b->data.test && a->model.vocabulary == b->model.vocabulary &&
+        !strcmp(a->data.vocabulary ? a->data.vocabulary : "", b->data.vocabulary ? b->data.vocabulary : "") &&
+        !memcmp(&a->data.words, &b->data.words, sizeof a->data.words);
     for (int s = 0; same && s < SPLIT_COUNT; s++) same = same_files(a->data.files[s], b->data.files[s]);
     return same;
 }
@@ -45,7 +48,7 @@ static void add_notice(Plan *plan, const char *text, Arena *arena) {
 
 /* A placeholder corpus if files of the corpus are missing; NULL for any other error. */
 static const Corpus *absent_corpus(Plan *plan, const Config *config, Arena *arena, const Error *err) {
-    if (config->data.tokenizer != TOKENIZER_UINT32 && !corpus_is_missing(&config->data)) return NULL;
+    if (!config->model.vocabulary || !corpus_is_missing(&config->data)) return NULL;
     add_notice(plan, err->text, arena);
     Corpus *corpus = NEW(arena, 1, Corpus);
     corpus->vocabulary = (int)config->model.vocabulary;
@@ -57,9 +60,10 @@ static bool is_absent(const Corpus *corpus) {
     return corpus->splits[SPLIT_TRAIN].count == 0 && !corpus->examples;
 }
 
-/* The corpora of the points; points with the same data share one. */
+/* The corpora of the points; points with the same data share one. Sets the vocabularies that configs leave to
+   their corpora. */
 static const Corpus **read_corpora(Plan *plan, bool outline, Arena *arena, Error *err) {
-    const Config *points = plan->experiment->points;
+    Config *points = plan->experiment->points;
     const Corpus **corpora = NEW(arena, plan->experiment->count, const Corpus *);
     for (int i = 0; i < plan->experiment->count; i++) {
         const Config *config = &points[i];
@@ -75,6 +79,9 @@ static const Corpus **read_corpora(Plan *plan, bool outline, Arena *arena, Error
         if (!corpora[i] && outline) corpora[i] = absent_corpus(plan, config, arena, err);
         if (!corpora[i]) return NULL;
     }
+    for (int i = 0; i < plan->experiment->count; i++)
+        if (!points[i].model.vocabulary)
+            points[i] = *config_with_vocabulary(&points[i], corpora[i]->vocabulary, arena);
     return corpora;
 }
 
@@ -221,7 +228,8 @@ static double kept_bytes(const PlanPoint *point) {
         windows = fmax(windows, (double)point->corpus->splits[SPLIT_TRAIN].count /
                                     (double)point->stages[i].train.length);
     double bytes = (double)point->steps * sizeof(TrainLog) + windows * sizeof(int64_t);
-    for (int s = 0; s < SPLIT_COUNT; s++) bytes += (double)point->corpus->splits[s].count * sizeof(uint16_t);
+    for (int s = 0; s < SPLIT_COUNT; s++) bytes += (double)point->corpus->splits[s].count * sizeof(uint32_t);
+    bytes += (double)point->corpus->vocabulary_bytes;
     const ExamplesOptions *task = point->config->data.task;
     return bytes + (task ? examples_bytes(task) + (double)task->examples * sizeof(int64_t) : 0);
 }

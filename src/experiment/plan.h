@@ -16,7 +16,7 @@ typedef struct PlanStage {
 } PlanStage;
 
 typedef struct PlanPoint {
-    const Config *config;
+    const Config *config; /* with the vocabulary of the corpus */
     const Corpus *corpus; /* shared by points with the same section `data` */
     int threads;          /* threads of the worker */
     int parent;           /* index of the point that it continues; -1: none in the plan */

@@ -115,7 +115,7 @@ static void row_store(float *row, int j, int v, SimdFloat x) {
     for (int l = 0; j + l < v; l++) row[j + l] = lanes[l];
 }
 
-void nn_ops_cross_entropy(float *nll, float *logits, const uint16_t *target, int n, int v, float scale) {
+void nn_ops_cross_entropy(float *nll, float *logits, const uint32_t *target, int n, int v, float scale) {
     for (int row = 0; row < n; row++, logits += v) {
         SimdFloat top_lanes = simd_broadcast(-INFINITY), sum_lanes = simd_broadcast(0);
         for (int j = 0; j < v; j += SIMD_LANES) top_lanes = simd_max(row_load(logits, j, v), top_lanes);

@@ -38,7 +38,7 @@ void nn_ops_add(float *y, const float *x, size_t count); /* y += x */
 
 /* Cross-entropy of logits[N,V]: nll[n] = log sum exp(logits[n]) - logits[n, target[n]], in nats. With scale
    != 0 logits become their gradient, scale (softmax - onehot). */
-void nn_ops_cross_entropy(float *nll, float *logits, const uint16_t *target, int n, int v, float scale);
+void nn_ops_cross_entropy(float *nll, float *logits, const uint32_t *target, int n, int v, float scale);
 
 double nn_ops_squared_norm(const float *x, size_t count); /* sum of squares, in double */
 

@@ -17,7 +17,8 @@ const OptionField model_fields[] = {
     {"ffn", OPTION_INT, offsetof(ModelOptions, ffn), .default_value = 512, .low = 1, .high = 1 << 20,
      .help = "size of the feed-forward layer"},
     {"vocabulary", OPTION_INT, offsetof(ModelOptions, vocabulary), .low = 0, .high = 1 << 24,
-     .help = "number of tokens; 0: 256 with bytes; required with uint16 (up to 65536) and uint32"},
+     .help = "number of tokens; 0: what the tokenizer has; required with uint16 (up to 65536) and uint32 "
+             "without data.vocabulary"},
     {"activation", OPTION_CHOICE, offsetof(ModelOptions, activation), .default_value = MODEL_RELU,
      .choices = activation_names, .help = "activation of the feed-forward layer"},
     {"final_norm", OPTION_BOOL, offsetof(ModelOptions, final_norm), .default_value = 1,

@@ -69,7 +69,7 @@ static void see_layer(const Model *model, Activations *pass, int layer) {
 
 /* The positions that a sequence's row gives; false where it gives none. */
 static bool given_positions(const Activations *pass, int b) {
-    const uint16_t *given = pass->rows.positions ? pass->rows.positions[b] : NULL;
+    const uint32_t *given = pass->rows.positions ? pass->rows.positions[b] : NULL;
     for (int t = 0; t < pass->length && given; t++) pass->positions[t] = given[t];
     return given;
 }
@@ -228,7 +228,7 @@ static void forward_layer(const Model *model, Activations *pass, int l, int sequ
     }
 }
 
-static void forward(const Model *model, Activations *pass, const uint16_t *const *tokens, int sequences) {
+static void forward(const Model *model, Activations *pass, const uint32_t *const *tokens, int sequences) {
     int width = model->shape.width, length = pass->length;
     float *x = pass->layers[0].x1, scale = sqrtf((float)width);
     const float *embedding = model->values + model->index->embedding;
@@ -250,13 +250,13 @@ static void forward(const Model *model, Activations *pass, const uint16_t *const
 }
 
 /* Up to logits_rows rows, from *next of n on, that have a target, and their targets; returns how many. */
-static int pick_rows(const Activations *pass, const uint16_t *const *tokens, size_t n, size_t *next,
-                     size_t *picked, uint16_t *targets) {
+static int pick_rows(const Activations *pass, const uint32_t *const *tokens, size_t n, size_t *next,
+                     size_t *picked, uint32_t *targets) {
     size_t length = (size_t)pass->length;
     int rows = 0;
     for (; *next < n && rows < pass->logits_rows; ++*next) {
         size_t b = *next / length, t = *next % length;
-        uint16_t target = pass->rows.targets ? pass->rows.targets[b][t] : tokens[b][t + 1];
+        uint32_t target = pass->rows.targets ? pass->rows.targets[b][t] : tokens[b][t + 1];
         if (pass->rows.targets && target == TRANSFORMER_IGNORED) continue;
         picked[rows] = *next;
         targets[rows++] = target;
@@ -283,13 +283,13 @@ static void find_best(const Activations *pass, const size_t *picked, int rows, i
         int best = 0;
         for (int v = 1; v < vocabulary; v++)
             if (logits[v] > logits[best]) best = v;
-        pass->rows.best[picked[r]] = (uint16_t)best;
+        pass->rows.best[picked[r]] = (uint32_t)best;
     }
 }
 
 /* The loss of rows that have targets, from the last residual stream, and when training its gradient in
    pass->dx (overwritten). */
-static void head(const Model *model, Activations *pass, const uint16_t *const *tokens, int sequences,
+static void head(const Model *model, Activations *pass, const uint32_t *const *tokens, int sequences,
                  float scale, float *nll, float *g) {
     int width = model->shape.width, vocabulary = (int)model->options.vocabulary;
     const float *w = model->values, *embedding = w + model->index->embedding;
@@ -299,7 +299,7 @@ static void head(const Model *model, Activations *pass, const uint16_t *const *t
     if (pass->training && (norm || pass->rows.targets)) memset(pass->dx, 0, n * width * sizeof *pass->dx);
     if (pass->rows.targets) memset(nll, 0, n * sizeof *nll);
     size_t next = 0, picked[ACTIVATIONS_CHUNK_ROWS];
-    uint16_t targets[ACTIVATIONS_CHUNK_ROWS];
+    uint32_t targets[ACTIVATIONS_CHUNK_ROWS];
     float losses[ACTIVATIONS_CHUNK_ROWS];
     for (int rows; (rows = pick_rows(pass, tokens, n, &next, picked, targets)) > 0;) {
         bool whole = adjoin(picked, rows);
@@ -394,7 +394,7 @@ static void backward_layer(const Model *model, Activations *pass, int l, int seq
     }
 }
 
-static void backward(const Model *model, Activations *pass, const uint16_t *const *tokens, int sequences,
+static void backward(const Model *model, Activations *pass, const uint32_t *const *tokens, int sequences,
                      float *g) {
     int width = model->shape.width, length = pass->length;
     for (int l = model->shape.layers - 1; l >= 0; l--) backward_layer(model, pass, l, sequences, g);
@@ -422,14 +422,14 @@ void transformer_set_origin(Activations *pass, ActivationsOrigin origin) {
     pass->origin = origin;
 }
 
-void transformer_evaluate(const Model *model, Activations *pass, const uint16_t *const *tokens, int sequences,
+void transformer_evaluate(const Model *model, Activations *pass, const uint32_t *const *tokens, int sequences,
                           float *nll) {
     if (pass->training || sequences > pass->sequences) BUG("pass made for something else");
     forward(model, pass, tokens, sequences);
     head(model, pass, tokens, sequences, 0, nll, NULL);
 }
 
-void transformer_train(const Model *model, Activations *pass, const uint16_t *const *tokens, int sequences,
+void transformer_train(const Model *model, Activations *pass, const uint32_t *const *tokens, int sequences,
                        ActivationsOrigin origin, float scale, float *nll, float *gradients) {
     if (!pass->training || sequences > pass->sequences) BUG("pass made for something else");
     pass->origin = origin;

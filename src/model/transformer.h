@@ -18,10 +18,10 @@ enum { TRANSFORMER_IGNORED = UINT16_MAX };
 typedef struct TransformerRows {
     /* targets[b][t]: what is to be predicted at token t, or TRANSFORMER_IGNORED: then there is no loss, and
        no logits are computed. NULL: token t + 1 */
-    const uint16_t *const *targets;
-    const uint16_t *const
+    const uint32_t *const *targets;
+    const uint32_t *const
         *positions; /* positions[b][t]: where rows are; NULL, or NULL of a sequence: at 0, 1, ... */
-    uint16_t *best; /* [sequences * length] of evaluations: the most likely token, where there is a target */
+    uint32_t *best; /* [sequences * length] of evaluations: the most likely token, where there is a target */
 } TransformerRows;
 
 void transformer_set_rows(Activations *pass, TransformerRows rows);
@@ -29,11 +29,11 @@ void transformer_set_rows(Activations *pass, TransformerRows rows);
 /* sequences[b] points to length + 1 tokens: inputs and, one later, targets. nll[b * length + t], in nats, is
    the loss of target t; 0 where it is ignored. `sequences` may be smaller than in activations_new; `length`
    is that of the pass. */
-void transformer_evaluate(const Model *model, Activations *pass, const uint16_t *const *tokens, int sequences,
+void transformer_evaluate(const Model *model, Activations *pass, const uint32_t *const *tokens, int sequences,
                           float *nll);
 
 /* The same with dropout and a backward pass: gradients[size] += scale * d(sum of nll)/d(values). */
-void transformer_train(const Model *model, Activations *pass, const uint16_t *const *tokens, int sequences,
+void transformer_train(const Model *model, Activations *pass, const uint32_t *const *tokens, int sequences,
                        ActivationsOrigin origin, float scale, float *nll, float *gradients);
 
 #endif

@@ -48,7 +48,7 @@ static const char *find_unit(const Results *set) {
         for (int k = 0; k < set->items[i].count; k++)
             for (int s = 0; s < set->items[i].cells[k].seeds_requested; s++) {
                 const char *tokenizer = set->items[i].cells[k].seeds[s].tokenizer;
-                if (!tokenizer || strcmp(tokenizer, corpus_tokenizer_names[TOKENIZER_BYTES])) return "token";
+                if (!tokenizer || strcmp(tokenizer, tokenizer_names[TOKENIZER_BYTES])) return "token";
             }
     return "byte";
 }

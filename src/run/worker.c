@@ -177,8 +177,17 @@ static const char *state_path(const Worker *worker) {
     return arena_format(worker->arena, "%s/state.safetensors", worker->folder);
 }
 
+/* The vocabulary of words is written next to the weights: tokens mean nothing without it. */
+static bool write_vocabulary(const Worker *worker, Error *err) {
+    const Tokenizer *tokenizer = worker->point->corpus->tokenizer;
+    if (!tokenizer || !tokenizer->dictionary || mpi_rank() > 0) return true;
+    return file_write(arena_format(worker->arena, "%s/vocabulary.txt", worker->folder), tokenizer->dictionary,
+                      worker->arena, err);
+}
+
 static bool train(Worker *worker, const char *model_path, Error *err) {
     const Config *config = worker->point->config;
+    if (!mpi_agree(write_vocabulary(worker, err), err)) return false;
     const TrainTask task = {.key = worker->point->key,
                             .corpus = worker->point->corpus,
                             .options = &config->train,

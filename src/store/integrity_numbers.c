@@ -74,7 +74,7 @@ static void check_plan(const Numbers *numbers, Query *run, const Config *config)
     expect_text(numbers, run, "method", config->position.method->name);
     expect(numbers, run, "train_length", config->train.length);
     expect(numbers, run, "seed", config->train.seed);
-    expect_text(numbers, run, "tokenizer", corpus_tokenizer_names[config->data.tokenizer]);
+    expect_text(numbers, run, "tokenizer", tokenizer_names[config->data.tokenizer]);
     expect(numbers, run, "vocabulary", config->model.vocabulary);
     if (config->data.tokenizer == TOKENIZER_BYTES && query_real_of(run, "bytes_per_token") != 1)
         PROBLEM(numbers, "run %s: 'bytes_per_token' of its corpus is not 1", query_text_of(run, "key"));

@@ -10,8 +10,8 @@
 
 #include "train/train_state.h"
 
-const char *const run_folder_files[] = {"model.safetensors", "state.safetensors", "state.safetensors.new",
-                                        "state.safetensors.old", NULL};
+const char *const run_folder_files[] = {"model.safetensors",     "state.safetensors", "state.safetensors.new",
+                                        "state.safetensors.old", "vocabulary.txt",    NULL};
 
 const char *run_folder_parent(const char *database, Arena *arena) {
     return dirname(arena_copy(arena, database));

@@ -33,9 +33,15 @@ const char *const runs_status_names[] = {"pending", "running", "done", "diverged
 
 /* --- the plan --- */
 
+static DatabaseValue known(int64_t count, bool is_known) {
+    return is_known ? database_int(count) : database_text(NULL);
+}
+
 static bool write_corpus(Database *store, const Corpus *corpus, const char *tokenizer, int64_t *id,
                          Error *err) {
     const CorpusStream *splits = corpus->splits;
+    const char *hash = corpus->tokenizer ? corpus->tokenizer->hash : NULL;
+    bool text = corpus->tokenizer && tokenizer_is_text(corpus->tokenizer->options.kind);
     int64_t documents = 0;
     for (int i = 0; i < SPLIT_COUNT; i++) documents += splits[i].documents;
     return DATABASE_INSERT(store, err, "corpus", "ON CONFLICT DO NOTHING",
@@ -46,7 +52,14 @@ static bool write_corpus(Database *store, const Corpus *corpus, const char *toke
                            {"test_tokens", database_int(splits[SPLIT_TEST].count)},
                            {"documents", database_int(documents)},
                            {"bytes_per_token",
-                            database_real(corpus->bytes_per_token > 0 ? corpus->bytes_per_token : NAN)}) &&
+                            database_real(corpus->bytes_per_token > 0 ? corpus->bytes_per_token : NAN)},
+                           {"vocabulary_hash", database_text(hash && *hash ? hash : NULL)},
+                           {"train_bytes", known(splits[SPLIT_TRAIN].bytes, text)},
+                           {"valid_bytes", known(splits[SPLIT_VALID].bytes, text)},
+                           {"test_bytes", known(splits[SPLIT_TEST].bytes, text)},
+                           {"train_words", known(splits[SPLIT_TRAIN].words, text)},
+                           {"valid_words", known(splits[SPLIT_VALID].words, text)},
+                           {"test_words", known(splits[SPLIT_TEST].words, text)}) &&
            database_step(store, err, id,
                          "SELECT id FROM corpus WHERE (hash, tokenizer, vocabulary) = (?, ?, ?)",
                          DATABASE_VALUES(database_text(corpus->hash), database_text(tokenizer),
@@ -59,7 +72,7 @@ static bool write_run(Database *store, const PlanPoint *point, Error *err) {
     const Encoding *position = &config->position;
     Arena *arena = database_arena(store);
     int64_t corpus = 0;
-    return write_corpus(store, point->corpus, corpus_tokenizer_names[config->data.tokenizer], &corpus, err) &&
+    return write_corpus(store, point->corpus, tokenizer_names[config->data.tokenizer], &corpus, err) &&
            DATABASE_INSERT(
                store, err, "run", "ON CONFLICT (key) DO UPDATE SET label = excluded.label",
                {"key", database_text(point->key)}, {"method", database_text(position->method->name)},

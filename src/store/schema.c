@@ -59,6 +59,13 @@ static const SchemaColumn corpus[] = {
     {"test_tokens", .kind = &COUNT},
     {"documents", .kind = &COUNT},
     {"bytes_per_token", .kind = &RATE, SCHEMA_OR_NULL, "NULL: unknown"},
+    {"vocabulary_hash", .kind = &TEXT, SCHEMA_OR_NULL, "SHA-256 of the vocabulary's file; NULL: it has none"},
+    {"train_bytes", .kind = &COUNT, SCHEMA_OR_NULL, "from here on: of the text; NULL: unknown"},
+    {"valid_bytes", .kind = &COUNT, SCHEMA_OR_NULL},
+    {"test_bytes", .kind = &COUNT, SCHEMA_OR_NULL},
+    {"train_words", .kind = &COUNT, SCHEMA_OR_NULL, "what white space separates, and ends of lines"},
+    {"valid_words", .kind = &COUNT, SCHEMA_OR_NULL},
+    {"test_words", .kind = &COUNT, SCHEMA_OR_NULL},
 };
 
 static const SchemaColumn run[] = {
@@ -325,6 +332,10 @@ const char *schema_sql(Arena *arena) {
     return arena_format(arena, "%s%s", text, schema_views);
 }
 
+/* The columns of `corpus` before version 6. */
+#define CORPUS_5                                                                                             \
+    "id, hash, tokenizer, vocabulary, train_tokens, valid_tokens, test_tokens, documents, bytes_per_token"
+
 /* The last migration that changes a table creates it again from the rows above, because ALTER TABLE would
    change the CREATE text that SQLite stores. Earlier migrations of that table need no CREATE text. A change
    of a row above must move the old text of its table into the migration that created it, unless only a
@@ -368,17 +379,22 @@ const char *schema_migration(int64_t version, Arena *arena) {
                             schema_views);
     if (version == 5) {
         const char *names = schema_columns("evaluation", SCHEMA_ALL | SCHEMA_ID, "", arena);
-        return arena_format(arena,
-                            "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
-                            "DROP VIEW IF EXISTS accuracy; DROP VIEW IF EXISTS setting;"
-                            "CREATE TEMP TABLE old_point AS SELECT p.*, point_name(r.label, p.variant) FROM"
-                            " main.point p JOIN main.run r ON r.key = p.run; DROP TABLE main.point; %s"
-                            "INSERT INTO main.point SELECT * FROM old_point; DROP TABLE old_point;"
-                            "ALTER TABLE main.evaluation ADD COLUMN method_files TEXT;"
-                            "CREATE TEMP TABLE old_evaluation AS SELECT * FROM main.evaluation;"
-                            "DROP TABLE main.evaluation; %s INSERT INTO main.evaluation (%s) SELECT %s"
-                            " FROM old_evaluation; DROP TABLE old_evaluation; %s",
-                            create("point", arena), create("evaluation", arena), names, names, schema_views);
+        return arena_format(
+            arena,
+            "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
+            "DROP VIEW IF EXISTS accuracy; DROP VIEW IF EXISTS setting;"
+            "CREATE TEMP TABLE old_point AS SELECT p.*, point_name(r.label, p.variant) FROM"
+            " main.point p JOIN main.run r ON r.key = p.run; DROP TABLE main.point; %s"
+            "INSERT INTO main.point SELECT * FROM old_point; DROP TABLE old_point;"
+            "ALTER TABLE main.evaluation ADD COLUMN method_files TEXT;"
+            "CREATE TEMP TABLE old_evaluation AS SELECT * FROM main.evaluation;"
+            "DROP TABLE main.evaluation; %s INSERT INTO main.evaluation (%s) SELECT %s"
+            " FROM old_evaluation; DROP TABLE old_evaluation;"
+            "CREATE TEMP TABLE old_corpus AS SELECT * FROM main.corpus; DROP TABLE main.corpus; %s"
+            "INSERT INTO main.corpus (" CORPUS_5 ") SELECT " CORPUS_5 " FROM old_corpus;"
+            "DROP TABLE old_corpus; %s",
+            create("point", arena), create("evaluation", arena), names, names, create("corpus", arena),
+            schema_views);
     }
     return NULL;
 }

@@ -3,8 +3,17 @@
 /* Whether at least one window of an evaluation had its full length. */
 #define REACHED "(e.protocol IN ('last_n', 'exact') OR e.tokens / e.stride * e.stride >= e.length)"
 
-#define PERPLEXITY    "CASE WHEN e.nll_sum / e.tokens < 709.78 THEN exp(e.nll_sum / e.tokens) END"
-#define BITS_PER_BYTE "e.nll_sum / e.tokens / 0.69314718055994531 / c.bytes_per_token"
+#define PERPLEXITY "CASE WHEN e.nll_sum / e.tokens < 709.78 THEN exp(e.nll_sum / e.tokens) END"
+/* Of the evaluated split: NULL of token streams, and of corpora stored by older versions. */
+#define PER_TOKEN(what)                                                                                      \
+    "CASE e.split WHEN 'valid' THEN 1.0 * c.valid_" what " / c.valid_tokens"                                 \
+    " WHEN 'test' THEN 1.0 * c.test_" what " / c.test_tokens"                                                \
+    " WHEN 'train' THEN 1.0 * c.train_" what " / c.train_tokens END"
+#define BITS_PER_BYTE                                                                                        \
+    "e.nll_sum / e.tokens / 0.69314718055994531 / coalesce(" PER_TOKEN(                                      \
+        "bytes") ",\n        c.bytes_per_token)"
+#define WORD_LOSS       "e.nll_sum / e.tokens / (" PER_TOKEN("words") ")"
+#define WORD_PERPLEXITY "CASE WHEN " WORD_LOSS " < 709.78\n        THEN exp(" WORD_LOSS ") END"
 
 /* The name of a series: of the point, with the variant of `row`, and with the variant's options if the run
    was evaluated with others of that name. */
@@ -21,11 +30,13 @@ const char schema_views[] =
     "    -- differs in from others, 'rotary lr=0.001 [yarn]'; method_name: without, 'rotary'\n"
     "    experiment, run_key, method, train_length, seed, split, protocol, stride, eval_length, nll,\n"
     "    tokens, perplexity, bits_per_byte, variant, precision,\n"
-    "    label, settings, method_name) AS\n"
+    "    label, settings, method_name,\n"
+    "    word_perplexity -- per word and end of line of the text, whatever the tokenizer\n"
+    "    ) AS\n"
     "SELECT x.name, r.key, " OF_EVALUATION
     "    r.train_length, r.seed, e.split, e.protocol, e.stride, e.length,\n"
     "    e.nll_sum, e.tokens, " PERPLEXITY ",\n    " BITS_PER_BYTE
-    ", e.variant, e.precision, r.label, p.variant, r.method\n"
+    ", e.variant, e.precision, r.label, p.variant, r.method,\n    " WORD_PERPLEXITY "\n"
     "FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run\n"
     "    JOIN corpus c ON c.id = r.corpus_id JOIN evaluation e ON e.run = r.key\n"
     "WHERE e.status = 'done' AND " REACHED ";\n"
@@ -46,7 +57,8 @@ const char schema_views[] =
     "    CASE WHEN " REACHED " THEN " BITS_PER_BYTE " END AS bits_per_byte, e.seconds,\n"
     "    r.parameters, r.position_parameters, c.tokenizer, c.hash AS corpus, e.revision,\n"
     "    q.variant AS eval_variant, q.variant_options AS eval_variant_options,\n"
-    "    q.precision AS eval_precision, e.id AS evaluation, e.peak_bytes\n"
+    "    q.precision AS eval_precision, e.id AS evaluation, e.peak_bytes,\n"
+    "    CASE WHEN " REACHED " THEN " WORD_PERPLEXITY " END AS word_perplexity\n"
     "FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run\n"
     "    JOIN corpus c ON c.id = r.corpus_id JOIN request q ON q.experiment = x.id AND q.run = r.key\n"
     "    LEFT JOIN evaluation e ON e.run = q.run AND e.split = q.split AND e.protocol = q.protocol\n"

@@ -54,7 +54,7 @@ static void write(TaskRow *row, const void *options, TaskSizes sizes, int hint, 
     task_put(row, own + MARKER);
     for (int i = size; i > marker; i--) { /* moves the marker to its gap */
         row->tokens[start + i] = row->tokens[start + i - 1];
-        row->tokens[start + i - 1] = (uint16_t)(own + MARKER);
+        row->tokens[start + i - 1] = (uint32_t)(own + MARKER);
     }
     bool left = marker == size || (marker > 0 && random_below(rng, 2));
     int64_t there = left ? marker : size - marker;

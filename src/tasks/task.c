@@ -7,7 +7,7 @@ const char *const task_no_hints[] = {"none", NULL};
 
 static void add(TaskRow *row, int token) {
     if (row->length > row->room) BUG("a row of more than %d inputs", row->room);
-    row->tokens[row->length++] = (uint16_t)token;
+    row->tokens[row->length++] = (uint32_t)token;
 }
 
 void task_put(TaskRow *row, int token) {
@@ -16,7 +16,7 @@ void task_put(TaskRow *row, int token) {
 
 void task_label(TaskRow *row, int token) {
     if (row->length > row->room) BUG("a row of more than %d inputs", row->room);
-    row->targets[row->length - 1] = (uint16_t)token;
+    row->targets[row->length - 1] = (uint32_t)token;
     row->inputs = row->length;
 }
 
@@ -26,7 +26,7 @@ void task_answer(TaskRow *row, int token) {
 }
 
 void task_place(TaskRow *row, int position) {
-    if (row->positions) row->positions[row->length - 1] = (uint16_t)position;
+    if (row->positions) row->positions[row->length - 1] = (uint32_t)position;
 }
 
 int64_t task_draw_size(TaskSizes sizes, Random *rng) {
@@ -46,7 +46,7 @@ const Task *task_find(const char *name, const char **nearest) {
     return found;
 }
 
-const char *task_text(const Task *task, const void *options, const uint16_t *tokens, int length,
+const char *task_text(const Task *task, const void *options, const uint32_t *tokens, int length,
                       Arena *arena) {
     char *text = arena_alloc(arena, (size_t)length * (TASK_SYMBOL_SIZE + 1) + 1, 1), *end = text;
     for (int t = 0; t < length; t++) {

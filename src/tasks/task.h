@@ -31,9 +31,9 @@ enum {
 
 /* A row in memory of the caller. Tasks change it only by the calls below. */
 typedef struct TaskRow {
-    uint16_t *tokens;    /* [room + 1] the written tokens */
-    uint16_t *targets;   /* [room] the token to be predicted at tokens[t], or TASK_IGNORED */
-    uint16_t *positions; /* [room + 1] positions of the tokens; NULL if the task has none */
+    uint32_t *tokens;    /* [room + 1] the written tokens */
+    uint32_t *targets;   /* [room] the token to be predicted at tokens[t], or TASK_IGNORED */
+    uint32_t *positions; /* [room + 1] positions of the tokens; NULL if the task has none */
     int length, room;    /* number of written tokens; inputs of the longest row */
     int inputs;          /* number of tokens up to the last one with a target */
 } TaskRow;
@@ -91,7 +91,7 @@ extern const char *const task_no_hints[]; /* "none", NULL */
 const Task *task_find(const char *name, const char **nearest);
 
 /* The tokens of a row as text, without TASK_BOS and TASK_PAD; TASK_END is "$". */
-const char *task_text(const Task *task, const void *options, const uint16_t *tokens, int length,
+const char *task_text(const Task *task, const void *options, const uint32_t *tokens, int length,
                       Arena *arena);
 
 #endif

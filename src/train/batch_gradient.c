@@ -20,7 +20,7 @@ struct BatchGradient {
     int active;                   /* ranks that have lanes */
     float *buffer;                /* for mpi_sum_floats */
     StepLane *lane;
-    const uint16_t **tokens, **targets, **positions; /* [sequences] each */
+    const uint32_t **tokens, **targets, **positions; /* [sequences] each */
     int64_t scored;                                  /* targets of the update that are not ignored */
     double *sums;                                    /* [micro-batches] */
     uint64_t seed;                                   /* seed and number of the current update */
@@ -45,9 +45,9 @@ static BatchGradient *step_on(int rank, int ranks, const Model *model, const Cac
     s.micro = micro_batch(model, sequences, length, s.all);
     BatchGradient *step = NEW(arena, 1, BatchGradient);
     s.lane = NEW(arena, s.lanes ? s.lanes : 1, StepLane);
-    s.tokens = NEW(arena, sequences, const uint16_t *);
-    s.targets = NEW(arena, sequences, const uint16_t *);
-    s.positions = NEW(arena, sequences, const uint16_t *);
+    s.tokens = NEW(arena, sequences, const uint32_t *);
+    s.targets = NEW(arena, sequences, const uint32_t *);
+    s.positions = NEW(arena, sequences, const uint32_t *);
     s.sums = NEW(arena, (sequences + s.micro - 1) / s.micro, double);
     s.buffer = NEW(arena, mpi_sum_buffer(model->size, ranks), float);
     for (int l = 0; l < s.lanes || l == 0; l++) { /* a rank without lanes also needs an array for the sum */
@@ -77,7 +77,7 @@ int batch_gradient_rank(const BatchGradient *step, int sequence) {
     return sequence / step->micro % step->all / step->model->threads;
 }
 
-const uint16_t **batch_gradient_tokens(BatchGradient *step) {
+const uint32_t **batch_gradient_tokens(BatchGradient *step) {
     return step->tokens;
 }
 

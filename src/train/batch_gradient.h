@@ -28,7 +28,7 @@ size_t batch_gradient_bytes(const Model *model, const Cache *cache, int sequence
 /* The rank that computes a sequence, always the same; the others do not have its rows of the cache. */
 int batch_gradient_rank(const BatchGradient *step, int sequence);
 
-const uint16_t **
+const uint32_t **
 batch_gradient_tokens(BatchGradient *step); /* [sequences], set by the caller: length + 1 tokens each */
 
 /* The same of any source: its tokens, targets and positions. All sequences of an update have targets of their

@@ -60,13 +60,13 @@ static int sequences_per_pass(const Model *model, int64_t length) {
 typedef struct Group {
     const Model *model;
     const EvaluateRequest *request;
-    const uint16_t *stream;
+    const uint32_t *stream;
     EvaluateSpan span;
     int64_t block, last; /* blocks [block, last) are not evaluated yet */
     int length, sequences, lanes;
     Activations **pass;      /* [lanes] */
     float *nll;              /* [ranks, lanes * sequences, length] */
-    const uint16_t **tokens; /* [lanes * sequences] */
+    const uint32_t **tokens; /* [lanes * sequences] */
 } Group;
 
 static void group_allocate(Group *group, const Model *model, int64_t length, int64_t blocks, Arena *arena) {
@@ -78,7 +78,7 @@ static void group_allocate(Group *group, const Model *model, int64_t length, int
     group->lanes = model->threads < passes ? model->threads : (int)passes;
     size_t windows = (size_t)group->lanes * (size_t)group->sequences;
     group->nll = NEW(arena, (size_t)mpi_ranks() * windows * (size_t)length, float);
-    group->tokens = NEW(arena, windows, const uint16_t *);
+    group->tokens = NEW(arena, windows, const uint32_t *);
     group->pass = NEW(arena, group->lanes, Activations *);
     for (int lane = 0; lane < group->lanes; lane++) {
         Activations *pass = activations_new(model, group->sequences, group->length, false, arena);
@@ -158,7 +158,7 @@ void evaluate_layout(const EvaluateRequest *request, int64_t count, EvaluateResu
 }
 
 /* Evaluates blocks [first, last), whose windows have equal length, as many at a time as fit into memory. */
-static bool evaluate_group(const Model *model, const uint16_t *stream, EvaluateSpan span, int64_t first,
+static bool evaluate_group(const Model *model, const uint32_t *stream, EvaluateSpan span, int64_t first,
                            int64_t last, bool (*progress)(void *, double), void *user, EvaluateSums *sums,
                            Arena *scratch, Error *err) {
     EvaluateResult *result = sums->result;
@@ -210,10 +210,10 @@ static size_t stream_bytes(const Model *model, const EvaluateRequest *request) {
 }
 
 /* One pass over the targets [first, end), which extends the cache; their losses to nll. */
-static void stream_pass(const Model *model, Cache *cache, const uint16_t *tokens, int64_t first, int64_t end,
+static void stream_pass(const Model *model, Cache *cache, const uint32_t *tokens, int64_t first, int64_t end,
                         float *nll, Arena *scratch) {
     ArenaMark mark = arena_mark(scratch);
-    const uint16_t *from = tokens + first;
+    const uint32_t *from = tokens + first;
     Activations *pass = activations_new_cached(model, cache, 1, (int)(end - first), false, scratch);
     transformer_set_origin(pass, (ActivationsOrigin){.seed = model->seed});
     transformer_evaluate(model, pass, &from, 1, nll);
@@ -221,7 +221,7 @@ static void stream_pass(const Model *model, Cache *cache, const uint16_t *tokens
     arena_release(scratch, mark);
 }
 
-static bool evaluate_stream(const Model *model, const uint16_t *tokens, EvaluateSpan span, int64_t blocks,
+static bool evaluate_stream(const Model *model, const uint32_t *tokens, EvaluateSpan span, int64_t blocks,
                             bool (*progress)(void *, double), void *user, EvaluateSums *sums, Arena *scratch,
                             Error *err) {
     const EvaluateRequest *request = &sums->result->request;

@@ -13,9 +13,9 @@
 typedef struct Lane {
     Activations *pass;
     TaskRow *rows;                                   /* [sequences] */
-    const uint16_t **tokens, **targets, **positions; /* [sequences] */
+    const uint32_t **tokens, **targets, **positions; /* [sequences] */
     float *nll;                                      /* [sequences, inputs] */
-    uint16_t *best;                                  /* [sequences, inputs] */
+    uint32_t *best;                                  /* [sequences, inputs] */
     bool lacks;                                      /* a row could only be had from the training set */
     Error err;
 } Lane;
@@ -46,11 +46,11 @@ static void scoring_allocate(Scoring *s, Arena *arena) {
     for (int l = 0; l < s->lanes; l++) {
         Lane lane = {.pass = activations_new(s->model, s->sequences, s->inputs, false, arena),
                      .rows = NEW(arena, s->sequences, TaskRow),
-                     .tokens = NEW(arena, s->sequences, const uint16_t *),
-                     .targets = NEW(arena, s->sequences, const uint16_t *),
-                     .positions = NEW(arena, s->sequences, const uint16_t *),
+                     .tokens = NEW(arena, s->sequences, const uint32_t *),
+                     .targets = NEW(arena, s->sequences, const uint32_t *),
+                     .positions = NEW(arena, s->sequences, const uint32_t *),
                      .nll = NEW(arena, values, float),
-                     .best = NEW(arena, values, uint16_t)};
+                     .best = NEW(arena, values, uint32_t)};
         for (int b = 0; b < s->sequences; b++) {
             TaskRow row = examples_row(s->examples, s->inputs, arena);
             if (!lane.rows) continue; /* counting */

@@ -165,6 +165,10 @@ check "values of the config choose the runs" claim "not tested" "There is no eva
     "$none, \"where\": \"data.task.order=reversed,data.task.pad=true\", \"at_least\": 0.05"
 check "and those that are compared" claim supported "at size 2" \
     "$none, \"where\": \"data.task.order=reversed\", \"against_where\": \"data.task.pad=false\", \"to\": 1, \"at_least\": 0.05"
+one_seed() { # has no interval
+    try 0 analyse known.db claims --claims claims.json --where seed=1 --format csv && says out "None: the gain in exact match is +0.200 at size 2; the claim requires at least 0.05. The point is open (n = 1)."
+}
+check "one seed: a gain without an interval" one_seed
 no_claims() { try 0 analyse known.db claims && says out "name a file with --claims"; }
 check "the claims on text are not judged by a task" no_claims
 text_only() { try 2 analyse whole/x.db curves && says err "is on the task 'addition'"; }

@@ -358,7 +358,7 @@ static void registry_is_in_order(void **state) {
 
 /* Checks that two models have the same losses on the same tokens. */
 static void same_losses(const LawCase *c, const Model *a, const Model *b, double tolerance, Arena *arena) {
-    const uint16_t **tokens = law_tokens(c, 1, c->length, arena);
+    const uint32_t **tokens = law_tokens(c, 1, c->length, arena);
     float *left = NEW(arena, c->length, float), *right = NEW(arena, c->length, float);
     transformer_evaluate(a, activations_new(a, 1, c->length, false, arena), tokens, 1, left);
     transformer_evaluate(b, activations_new(b, 1, c->length, false, arena), tokens, 1, right);

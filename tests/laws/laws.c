@@ -124,14 +124,14 @@ bool law_activations_are_counted(const Model *model, bool training, Error *err) 
     return BROKEN(err, "four times the length takes %zu bytes instead of %zu", longer, shorter);
 }
 
-const uint16_t **law_tokens(const LawCase *c, int sequences, int length, Arena *arena) {
-    const uint16_t **tokens = NEW(arena, sequences, const uint16_t *);
+const uint32_t **law_tokens(const LawCase *c, int sequences, int length, Arena *arena) {
+    const uint32_t **tokens = NEW(arena, sequences, const uint32_t *);
     Random rng = random_stream(c->seed, "tokens", "");
     uint64_t vocabulary = (uint64_t)c->model.vocabulary;
     for (int b = 0; b < sequences; b++) {
-        uint16_t *sequence = NEW(arena, length + 1, uint16_t);
-        for (int t = 0; t <= length; t++) sequence[t] = (uint16_t)random_below(&rng, vocabulary);
-        sequence[0] = (uint16_t)((uint64_t)b % vocabulary);
+        uint32_t *sequence = NEW(arena, length + 1, uint32_t);
+        for (int t = 0; t <= length; t++) sequence[t] = (uint32_t)random_below(&rng, vocabulary);
+        sequence[0] = (uint32_t)((uint64_t)b % vocabulary);
         tokens[b] = sequence;
     }
     return tokens;

@@ -109,7 +109,7 @@ Model *law_model(const LawCase *c, Arena *arena);
 bool law_activations_are_counted(const Model *model, bool training, Error *err);
 
 /* Random sequences of length + 1 tokens, with different first tokens. */
-const uint16_t **law_tokens(const LawCase *c, int sequences, int length, Arena *arena);
+const uint32_t **law_tokens(const LawCase *c, int sequences, int length, Arena *arena);
 
 /* Whether every element agrees within GRADIENT_TOLERANCE of its tensor's largest one, plus a millionth of the
    model's largest one (the gradient of a tensor may be exactly zero). */

@@ -9,11 +9,11 @@
 
 /* The losses of all segments of tokens[B,length + 1], each of which sees the rows that the cache holds. The
    segments have different lengths. */
-static float *in_segments(const Model *model, const uint16_t *const *tokens, int sequences, int length,
+static float *in_segments(const Model *model, const uint32_t *const *tokens, int sequences, int length,
                           int capacity, Arena *arena) {
     static const int sizes[] = {5, 1, 33, 8};
     float *nll = NEW(arena, sequences * length, float), *part = NEW(arena, sequences * length, float);
-    const uint16_t **from = NEW(arena, sequences, const uint16_t *);
+    const uint32_t **from = NEW(arena, sequences, const uint32_t *);
     Cache cache = cache_new(model, sequences, capacity, arena);
     for (int first = 0, n = 0, size; first < length; first += size, n++) {
         size = sizes[n % COUNT_OF(sizes)] < length - first ? sizes[n % COUNT_OF(sizes)] : length - first;
@@ -27,7 +27,7 @@ static float *in_segments(const Model *model, const uint16_t *const *tokens, int
     return nll;
 }
 
-static double *whole_pass(const Model *model, const uint16_t *const *tokens, int sequences, int length,
+static double *whole_pass(const Model *model, const uint32_t *const *tokens, int sequences, int length,
                           Arena *arena) {
     float *nll = NEW(arena, sequences * length, float);
     transformer_evaluate(model, activations_new(model, sequences, length, false, arena), tokens, sequences,
@@ -41,7 +41,7 @@ static bool forgets_nothing(const LawCase *c, Arena *arena, Error *err) {
     int length = 2 * c->train_length + 3, B = c->batch;
     const Model *model = law_model(c, arena);
     if (!encoding_usable(&model->position, &model->shape, length)) return true;
-    const uint16_t **tokens = law_tokens(c, B, length, arena);
+    const uint32_t **tokens = law_tokens(c, B, length, arena);
     const float *nll = in_segments(model, tokens, B, length, length, arena);
     return law_nll_agree(nll, whole_pass(model, tokens, B, length, arena), B, length, err);
 }
@@ -50,7 +50,7 @@ static bool forgets_nothing(const LawCase *c, Arena *arena, Error *err) {
 typedef struct Slide {
     const Model *model;
     int cached, length;     /* of the cache; of a segment */
-    const uint16_t *tokens; /* [3 cached + length + 1] */
+    const uint32_t *tokens; /* [3 cached + length + 1] */
     float *nll, *gradients;
 } Slide;
 
@@ -59,12 +59,12 @@ static void slide(Slide *s, Arena *arena) {
     Cache cache = cache_new(s->model, 1, s->cached, arena);
     float *nll = NEW(arena, s->cached, float);
     for (int i = 0; i < steps; i++) { /* the first segments leave the cache */
-        const uint16_t *from = s->tokens + i * s->cached;
+        const uint32_t *from = s->tokens + i * s->cached;
         Activations *pass = activations_new_cached(s->model, &cache, 1, s->cached, false, arena);
         transformer_evaluate(s->model, pass, &from, 1, nll);
         cache_advance(&cache, s->cached);
     }
-    const uint16_t *last = s->tokens + steps * s->cached;
+    const uint32_t *last = s->tokens + steps * s->cached;
     s->nll = NEW(arena, s->length, float);
     s->gradients = NEW(arena, s->model->size, float);
     transformer_train(s->model, activations_new_cached(s->model, &cache, 1, s->length, true, arena), &last, 1,
@@ -74,9 +74,9 @@ static void slide(Slide *s, Arena *arena) {
 /* The same targets in one pass over the tokens that they see. */
 static void recompute(const Slide *s, float *nll, float *gradients, Arena *arena) {
     int all = s->cached + s->length;
-    const uint16_t *from = s->tokens + 2 * s->cached;
-    uint16_t *targets = NEW(arena, all, uint16_t);
-    const uint16_t *rows = targets;
+    const uint32_t *from = s->tokens + 2 * s->cached;
+    uint32_t *targets = NEW(arena, all, uint32_t);
+    const uint32_t *rows = targets;
     float *every = NEW(arena, all, float);
     for (int t = 0; t < all; t++) targets[t] = t < s->cached ? TRANSFORMER_IGNORED : from[t + 1];
     Activations *pass = activations_new(s->model, 1, all, true, arena);

@@ -181,7 +181,7 @@ static const double *block_nll(Stretch *s, const CorpusStream *stream, int64_t s
         if (s->blocks[i].start == start && s->blocks[i].end == end && s->blocks[i].number == number)
             return s->blocks[i].nll;
     double *nll = NEW(s->kept, end - start, double);
-    const uint16_t *tokens = stream->tokens + start;
+    const uint32_t *tokens = stream->tokens + start;
     EncodingDraw place = {.seed = s->model->seed, .sequence = number};
     naive_run(s->model, s->values, NAIVE_HOOKS, place, &tokens, 1, (int)(end - start), nll, 0, NULL);
     if (s->block_count == COUNT_OF(s->blocks)) BUG("more blocks than are kept");
@@ -272,7 +272,7 @@ bool law_accounting(const LawCase *c, Arena *arena, Error *err) {
     small.model.max_tokens_in_flight = 16;
     Stretch s = {.c = &small, .model = law_model(&small, arena), .arena = arena_new(0), .kept = arena_new(0)};
     s.values = naive_values(s.model, s.kept);
-    uint16_t *tokens =
+    uint32_t *tokens =
         malloc(TOKENS * sizeof *tokens); /* not from the arena, so that a sanitizer knows its end */
     if (!tokens) error_fatal("no memory");
     memcpy(tokens, law_tokens(c, 1, TOKENS - 1, arena)[0], TOKENS * sizeof *tokens);

@@ -392,7 +392,7 @@ bool law_prefix(const LawCase *c, Arena *arena, Error *err) {
     if (!(c->position.method->claims & POS_PREFIX_STABLE)) return true;
 
     Model *model = law_model(c, arena);
-    const uint16_t **tokens = law_tokens(c, 1, 2 * L, arena);
+    const uint32_t **tokens = law_tokens(c, 1, 2 * L, arena);
     float *whole = NEW(arena, 2 * L, float), *part = NEW(arena, L, float);
     double *expected = NEW(arena, L, double);
     transformer_evaluate(model, activations_new(model, 1, 2 * L, false, arena), tokens, 1, whole);

@@ -10,7 +10,7 @@
 #include "model/activations.h"
 
 /* The nll of a separate evaluation pass. */
-static float *evaluate(const Model *model, const uint16_t *const *tokens, int sequences, int length,
+static float *evaluate(const Model *model, const uint32_t *const *tokens, int sequences, int length,
                        Arena *arena) {
     float *nll = NEW(arena, sequences * length, float);
     transformer_evaluate(model, activations_new(model, sequences, length, false, arena), tokens, sequences,
@@ -21,7 +21,7 @@ static float *evaluate(const Model *model, const uint16_t *const *tokens, int se
 /* ---- agreement ---- */
 
 /* Compares evaluation, training pass and gradients with the naive model, at the model's current values. */
-static bool agrees(const Model *model, NaiveWay way, const uint16_t *const *tokens, int sequences, int length,
+static bool agrees(const Model *model, NaiveWay way, const uint32_t *const *tokens, int sequences, int length,
                    Arena *arena, Error *err) {
     size_t rows = (size_t)sequences * (size_t)length;
     double *expected = NEW(arena, rows, double), *wanted = NEW(arena, model->size, double);
@@ -50,7 +50,7 @@ static bool agrees(const Model *model, NaiveWay way, const uint16_t *const *toke
    rounding error. Counts of CoPE have kinks at integers, where the gradient is one of two values. */
 static bool at_kink(const LawCase *c, Arena *arena) {
     const Model *model = law_model(c, arena);
-    const uint16_t **tokens = law_tokens(c, c->batch, c->length, arena);
+    const uint32_t **tokens = law_tokens(c, c->batch, c->length, arena);
     double *nll = NEW(arena, c->batch * c->length, double), *moved = naive_values(model, arena);
     double *gradients[] = {NEW(arena, model->size, double), NEW(arena, model->size, double)};
     float *others = NEW(arena, model->size, float);
@@ -66,7 +66,7 @@ static bool at_kink(const LawCase *c, Arena *arena) {
 
 static bool agreement_of(const LawCase *c, Arena *arena, Error *err) {
     const Model *model = law_model(c, arena);
-    const uint16_t **tokens = law_tokens(c, c->batch, c->length, arena);
+    const uint32_t **tokens = law_tokens(c, c->batch, c->length, arena);
     if (!agrees(model, NAIVE_HOOKS, tokens, c->batch, c->length, arena, err)) return false;
     if (!naive_knows(encoding_acting(&c->position)->method->name)) return true;
     return agrees(model, NAIVE_FORMULAS, tokens, c->batch, c->length, arena, err);
@@ -89,15 +89,15 @@ bool law_agreement(const LawCase *c, Arena *arena, Error *err) {
 bool law_causality(const LawCase *c, Arena *arena, Error *err) {
     int T = c->length, places[] = {0, 1, 2, T / 3, T / 2, 15, 16, 31, 32, 33, 127, 128, 129, T - 2, T - 1, T};
     const Model *model = law_model(c, arena);
-    const uint16_t **tokens = law_tokens(c, 1, T, arena);
+    const uint32_t **tokens = law_tokens(c, 1, T, arena);
     float *before = evaluate(model, tokens, 1, T, arena), *after = NEW(arena, T, float);
     Activations *pass = activations_new(model, 1, T, false, arena);
-    uint16_t *changed = memcpy(NEW(arena, T + 1, uint16_t), tokens[0], (size_t)(T + 1) * sizeof **tokens);
-    const uint16_t *sequences[] = {changed};
+    uint32_t *changed = memcpy(NEW(arena, T + 1, uint32_t), tokens[0], (size_t)(T + 1) * sizeof **tokens);
+    const uint32_t *sequences[] = {changed};
     for (int i = 0; i < COUNT_OF(places); i++) {
         int t = places[i];
         if (t < 0 || t > T) continue;
-        changed[t] = (uint16_t)((tokens[0][t] + 1) % c->model.vocabulary);
+        changed[t] = (uint32_t)((tokens[0][t] + 1) % c->model.vocabulary);
         transformer_evaluate(model, pass, sequences, 1, after);
         changed[t] = tokens[0][t];
         for (int s = 0; s < t - 1; s++)
@@ -116,7 +116,7 @@ bool law_causality(const LawCase *c, Arena *arena, Error *err) {
 bool law_batch(const LawCase *c, Arena *arena, Error *err) {
     int B = c->batch + 2, T = c->length;
     const Model *model = law_model(c, arena);
-    const uint16_t **tokens = law_tokens(c, B, T, arena);
+    const uint32_t **tokens = law_tokens(c, B, T, arena);
     float *together = NEW(arena, B * T, float), *alone = NEW(arena, B * T, float);
     float *whole = NEW(arena, model->size, float), *sum = NEW(arena, model->size, float);
     Activations *pass = activations_new(model, B, T, true, arena),
@@ -168,7 +168,7 @@ bool law_length(const LawCase *c, Arena *arena, Error *err) {
     int lengths[] = {c->length, c->length + 5, 3, c->length};
     if (!tables_are_fresh(c, arena, err)) return false;
     const Model *model = law_model(c, arena);
-    const uint16_t **tokens = law_tokens(c, 1, c->length + 5, arena);
+    const uint32_t **tokens = law_tokens(c, 1, c->length + 5, arena);
     Activations *first = activations_new(model, 1, c->length, false, arena);
     float *again = NEW(arena, c->length, float), *nll[COUNT_OF(lengths)];
     for (int i = 0; i < COUNT_OF(lengths); i++) {
@@ -202,7 +202,7 @@ static bool all_finite(const float *x, size_t count) {
    finite. */
 static bool survives_scores(const LawCase *c, Arena *arena, Error *err) {
     Model *model = law_model(c, arena);
-    const uint16_t **tokens = law_tokens(c, c->batch, c->length, arena);
+    const uint32_t **tokens = law_tokens(c, c->batch, c->length, arena);
     float *nll = NEW(arena, c->batch * c->length, float), *gradients = NEW(arena, model->size, float);
     for (int l = 0; l < c->model.layers; l++)
         scale_tensor(model, arena_format(arena, "layers.%d.attention.qkv.weight", l), 100);
@@ -216,7 +216,7 @@ static bool survives_scores(const LawCase *c, Arena *arena, Error *err) {
 /* Logits of 1e4: exact up to their own rounding. */
 static bool survives_logits(const LawCase *c, Arena *arena, Error *err) {
     Model *model = law_model(c, arena);
-    const uint16_t **tokens = law_tokens(c, 1, c->length, arena);
+    const uint32_t **tokens = law_tokens(c, 1, c->length, arena);
     double *expected = NEW(arena, c->length, double), largest = 0;
     if (c->model.final_norm) {
         scale_tensor(model, "norm.weight", 1e4f);
@@ -235,7 +235,7 @@ static bool survives_logits(const LawCase *c, Arena *arena, Error *err) {
 
 static bool shows_nan(const LawCase *c, Arena *arena, Error *err) {
     Model *model = law_model(c, arena);
-    const uint16_t **tokens = law_tokens(c, 1, c->length, arena);
+    const uint32_t **tokens = law_tokens(c, 1, c->length, arena);
     Activations *pass = activations_new(model, 1, c->length, false, arena);
     float *nll = NEW(arena, c->length, float);
     for (int i = 0; i < model->param_count; i++) {
@@ -255,12 +255,12 @@ static bool shows_nan(const LawCase *c, Arena *arena, Error *err) {
 
 bool law_edges(const LawCase *c, Arena *arena, Error *err) {
     const Model *model = law_model(c, arena);
-    const uint16_t **tokens = law_tokens(c, c->batch, c->length, arena);
+    const uint32_t **tokens = law_tokens(c, c->batch, c->length, arena);
     for (int length = 1; length <= 3; length++)
         if (!agrees(model, NAIVE_HOOKS, tokens, c->batch, length, arena, err)) return false;
-    uint16_t *equal = NEW(arena, c->length + 1, uint16_t);
+    uint32_t *equal = NEW(arena, c->length + 1, uint32_t);
     for (int t = 0; t <= c->length; t++) equal[t] = 3;
-    const uint16_t *sequences[] = {equal};
+    const uint32_t *sequences[] = {equal};
     return agrees(model, NAIVE_HOOKS, sequences, 1, c->length, arena, err) &&
            survives_scores(c, arena, err) && survives_logits(c, arena, err) && shows_nan(c, arena, err);
 }
@@ -281,7 +281,7 @@ enum { MOVES = 4 };
 static const float moves[MOVES] = {1, -1, 6, -6};
 #define INERT_TOLERANCE 3e-6
 
-static double change_by(Model *model, float *element, Activations *pass, const uint16_t *const *tokens, int B,
+static double change_by(Model *model, float *element, Activations *pass, const uint32_t *const *tokens, int B,
                         int T, const float *before, Arena *arena) {
     double largest = 0;
     float *kept = memcpy(NEW(arena, model->size, float), model->values, model->size * sizeof(float));
@@ -300,7 +300,7 @@ static double change_by(Model *model, float *element, Activations *pass, const u
    Elements that have no gradient are not used at these positions. One that cancels has one, too: what
    rounding leaves. In a matrix some may be almost constant at such short lengths, as slow waves are. */
 static bool matters(Model *model, const ModelParam *param, const float *gradients, Activations *pass,
-                    const uint16_t *const *tokens, int B, int T, const float *nll, bool each, size_t *which,
+                    const uint32_t *const *tokens, int B, int T, const float *nll, bool each, size_t *which,
                     Arena *arena) {
     enum { ELEMENTS = 8 };
     bool any = false;
@@ -322,7 +322,7 @@ static bool matters(Model *model, const ModelParam *param, const float *gradient
 bool law_difference(const LawCase *c, Arena *arena, Error *err) {
     int B = c->batch, T = c->length;
     Model *model = law_model(c, arena);
-    const uint16_t **tokens = law_tokens(c, B, T, arena);
+    const uint32_t **tokens = law_tokens(c, B, T, arena);
     PositionTensor tensors[POS_MAX_TENSORS];
     encoding_layout(model->acting, &model->shape, tensors);
     float *gradients = NEW(arena, model->size, float), *nll = NEW(arena, B * T, float);
@@ -362,7 +362,7 @@ bool law_overfit(const LawCase *c, Arena *arena, Error *err) {
     int B = 2, T = c->length < 10 ? c->length : 10;
     OptimizerOptions options;
     Model *model = model_new(&c->model, &c->position, c->train_length, arena);
-    const uint16_t **tokens = law_tokens(c, B, T, arena);
+    const uint32_t **tokens = law_tokens(c, B, T, arena);
     float *nll = NEW(arena, B * T, float), *gradients = NEW(arena, model->size, float);
     options_default(&options, optimizer_fields, optimizer_field_count);
     options.decay = 0;

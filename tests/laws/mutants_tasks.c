@@ -65,8 +65,8 @@ const CoreMutant task_mutants[] = {
      "random_uniform(&rng) > options->share", ANSWERS},
     {"largest size never drawn", "(uint64_t)(sizes.high - sizes.low + 1));",
      "(uint64_t)(sizes.high - sizes.low + (sizes.high == sizes.low)));", ANSWERS},
-    {"targets one token late", "row->targets[row->length - 1] = (uint16_t)token;",
-     "row->targets[row->length > 1 ? row->length - 2 : 0] = (uint16_t)token;", ANSWERS},
+    {"targets one token late", "row->targets[row->length - 1] = (uint32_t)token;",
+     "row->targets[row->length > 1 ? row->length - 2 : 0] = (uint32_t)token;", ANSWERS},
     {"examples of hints are those of the task", "write_row(examples, test_sizes(options, size), hint,",
      "write_row(examples, test_sizes(options, size), 0,", ANSWERS},
     /* sets of examples */

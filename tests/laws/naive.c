@@ -284,7 +284,7 @@ static void layer_backward(const Run *r, int l, const Layer *a, double *dx) {
 /* ---- the model ---- */
 
 void naive_run(const Model *model, const double *values, NaiveWay way, EncodingDraw place,
-               const uint16_t *const *tokens, int sequences, int length, double *nll, double scale,
+               const uint32_t *const *tokens, int sequences, int length, double *nll, double scale,
                double *gradients) {
     const ModelOptions *o = &model->options;
     Arena *arena = arena_new(1 << 20);

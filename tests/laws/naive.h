@@ -23,7 +23,7 @@ bool naive_knows(const char *method);
    methods that draw positions; zeros are the first window of an evaluation. values[model->size] are the
    weights; nll[B*T] is in nats; gradients[model->size] += scale * d(sum of nll)/d(values). */
 void naive_run(const Model *model, const double *values, NaiveWay way, EncodingDraw place,
-               const uint16_t *const *tokens, int sequences, int length, double *nll, double scale,
+               const uint32_t *const *tokens, int sequences, int length, double *nll, double scale,
                double *gradients);
 
 /* model->values in double, owned by the arena. */

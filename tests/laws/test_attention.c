@@ -102,7 +102,7 @@ static void compute(const LawCase *given, AttentionOptions attention, float *nll
     LawCase c = *given;
     c.model.attention = attention;
     const Model *model = law_model(&c, arena);
-    const uint16_t **tokens = law_tokens(&c, c.batch, c.length, arena);
+    const uint32_t **tokens = law_tokens(&c, c.batch, c.length, arena);
     memset(gradients, 0, model->size * sizeof *gradients);
     transformer_train(model, activations_new(model, c.batch, c.length, true, arena), tokens, c.batch,
                       (ActivationsOrigin){0}, 1, nll, gradients);
@@ -154,7 +154,7 @@ static void set_scales(Model *model, float scale) {
 
 /* nll of a model with these options whose other weights are those of `like`. */
 static float *with_scales(const LawCase *given, AttentionOptions attention, float scale, const Model *like,
-                          const uint16_t **tokens, Arena *arena) {
+                          const uint32_t **tokens, Arena *arena) {
     LawCase c = *given;
     c.model.attention = attention;
     Model *model = law_model(&c, arena);
@@ -180,7 +180,7 @@ static void learnt_scales(void **state) {
     c.model.final_norm = false;
     const AttentionOptions learnt = {.scale = ATTENTION_SCALE_LOG_LEARNED};
     const Model *plain = law_model(&c, arena);
-    const uint16_t **tokens = law_tokens(&c, c.batch, c.length, arena);
+    const uint32_t **tokens = law_tokens(&c, c.batch, c.length, arena);
     float *zero = with_scales(&c, learnt, 0, plain, tokens, arena);
     float *without = with_scales(&c, (AttentionOptions){0}, 0, plain, tokens, arena);
     assert_memory_equal(zero, without, (size_t)c.length * sizeof *zero);
@@ -190,8 +190,8 @@ static void learnt_scales(void **state) {
     float *warmer = with_scales(&c, warm, 0, plain, tokens, arena);
     assert_float_equal(scaled[last], warmer[last], 2e-5);
     assert_true(fabsf(scaled[last] - without[last]) > 1e-4f);
-    uint16_t *text = NEW(arena, c.length + 1, uint16_t);
-    for (int t = 0; t <= c.length; t++) text[t] = (uint16_t)(t * t % 5 + 2);
+    uint32_t *text = NEW(arena, c.length + 1, uint32_t);
+    for (int t = 0; t <= c.length; t++) text[t] = (uint32_t)(t * t % 5 + 2);
     tokens[0] = text;
     for (int k = 0; k < 2; k++) {
         AttentionOptions windowed = learnt;
@@ -222,7 +222,7 @@ static void first_of_equal_scores(void **state) {
             if (strstr(param->name, "attention.qkv"))
                 memset(model->values + param->offset, 0, param->size / 3 * sizeof(float));
         }
-        const uint16_t **tokens = law_tokens(&tied, c.batch, c.length, arena);
+        const uint32_t **tokens = law_tokens(&tied, c.batch, c.length, arena);
         size_t rows = (size_t)c.batch * (size_t)c.length;
         float *nll = NEW(arena, rows, float);
         double *expected = NEW(arena, rows, double);

@@ -3,14 +3,14 @@
 # compiler.
 
 # The folders of src/, lowest first: a folder uses itself and the ones before it. src/README.md describes the folders.
-ORDER="base sys math position attention model tasks data train experiment store run slurm analysis report cli"
+ORDER="base sys math position attention model tasks tokenizers data train experiment store run slurm analysis report cli"
 # Folders of plug-ins: each file defines one entry of a generated registry, as in methods/. They can have any number of
 # files, and their options can have the names of methods.
 PLUGINS="tasks"
 # Analyses and reports read results from databases and never run anything.
 APART="analysis>run analysis>slurm report>run report>slurm"
 # Library headers, and the only folder that includes each.
-OWNERS="cblas.h=math dnnl.h=math cJSON.h=base sqlite3.h=store mpi.h=sys openssl=base"
+OWNERS="cblas.h=math dnnl.h=math cJSON.h=base sqlite3.h=store mpi.h=sys openssl=base pcre2.h=tokenizers utf8proc.h=tokenizers"
 # Files that may call malloc and its family: the arenas, and code that passes memory to libraries that free it.
 ALLOCATORS="base"
 

@@ -47,7 +47,7 @@ const char *task_rows_text(const Examples *examples, const TaskRow *row) {
 /* The scored targets. */
 const char *task_rows_scored(const Examples *examples, const TaskRow *row) {
     const ExamplesOptions *options = examples_options(examples);
-    uint16_t *scored = NEW(task_rows_arena, row->room, uint16_t);
+    uint32_t *scored = NEW(task_rows_arena, row->room, uint32_t);
     int count = 0;
     for (int t = 0; t < row->room; t++)
         if (row->targets[t] != TASK_IGNORED) scored[count++] = row->targets[t];

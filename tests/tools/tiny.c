@@ -34,10 +34,10 @@ Corpus *tiny_corpus(int64_t count, Arena *arena) {
     *corpus = (Corpus){.vocabulary = TINY_VOCABULARY, .bytes_per_token = 1, .hash = "tiny"};
     for (int split = 0; split < SPLIT_COUNT; split++) {
         Random rng = random_stream(5, "tiny", corpus_split_names[split]);
-        uint16_t *tokens = NEW(arena, count, uint16_t);
+        uint32_t *tokens = NEW(arena, count, uint32_t);
         for (int64_t i = 0; i < count; i++)
             tokens[i] =
-                (uint16_t)(random_below(&rng, 4) ? (uint64_t)i % 5 : random_below(&rng, TINY_VOCABULARY));
+                (uint32_t)(random_below(&rng, 4) ? (uint64_t)i % 5 : random_below(&rng, TINY_VOCABULARY));
         corpus->splits[split] = (CorpusStream){.tokens = tokens, .count = count, .documents = 1};
     }
     return corpus;

@@ -112,8 +112,8 @@ static void trimming(void **state) {
 
 static void text_in_order(void **state) {
     (void)state;
-    uint16_t tokens[100];
-    for (int i = 0; i < COUNT_OF(tokens); i++) tokens[i] = (uint16_t)i;
+    uint32_t tokens[100];
+    for (int i = 0; i < COUNT_OF(tokens); i++) tokens[i] = (uint32_t)i;
     const CorpusStream stream = {.tokens = tokens, .count = COUNT_OF(tokens)};
     Error err;
     enum { LENGTH = 8, STREAMS = 3 };
@@ -124,7 +124,7 @@ static void text_in_order(void **state) {
     for (int64_t u = 0; u < 4 * updates; u++)
         for (int b = 0; b < STREAMS; b++) {
             BatchesSequence now = batches_sequence(batches, u * STREAMS + b);
-            uint16_t first = now.tokens[0];
+            uint32_t first = now.tokens[0];
             if (b)
                 assert_int_equal(first,
                                  batches_sequence(batches, u * STREAMS).tokens[0] + b * updates * LENGTH);

@@ -34,7 +34,7 @@ static void test_plan(void **state) {
     sample_expect(
         store, "SELECT group_concat(name) FROM pragma_table_info('curve')",
         "experiment,run_key,method,train_length,seed,split,protocol,stride,eval_length,nll,tokens,perplexity,"
-        "bits_per_byte,variant,precision,label,settings,method_name");
+        "bits_per_byte,variant,precision,label,settings,method_name,word_perplexity");
     sample_expect(store, "SELECT group_concat(name, '|') FROM (SELECT name FROM point ORDER BY ordinal)",
                   "rotary|alibi (trainable=true)");
     sample_expect(store,

@@ -36,7 +36,7 @@ static LawCase small_case(const char *method, Arena *arena) {
                      .seed = 5};
 }
 
-static double train_sum(const Model *model, Activations *pass, const uint16_t *const *tokens, int first,
+static double train_sum(const Model *model, Activations *pass, const uint32_t *const *tokens, int first,
                         int sequences, int length, ActivationsOrigin place, float *gradients, Arena *arena) {
     float *nll = NEW(arena, sequences * length, float);
     double sum = 0;
@@ -56,7 +56,7 @@ static void micro_batches_equal_the_whole(void **state) {
         LawCase c = small_case("t5", arena);
         c.model.dropout = c.model.attention_dropout = c.model.activation_dropout = dropout ? 0.3 : 0;
         Model *model = law_model(&c, arena);
-        const uint16_t **tokens = law_tokens(&c, SEQUENCES, LENGTH, arena);
+        const uint32_t **tokens = law_tokens(&c, SEQUENCES, LENGTH, arena);
         Activations *pass = activations_new(model, SEQUENCES, LENGTH, true, arena);
         float *whole = NEW(arena, model->size, float), *parts = NEW(arena, model->size, float);
         ActivationsOrigin place = {.seed = 9, .step = 4};
@@ -113,7 +113,7 @@ static void dropout_depends_on_the_place_alone(void **state) {
         double *p[] = {&c.model.dropout, &c.model.attention_dropout, &c.model.activation_dropout};
         *p[kind] = 0.25;
         Model *model = law_model(&c, arena);
-        const uint16_t **tokens = law_tokens(&c, 3, 21, arena);
+        const uint32_t **tokens = law_tokens(&c, 3, 21, arena);
         Activations *pass = activations_new(model, 3, 21, true, arena),
                     *fresh = activations_new(model, 3, 21, true, arena);
         Activations *evaluating = activations_new(model, 3, 21, false, arena);
@@ -152,7 +152,7 @@ static void dropout_gradients_are_derivatives(void **state) {
         if (kind == 2 || kind == 3) c.model.activation_dropout = 0.4;
         c.model.activation = kind == 2 ? MODEL_SWIGLU : MODEL_GELU;
         Model *model = law_model(&c, arena);
-        const uint16_t **tokens = law_tokens(&c, 3, 21, arena);
+        const uint32_t **tokens = law_tokens(&c, 3, 21, arena);
         Activations *pass = activations_new(model, 3, 21, true, arena);
         float *gradients = NEW(arena, model->size, float), *spare = NEW(arena, model->size, float);
         float *start = NEW(arena, model->size, float);
@@ -214,8 +214,8 @@ static void show(int layers, double dropout, double attention, double activation
         const ModelParam *param = naive_param(model, arena_format(arena, "layers.%d.%s", l, identity));
         for (size_t i = 0; i < 4; i++) model->values[param->offset + 5 * i] = 1;
     }
-    uint16_t *zeros = NEW(arena, SHOW_LENGTH + 1, uint16_t);
-    const uint16_t *tokens[SHOW_SEQUENCES];
+    uint32_t *zeros = NEW(arena, SHOW_LENGTH + 1, uint32_t);
+    const uint32_t *tokens[SHOW_SEQUENCES];
     for (int b = 0; b < SHOW_SEQUENCES; b++) tokens[b] = zeros;
     float nll[SHOW_SEQUENCES * SHOW_LENGTH], *gradients = NEW(arena, model->size, float);
     int n = SHOW_SEQUENCES * length, first[4] = {0}, differs = 0;

@@ -63,7 +63,7 @@ static double reference(const Model *model, const CorpusStream *stream, Evaluate
     ArenaMark mark = arena_mark(scratch);
     Activations *pass = activations_new(model, 1, (int)(end - start), false, scratch);
     float *nll = NEW(scratch, end - start, float);
-    const uint16_t *tokens = stream->tokens + start;
+    const uint32_t *tokens = stream->tokens + start;
     transformer_evaluate(model, pass, &tokens, 1, nll);
     *position = k - start;
     double value = nll[k - start];

@@ -54,7 +54,7 @@ static Model *model_with_positions(const Examples *examples) {
 }
 
 typedef struct Rows {
-    const uint16_t *tokens[B], *targets[B], *positions[B];
+    const uint32_t *tokens[B], *targets[B], *positions[B];
     int length;
 } Rows;
 
@@ -69,7 +69,7 @@ static Rows rows_of(const Examples *examples) {
 }
 
 /* nll and gradient of these rows with these targets; NULL: each token's successor. */
-static float *gradient(const Model *model, const Rows *rows, const uint16_t *const *targets, float *nll) {
+static float *gradient(const Model *model, const Rows *rows, const uint32_t *const *targets, float *nll) {
     float *gradients = NEW(arena, model->size, float);
     Activations *pass = activations_new(model, B, rows->length, true, arena);
     transformer_set_rows(pass, (TransformerRows){.targets = targets});
@@ -78,10 +78,10 @@ static float *gradient(const Model *model, const Rows *rows, const uint16_t *con
 }
 
 /* Targets of rows for which keep(b, t); the others are ignored. */
-static const uint16_t **some_targets(const Rows *rows, int kept, int of) {
-    const uint16_t **targets = NEW(arena, B, const uint16_t *);
+static const uint32_t **some_targets(const Rows *rows, int kept, int of) {
+    const uint32_t **targets = NEW(arena, B, const uint32_t *);
     for (int b = 0; b < B; b++) {
-        uint16_t *list = NEW(arena, rows->length, uint16_t);
+        uint32_t *list = NEW(arena, rows->length, uint32_t);
         for (int t = 0; t < rows->length; t++)
             list[t] = (b * 7 + t * t) % of < kept ? rows->tokens[b][t + 1] : TRANSFORMER_IGNORED;
         targets[b] = list;
@@ -107,12 +107,12 @@ static void loss_is_where_targets_are(void **state) {
         float *none = gradient(model, &rows, some_targets(&rows, 0, 1), nll + 2 * count);
         for (size_t i = 0; i < model->size; i++) assert_true(none[i] == 0);
         for (size_t i = 0; i < count; i++) assert_true(nll[2 * count + i] == 0);
-        const uint16_t **one = some_targets(&rows, 1, 3);
+        const uint32_t **one = some_targets(&rows, 1, 3);
         float *part = gradient(model, &rows, one, nll + 3 * count);
-        const uint16_t **other = some_targets(&rows, 1, 1);
+        const uint32_t **other = some_targets(&rows, 1, 1);
         for (int b = 0; b < B; b++)
             for (int t = 0; t < rows.length; t++)
-                if (one[b][t] != TRANSFORMER_IGNORED) ((uint16_t *)other[b])[t] = TRANSFORMER_IGNORED;
+                if (one[b][t] != TRANSFORMER_IGNORED) ((uint32_t *)other[b])[t] = TRANSFORMER_IGNORED;
         float *rest = gradient(model, &rows, other, nll + 4 * count);
         for (size_t i = 0; i < model->size; i++) assert_float_equal(part[i] + rest[i], text[i], 2e-5);
         for (size_t i = 0; i < count; i++) {
@@ -199,8 +199,8 @@ static void scale_has_the_same_bits(void **state) {
     Model *model = model_with_positions(examples);
     int length = (int)examples_train_length(examples_options(examples));
     Batches *batches = batches_new_examples(examples, length, CUT_ROWS, 1, 0, arena);
-    uint16_t *none = NEW(arena, length, uint16_t);
-    memset(none, 0xff, (size_t)length * sizeof *none);
+    uint32_t *none = NEW(arena, length, uint32_t);
+    for (int t = 0; t < length; t++) none[t] = TRANSFORMER_IGNORED;
     for (int only = 0; only < CUT_ROWS; only++) {
         BatchesSequence sequences[CUT_ROWS];
         double losses[CUTS];
@@ -221,16 +221,16 @@ static void scale_has_the_same_bits(void **state) {
 /* --- accuracy --- */
 
 /* The token with the lowest loss as the target at `t` of the row in `pass`; the last of equal ones. */
-static int lowest_loss(const Model *model, Activations *pass, const uint16_t *tokens,
-                       const uint16_t *positions, int length, int t) {
-    uint16_t *targets = NEW(arena, length, uint16_t);
+static int lowest_loss(const Model *model, Activations *pass, const uint32_t *tokens,
+                       const uint32_t *positions, int length, int t) {
+    uint32_t *targets = NEW(arena, length, uint32_t);
     float *nll = NEW(arena, length, float), lowest = INFINITY;
-    const uint16_t *const text[] = {tokens}, *const wanted[] = {targets}, *const places[] = {positions};
+    const uint32_t *const text[] = {tokens}, *const wanted[] = {targets}, *const places[] = {positions};
     int best = 0;
-    memset(targets, 0xff, (size_t)length * sizeof *targets);
+    for (int i = 0; i < length; i++) targets[i] = TRANSFORMER_IGNORED;
     transformer_set_rows(pass, (TransformerRows){wanted, positions ? places : NULL, NULL});
     for (int v = 0; v < model->options.vocabulary; v++) {
-        targets[t] = (uint16_t)v;
+        targets[t] = (uint32_t)v;
         transformer_evaluate(model, pass, text, 1, nll);
         if (nll[t] <= lowest) lowest = nll[t], best = v;
     }
@@ -240,15 +240,15 @@ static int lowest_loss(const Model *model, Activations *pass, const uint16_t *to
 /* Generates the answer of a row token by token, each by a pass over what there is so far. Returns whether it
    is the row's; the row gets the answer. check_best: that the tokens are those with the lowest loss. */
 static bool generate(const Model *model, Activations *pass, TaskRow *row, bool check_best) {
-    uint16_t *best = NEW(arena, row->room, uint16_t);
-    uint16_t *tokens = NEW(arena, row->room + 1, uint16_t), *targets = NEW(arena, row->room, uint16_t);
+    uint32_t *best = NEW(arena, row->room, uint32_t);
+    uint32_t *tokens = NEW(arena, row->room + 1, uint32_t), *targets = NEW(arena, row->room, uint32_t);
     float *nll = NEW(arena, row->room, float);
-    const uint16_t *const text[] = {tokens}, *const wanted[] = {targets}, *const places[] = {row->positions};
+    const uint32_t *const text[] = {tokens}, *const wanted[] = {targets}, *const places[] = {row->positions};
     bool right = true;
     for (int t = 0; t < row->room; t++) {
         if (row->targets[t] == TASK_IGNORED) continue;
         memset(tokens, 0, (size_t)(row->room + 1) * sizeof *tokens);
-        memset(targets, 0xff, (size_t)row->room * sizeof *targets);
+        for (int i = 0; i < row->room; i++) targets[i] = TRANSFORMER_IGNORED;
         memcpy(tokens, row->tokens, (size_t)(t + 1) * sizeof *tokens);
         targets[t] = TASK_PAD;
         transformer_set_rows(pass, (TransformerRows){wanted, row->positions ? places : NULL, best});
@@ -281,7 +281,7 @@ static int compare_with_greedy(const Model *model, const Examples *examples, con
         fail_msg("%s", err.text);
     Activations *pass = activations_new(model, 1, length, false, arena);
     TaskRow row = examples_row(examples, length, arena);
-    uint16_t *best = NEW(arena, length, uint16_t);
+    uint32_t *best = NEW(arena, length, uint32_t);
     float *nll = NEW(arena, length, float);
     int64_t tokens = 0;
     double sum = 0;
@@ -290,8 +290,8 @@ static int compare_with_greedy(const Model *model, const Examples *examples, con
         /* positions that are drawn are those of example i */
         transformer_set_origin(pass, (ActivationsOrigin){.seed = model->seed, .first_sequence = i});
         bool exact = result.window[i].right == result.window[i].tokens;
-        const uint16_t *const text[] = {row.tokens}, *const targets[] = {row.targets};
-        const uint16_t *const places[] = {row.positions};
+        const uint32_t *const text[] = {row.tokens}, *const targets[] = {row.targets};
+        const uint32_t *const places[] = {row.positions};
         double loss = 0;
         transformer_set_rows(pass, (TransformerRows){targets, row.positions ? places : NULL, best});
         transformer_evaluate(model, pass, text, 1, nll);
@@ -466,11 +466,11 @@ static void rows_give_positions(void **state) {
         model->given_positions = true;
         size_t count = (size_t)B * (size_t)rows.length;
         float *nll = NEW(arena, 3 * count, float);
-        uint16_t *given = NEW(arena, rows.length, uint16_t);
-        const uint16_t *positions[B];
+        uint32_t *given = NEW(arena, rows.length, uint32_t);
+        const uint32_t *positions[B];
         Activations *pass = activations_new(model, B, rows.length, false, arena);
         for (int k = 0; k < 3; k++) {
-            for (int t = 0; t < rows.length; t++) given[t] = (uint16_t)(k == 2 ? rows.length - 1 - t : t);
+            for (int t = 0; t < rows.length; t++) given[t] = (uint32_t)(k == 2 ? rows.length - 1 - t : t);
             for (int b = 0; b < B; b++) positions[b] = given;
             transformer_set_rows(pass, (TransformerRows){.positions = k ? positions : NULL});
             transformer_evaluate(model, pass, rows.tokens, B, nll + k * count);
@@ -494,7 +494,7 @@ static void padding_changes_nothing(void **state) {
         for (int k = 0; k < 2; k++) {
             TaskRow row = examples_row(examples, lengths[k], arena);
             examples_train(examples, 0, &row);
-            const uint16_t *const tokens[] = {row.tokens}, *const targets[] = {row.targets};
+            const uint32_t *const tokens[] = {row.tokens}, *const targets[] = {row.targets};
             Activations *pass = activations_new(model, 1, lengths[k], false, arena);
             transformer_set_rows(pass, (TransformerRows){.targets = targets});
             transformer_evaluate(model, pass, tokens, 1, nll[k] = NEW(arena, lengths[k], float));
@@ -506,7 +506,7 @@ static void padding_changes_nothing(void **state) {
 
 /* --- cost --- */
 
-static double seconds_of(const Model *model, const Rows *rows, const uint16_t *const *targets) {
+static double seconds_of(const Model *model, const Rows *rows, const uint32_t *const *targets) {
     double best = INFINITY;
     float *gradients = NEW(arena, model->size, float), *nll = NEW(arena, B * rows->length, float);
     Activations *pass = activations_new(model, B, rows->length, true, arena);

@@ -224,7 +224,7 @@ static void naive_gradients_are_derivatives(void **state) {
             if (field->type == OPTION_BOOL) *((bool *)c.position.options + field->offset) = true;
         }
         Model *model = law_model(&c, arena);
-        const uint16_t **tokens = law_tokens(&c, 2, 9, arena);
+        const uint32_t **tokens = law_tokens(&c, 2, 9, arena);
         double *values = naive_values(model, arena), *gradients = NEW(arena, model->size, double);
         double nll[18];
         naive_run(model, values, NAIVE_FORMULAS, (EncodingDraw){0}, tokens, 2, 9, nll, 1, gradients);
@@ -323,7 +323,7 @@ static void long_sequences_stay_finite(void **state) {
                          ? m->limit(&shape, c.position.options)
                          : longest;
         Model *model = law_model(&c, arena);
-        const uint16_t **tokens = law_tokens(&c, 1, length, arena);
+        const uint32_t **tokens = law_tokens(&c, 1, length, arena);
         float *nll = NEW(arena, length, float);
         transformer_evaluate(model, activations_new(model, 1, length, false, arena), tokens, 1, nll);
         for (int t = 0; t < length; t++)

@@ -41,7 +41,7 @@ static void brute_force(Scores *scores, const Model *model, const CorpusStream *
         ArenaMark mark = arena_mark(sample_arena);
         Activations *pass = activations_new(model, 1, (int)(end - start), false, sample_arena);
         float *nll = NEW(sample_arena, end - start, float);
-        const uint16_t *tokens = stream->tokens + start;
+        const uint32_t *tokens = stream->tokens + start;
         transformer_evaluate(model, pass, &tokens, 1, nll);
         for (; done < end; done++) {
             scores->nll[done] = nll[done - start];

@@ -48,13 +48,13 @@ static void check_row(const Examples *examples, const TaskRow *row, int64_t fart
     assert_int_equal(row->tokens[0], TASK_BOS);
     assert_in_range(row->length, 2, row->room + 1);
     for (int t = 0; t <= row->room; t++) {
-        assert_true(row->tokens[t] < alphabet);
+        assert_in_range(row->tokens[t], 0, alphabet - 1);
         assert_true((row->tokens[t] == TASK_PAD) == (t >= row->length));
         if (row->positions) assert_true(row->positions[t] <= farthest);
     }
     for (int t = 0; t < row->room; t++) {
         if (row->targets[t] == TASK_IGNORED) continue;
-        assert_true(row->targets[t] < alphabet && row->targets[t] >= TASK_END);
+        assert_in_range(row->targets[t], TASK_END, alphabet - 1);
         assert_true(t < row->inputs && t < row->length);
         scored++;
     }
@@ -224,7 +224,7 @@ static void batches_of_examples(void **state) {
     examples = task_rows_make("{\"name\": \"copy\", \"size\": 8}");
     Batches *a = batches_new_examples(examples, row.room, KEPT, 5, 0, task_rows_arena);
     Batches *b = batches_new_examples(examples, row.room, KEPT, 6, 0, task_rows_arena);
-    const uint16_t *first = batches_sequence(a, 0).tokens;
+    const uint32_t *first = batches_sequence(a, 0).tokens;
     assert_memory_not_equal(first, batches_sequence(a, 1).tokens, 9 * sizeof *first);
     assert_memory_not_equal(first, batches_sequence(b, 0).tokens, 9 * sizeof *first);
     Batches *late = batches_new_examples(examples, row.room, KEPT, 5, 0, task_rows_arena);

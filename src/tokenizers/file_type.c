@@ -1,4 +1,4 @@
-#include "data/file_type.h"
+#include "tokenizers/file_type.h"
 
 #include <string.h>
 
@@ -15,6 +15,8 @@ enum {
 #define COMPRESSED(what) "is compressed (" what "); decompress it first"
 #define TOKENS_16                                                                                            \
     "write them as unsigned 16-bit integers, for example with numpy's x.astype('uint16').tofile(NAME)"
+#define LLMC_16    "has llm.c's header of 16-bit tokens; set 'data.tokenizer' to \"uint16\""
+#define LLMC_32    "has llm.c's header of tokens of 32 bits (Llama 3); set 'data.tokenizer' to \"uint32\""
 #define LLMC_OTHER "is a file of llm.c without tokens; name a file of tokens"
 
 static const struct Format {
@@ -50,14 +52,8 @@ static const struct Magic {
     int32_t magic;
     const char *what;
 } magics[] = {
-    {20240801,
-     "has llm.c's header of Llama 3, whose tokens have 32 bits; only tokens of 16 bits can be read: "
-     "use a tokenizer with at most 65536 tokens"},
-    {20240522, LLMC_OTHER},
-    {20240326, LLMC_OTHER},
-    {20240327, LLMC_OTHER},
-    {20240328, LLMC_OTHER},
-    {20240527, LLMC_OTHER},
+    {20240522, LLMC_OTHER}, {20240326, LLMC_OTHER}, {20240327, LLMC_OTHER},
+    {20240328, LLMC_OTHER}, {20240527, LLMC_OTHER},
 };
 
 static int32_t first_int(const unsigned char *bytes, int64_t size) {
@@ -99,8 +95,8 @@ const char *file_type_not_text(const unsigned char *bytes, int64_t size) {
     if (encoding)
         return strcmp(encoding, "UTF-32") == 0 ? "is UTF-32 text; convert it to UTF-8"
                                                : "is UTF-16 text; convert it to UTF-8";
-    if (first_int(bytes, size) == LLMC_MAGIC)
-        return "has llm.c's header of 16-bit tokens; set 'data.tokenizer' to \"uint16\"";
+    if (first_int(bytes, size) == LLMC_MAGIC) return LLMC_16;
+    if (first_int(bytes, size) == LLMC_MAGIC_32) return LLMC_32;
     const char *format = known_format(bytes, size);
     if (format || !has_zeros_of_integers(bytes, size)) return format;
     return "has zero bytes at regular intervals, like UTF-16 text or integers; convert text to UTF-8; for "
@@ -153,7 +149,9 @@ static const char *integers_as_tokens(const unsigned char *bytes, int64_t size) 
         if (!zeros && !small) continue;
         if (size % 8 == 0 && (order ? source[0] + source[1] == 0 : source[2] + source[3] == 0))
             return "looks like integers of 64 bits; " TOKENS_16;
-        return "looks like integers of 32 bits (every second 16-bit value is 0 or small); " TOKENS_16;
+        return "looks like integers of 32 bits (every second 16-bit value is 0 or small); set "
+               "'data.tokenizer' to "
+               "\"uint32\", or " TOKENS_16;
     }
     return NULL;
 }
@@ -171,9 +169,27 @@ static const char *reals_as_tokens(const unsigned char *bytes, int64_t size) {
     return any && (single || wide) ? "looks like floating-point numbers; " TOKENS_16 : NULL;
 }
 
-const char *file_type_not_tokens(const unsigned char *bytes, int64_t size) {
-    if (first_int(bytes, size) == LLMC_MAGIC) return NULL; /* data/tokenizers checks the header */
+/* Integers of 64 bits read as 32-bit tokens: every second one is 0. */
+static const char *integers_as_wide_tokens(const unsigned char *bytes, int64_t size) {
+    bool zeros = size >= LEAST && size % 8 == 0, any = false;
+    for (int64_t i = 0; i + 8 <= size && zeros; i += 8) {
+        int64_t number;
+        memcpy(&number, bytes + i, sizeof number);
+        zeros = number >= 0 && number <= UINT32_MAX;
+        any |= number > 0;
+    }
+    return zeros && any
+               ? "looks like integers of 64 bits; write them as unsigned 32-bit integers, for example with "
+                 "numpy's x.astype('uint32').tofile(NAME)"
+               : NULL;
+}
+
+const char *file_type_not_tokens(const unsigned char *bytes, int64_t size, int token_size) {
+    int32_t first = first_int(bytes, size);
+    if (first == LLMC_MAGIC || first == LLMC_MAGIC_32) /* tokenizers/integers.c checks the header */
+        return (first == LLMC_MAGIC) == (token_size == 2) ? NULL : token_size == 2 ? LLMC_32 : LLMC_16;
     const char *what = known_format(bytes, size);
+    if (!what && token_size == 4) return integers_as_wide_tokens(bytes, size);
     if (!what) what = text_as_tokens(bytes, size);
     if (!what) what = reals_as_tokens(bytes, size);
     return what ? what : integers_as_tokens(bytes, size);

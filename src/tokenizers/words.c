@@ -1,0 +1,271 @@
+/* words: words as fairseq's tokenizer and dictionary have them.
+ *
+ * A document is read line by line; a line ends at \n, \r\n or \r, and the last one at the end of the
+ * document. Its tokens are its words (what Unicode whitespace separates), then </s>. The tokens 0 to 3 are
+ * <s>, <pad>,
+ * </s> and <unk>; the others are the words of the training split by falling count, equal counts in the order
+ * of code points, cut by min_count and size and padded with "madeupword0000", ... A corpus in which such a
+ * name is a word means that token. A vocabulary that is learnt is written as a file of fairseq and read back,
+ * so that both kinds are read by the same code.
+ */
+#include "tokenizers/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { END = 2, UNKNOWN = 3, SPECIAL = 4, MOST_TYPES = 1 << 24 };
+static const char *const special[SPECIAL] = {"<s>", "<pad>", "</s>", "<unk>"};
+
+typedef struct Word {
+    const char *text;
+    int64_t size, count;
+} Word;
+
+/* A hash table; the index of a word is its token once the vocabulary is complete. */
+typedef struct WordTable {
+    Word *words;
+    int count;
+    uint32_t *slots; /* index + 1, 0: free */
+    uint64_t slot_count;
+} WordTable;
+
+struct Words {
+    WordTable known;   /* the vocabulary */
+    WordTable counted; /* while it is learnt; texts are of the documents, all of it in the scratch arena */
+};
+
+/* --- a document as words --- */
+
+/* The bytes of the whitespace character at p, 0 if there is none: what Python's str.split() separates at. */
+static int space_at(const unsigned char *p, const unsigned char *end) {
+    if (*p < 0x80) return *p == ' ' || (*p >= 9 && *p <= 13) || (*p >= 28 && *p <= 31);
+    if (end - p >= 2 && p[0] == 0xC2) return p[1] == 0x85 || p[1] == 0xA0 ? 2 : 0;
+    if (end - p < 3) return 0;
+    int low = p[1] << 8 | p[2];
+    if (p[0] == 0xE1) return low == 0x9A80 ? 3 : 0;
+    if (p[0] == 0xE3) return low == 0x8080 ? 3 : 0;
+    if (p[0] != 0xE2) return 0;
+    return (low >= 0x8080 && low <= 0x808A) || low == 0x80A8 || low == 0x80A9 || low == 0x80AF ||
+                   low == 0x819F
+               ? 3
+               : 0;
+}
+
+typedef struct Cursor {
+    const unsigned char *begin, *next, *end;
+    bool line;                  /* the line has begun and has not ended */
+    const unsigned char *token; /* where the token begins */
+    int64_t size;               /* its bytes; 0: the end of a line */
+} Cursor;
+
+static Cursor cursor_at(const TokenizerText *text) {
+    return (Cursor){text->content, text->content, text->content + text->content_size, false, NULL, 0};
+}
+
+/* Moves to the next token; false at the end of the document. */
+static bool next_token(Cursor *c) {
+    int space;
+    while (c->next < c->end && *c->next != '\n' && *c->next != '\r' && (space = space_at(c->next, c->end))) {
+        c->next += space;
+        c->line = true;
+    }
+    c->token = c->next;
+    c->size = 0;
+    if (c->next == c->end) {
+        bool ends = c->line;
+        c->line = false;
+        return ends;
+    }
+    if (*c->next == '\n' || *c->next == '\r') {
+        bool two = *c->next == '\r' && c->end - c->next > 1 && c->next[1] == '\n';
+        c->next += two ? 2 : 1;
+        c->line = false;
+        return true;
+    }
+    while (c->next < c->end && !space_at(c->next, c->end)) c->next++;
+    c->size = c->next - c->token;
+    return c->line = true;
+}
+
+bool words_count(Tokenizer *tokenizer, TokenizerText *text, const char *where, Error *err) {
+    (void)tokenizer, (void)where, (void)err;
+    text->count = 0;
+    for (Cursor c = cursor_at(text); next_token(&c);) text->count++;
+    return true;
+}
+
+int64_t words_offset(const TokenizerText *text, int64_t token) {
+    Cursor c = cursor_at(text);
+    for (int64_t i = 0; next_token(&c); i++)
+        if (i == token) return c.token - c.begin;
+    return text->content_size;
+}
+
+int64_t words_between(const TokenizerText *text, int64_t from, int64_t to) {
+    int64_t count = 0;
+    for (Cursor c = cursor_at(text); next_token(&c);) {
+        int64_t offset = c.token - c.begin;
+        /* the end of the last line begins where the content ends */
+        count += offset >= from && (offset < to || (to == text->content_size && offset == to));
+    }
+    return count;
+}
+
+/* --- the table --- */
+
+static uint64_t hash_of(const char *text, int64_t size) {
+    uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
+    for (int64_t i = 0; i < size; i++) hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3;
+    return hash ^ hash >> 29;
+}
+
+/* The slot of a word, or the free one for it. */
+static uint32_t *slot_of(const WordTable *table, const char *text, int64_t size) {
+    uint64_t slot = hash_of(text, size) & (table->slot_count - 1);
+    for (; table->slots[slot]; slot = (slot + 1) & (table->slot_count - 1)) {
+        const Word *word = &table->words[table->slots[slot] - 1];
+        if (word->size == size && !memcmp(word->text, text, (size_t)size)) break;
+    }
+    return &table->slots[slot];
+}
+
+/* The index of a word, which is added if it is new. */
+static int add(WordTable *table, const char *text, int64_t size, Arena *arena) {
+    if (2 * (uint64_t)table->count >= table->slot_count) {
+        table->slot_count = table->slot_count ? 4 * table->slot_count : 1024;
+        table->slots = NEW(arena, table->slot_count, uint32_t);
+        for (int i = 0; i < table->count; i++)
+            *slot_of(table, table->words[i].text, table->words[i].size) = (uint32_t)i + 1;
+    }
+    uint32_t *slot = slot_of(table, text, size);
+    if (*slot) return (int)*slot - 1;
+    *slot = (uint32_t)table->count + 1;
+    *ARENA_PUSH(arena, table->words, table->count) = (Word){text, size, 0};
+    return table->count - 1;
+}
+
+static void add_special(WordTable *table, Arena *arena) {
+    for (int i = 0; i < SPECIAL; i++) add(table, special[i], (int64_t)strlen(special[i]), arena);
+}
+
+/* --- the vocabulary --- */
+
+/* Reads "WORD COUNT" from a line; false if it is something else. */
+static bool read_line(const char *line, int64_t size, Word *word) {
+    while (size && strchr(" \t\r", line[size - 1])) size--;
+    int64_t space = size;
+    while (space && line[space - 1] != ' ') space--;
+    if (space < 2 || space == size || size - space > 15) return false;
+    *word = (Word){line, space - 1, 0};
+    for (int64_t i = space; i < size; i++) {
+        if (line[i] < '0' || line[i] > '9') return false;
+        word->count = 10 * word->count + (line[i] - '0');
+    }
+    return true;
+}
+
+/* Reads a file of fairseq; the table refers to its text. `name` is the file in messages. */
+static bool read_dictionary(Tokenizer *tokenizer, const char *text, size_t size, const char *name,
+                            Error *err) {
+    WordTable *known = &tokenizer->words->known;
+    add_special(known, tokenizer->arena);
+    int line = 1;
+    for (const char *at = text, *end = text + size; at < end; line++) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        if (!stop) stop = end;
+        Word word;
+        if (!read_line(at, stop - at, &word))
+            return error_set(err, EXIT_USAGE,
+                             "%s: line %d is not a word, a blank and its count; name a dictionary of fairseq "
+                             "(dict.txt)",
+                             name, line);
+        int before = known->count, token = add(known, word.text, word.size, tokenizer->arena);
+        if (token < before)
+            return error_set(err, EXIT_USAGE, "%s: line %d repeats the word of token %d; remove it", name,
+                             line, token);
+        if (known->count > MOST_TYPES)
+            return error_set(err, EXIT_USAGE, "%s has more than %d words; name a smaller one", name,
+                             MOST_TYPES);
+        known->words[token].count = word.count;
+        at = stop + 1;
+    }
+    tokenizer->vocabulary = known->count;
+    return known->count > SPECIAL ||
+           error_set(err, EXIT_USAGE, "%s has no words; name a dictionary of fairseq (dict.txt)", name);
+}
+
+bool words_open(Tokenizer *tokenizer, const char *source, Error *err) {
+    tokenizer->words = NEW(tokenizer->arena, 1, struct Words);
+    add_special(&tokenizer->words->counted, tokenizer->scratch);
+    if (!tokenizer->options.vocabulary) return true;
+    size_t size;
+    const char *text = vocabulary_file_read(tokenizer, &size, source, err);
+    if (!text) return false;
+    tokenizer->dictionary = arena_copy(tokenizer->arena, text);
+    const char *name = arena_format(tokenizer->scratch, "%s: 'data.vocabulary': '%s'", source,
+                                    tokenizer->options.vocabulary);
+    if (strlen(text) != size)
+        return error_set(err, EXIT_USAGE, "%s has zero bytes; name a dictionary of fairseq (dict.txt)", name);
+    return read_dictionary(tokenizer, tokenizer->dictionary, size, name, err);
+}
+
+void words_learn(Tokenizer *tokenizer, const TokenizerText *text, int64_t from, int64_t to) {
+    WordTable *counted = &tokenizer->words->counted;
+    Cursor c = cursor_at(text);
+    for (int64_t i = 0; i < to && next_token(&c); i++) {
+        if (i < from || !c.size) continue;
+        int word = add(counted, (const char *)c.token, c.size, tokenizer->scratch); /* may move the words */
+        counted->words[word].count++;
+    }
+}
+
+static int by_count(const void *a, const void *b) {
+    const Word *left = a, *right = b;
+    if (left->count != right->count) return left->count > right->count ? -1 : 1;
+    int order =
+        memcmp(left->text, right->text, (size_t)(left->size < right->size ? left->size : right->size));
+    return order ? order : left->size < right->size ? -1 : left->size > right->size;
+}
+
+bool words_complete(Tokenizer *tokenizer, const char *source, Error *err) {
+    const TokenizerWords *options = &tokenizer->options.words;
+    Word *words = tokenizer->words->counted.words + SPECIAL;
+    int64_t count = tokenizer->words->counted.count - SPECIAL, bytes = 1;
+    if (count) qsort(words, (size_t)count, sizeof *words, by_count);
+    if (options->size && count > options->size - SPECIAL) count = options->size - SPECIAL;
+    while (count && words[count - 1].count < options->min_count) count--;
+    if (!count)
+        return error_set(
+            err, EXIT_USAGE,
+            "%s: 'data.words' leaves no word of the training split; lower 'data.words.min_count'", source);
+    int64_t padding = (options->multiple - (count + SPECIAL) % options->multiple) % options->multiple;
+    for (int64_t i = 0; i < count; i++) bytes += words[i].size + 24;
+    size_t room = (size_t)(bytes + 32 * padding);
+    char *text = NEW(tokenizer->arena, room, char);
+    FILE *out = fmemopen(text, room, "w");
+    if (!out) return error_system(err, "%s: cannot make the vocabulary", source);
+    for (int64_t i = 0; i < count; i++)
+        fprintf(out, "%.*s %lld\n", (int)words[i].size, words[i].text, (long long)words[i].count);
+    for (int64_t i = 0; i < padding; i++) fprintf(out, "madeupword%04lld 0\n", (long long)i);
+    fclose(out);
+    tokenizer->dictionary = text;
+    sha256_hex(text, strlen(text), tokenizer->hash);
+    return read_dictionary(tokenizer, text, strlen(text),
+                           arena_format(tokenizer->scratch, "%s: corpus", source), err);
+}
+
+void words_write(const Tokenizer *tokenizer, const TokenizerText *text, uint32_t *tokens) {
+    const WordTable *known = &tokenizer->words->known;
+    Cursor c = cursor_at(text);
+    for (int64_t i = 0; i < text->count && next_token(&c); i++) {
+        uint32_t slot = c.size ? *slot_of(known, (const char *)c.token, c.size) : END + 1;
+        tokens[i] = slot ? slot - 1 : UNKNOWN;
+    }
+}
+
+const char *words_text(const Tokenizer *tokenizer, uint32_t token, int64_t *size) {
+    const WordTable *known = &tokenizer->words->known;
+    if (token >= (uint32_t)known->count) return NULL;
+    *size = known->words[token].size;
+    return known->words[token].text;
+}
