@@ -367,6 +367,10 @@ bench_format() { bench --format csv && says out "phase,method,length" && bench -
 bench_lengths() { bench --lengths 32 --format csv && says out ",32," && says out ",16,"; }
 bench_methods() { bench --format csv && says out ",$one," && lacks out ",$two," && bench --methods "$two" --format csv && says out ",$one," ",$two,"; }
 bench_phase() { bench --format csv && says out "train," && lacks out "evaluate," && bench --phase evaluate --format csv && says out "evaluate," && lacks out "train,"; }
+bench_protocol() {
+    try 0 bench e2e.json --rounds 1 --methods "$one" --lengths 16 --protocol token --format csv && says out "strided,$one,16," "token,$one,16," &&
+        lacks out "evaluate," && refused "leave out --phase" bench e2e.json --protocol token --phase train
+}
 bench_precision() { bench --precision fp32 && refused "'fp16'" bench e2e.json --precision fp16; }
 bench_rounds() { cp x/x.db bench.db && bench --rounds 2 --db bench.db && is 2 bench.db "SELECT json_extract(config, '\$.rounds') FROM bench" && refused "--rounds takes" bench --rounds 0; }
 

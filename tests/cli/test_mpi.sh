@@ -97,9 +97,9 @@ check "gives the same examples, bit for bit" same_numbers task1-one/x.db task1-t
 check "of which there are as many as asked for" is "50 50" task1-three/x.db "SELECT min(n) || ' ' || max(n) FROM
     (SELECT count(*) AS n FROM task_example k JOIN evaluation e ON e.id = k.evaluation WHERE split = 'fill' GROUP BY e.id)"
 
-# One of three ranks is killed during a longer run. Its environment has the rank number from mpirun.
+# One of three ranks is killed during a longer run, with a cache, of which each rank has a part. Its environment has the rank number from mpirun.
 sed -e 's/"e2e"/"long"/' -e 's/1920/128000/' -e "s/, \"$two\"//" \
-    -e 's/"length": 16/"checkpoint": 1e-6, &/' e2e.json >long.json
+    -e 's/"length": 16/"checkpoint": 1e-6, "cache": 24, &/' e2e.json >long.json
 second_rank() {
     local pid
     for pid in $(grep -lsF "HOME_OF_TEST=$home" /proc/[0-9]*/environ | cut -d / -f 3); do

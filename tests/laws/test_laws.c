@@ -231,11 +231,11 @@ static const CoreMutant core_mutants[] = {
      "agreement"},
     {"all layers see the first layer's tensors",
      "see_layer(model, pass, l);\n    attention_layer(pass->attention, "
-     "l);\n    for (int b = 0; b < sequences; b += together) {\n        size_t row = (size_t)b * rows;\n     "
-     "   float *lse",
+     "l);\n    for (int b = 0; b < sequences; b += together) {\n        size_t row = (size_t)b * "
+     "(size_t)pass->keys;\n        float *lse",
      "see_layer(model, pass, 0);\n    attention_layer(pass->attention, "
-     "l);\n    for (int b = 0; b < sequences; b += together) {\n        size_t row = (size_t)b * rows;\n     "
-     "   float *lse",
+     "l);\n    for (int b = 0; b < sequences; b += together) {\n        size_t row = (size_t)b * "
+     "(size_t)pass->keys;\n        float *lse",
      "agreement"},
     {"all sequences have the positions of the first", "pass->moved ? pass->tables[b]",
      "pass->moved ? pass->tables[0]", "agreement"},
@@ -317,8 +317,8 @@ static const CoreMutant core_mutants[] = {
     {"tail of the stream dropped", "(targets + stride - 1) / stride", "targets / stride", "accounting"},
     {"nll averaged over windows", "sums->result->nll += into->nll;",
      "sums->result->nll += into->nll / (double)into->tokens;", "accounting"},
-    {"first target of a window not scored", "for (int64_t k = window.scored; k",
-     "for (int64_t k = window.scored + 1; k", "accounting"},
+    {"first target of a window not scored", "for (int64_t k = window.scored; k < window.end; k++)",
+     "for (int64_t k = window.scored + 1; k < window.end; k++)", "accounting"},
     {"one token of context short", "start = end - request->length;",
      "start = end - request->length + (request->stride < request->length);", "accounting"},
 };
