@@ -61,7 +61,7 @@ check "plan writes nothing" test ! -e results
 paper=$root/configs/paper/wikitext103.json
 check "plan of the paper's experiments, without its corpus" try 0 plan "$paper" --set "sweep.method=[\"$two\"]"
 check "it counts the paper's parameters and says what cannot be run" says out "246933504" \
-    "\`run\` refuses it" "'model.adaptive' can be planned, not run yet" "uint16"
+    "\`run\` refuses it" "'model.adaptive' can be planned, not run yet"
 check "run refuses it" try 2 run "$paper" --set "sweep.method=[\"$two\"]"
 check "and says the same" says err "'model.adaptive' can be planned, not run yet"
 check "run --dry-run" try 0 run e2e.json --dry-run

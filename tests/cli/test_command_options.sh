@@ -32,9 +32,19 @@ help_no_pager() { paged help config; }
 # --- plan, status ---
 
 plan_no_pager() { paged plan e2e.json; }
+tokenize_no_pager() { paged tokenize e2e.json; }
 status_no_pager() { paged status x/x.db; }
 check_no_pager() { paged check x/x.db; }
 runs_no_pager() { paged runs x/x.db; }
+
+tokenize_set() { try 0 tokenize e2e.json --set data.tokenizer=words && says out "tokenizer words, vocabulary" "|books|"; }
+tokenize_lines() { try 0 tokenize e2e.json --lines 1 && [ "$(grep -c '|$' out)" = 1 ]; }
+tokenize_output() {
+    try 0 tokenize e2e.json -o tokens.bin && try 0 tokenize e2e.json --format csv &&
+        [ "$(stat -c %s tokens.bin)" = "$(awk -F, 'NR > 1 { sum += 4 * $3 } END { print sum }' out)" ]
+}
+tokenize_format() { try 0 tokenize e2e.json --format csv && says out "split,documents,tokens,bytes," && [ "$(wc -l <out)" = 4 ]; }
+tokenize_json() { try 0 tokenize e2e.json --json && is_json out && says out '"split": "test"'; }
 
 plan_set() { try 0 plan e2e.json --set train.seed=7 --set method="$one" && says out "$one L=16 seed=7" && lacks out "seed=1"; }
 plan_json() { try 0 plan e2e.json --json && is_json out && says out '"points"'; }
@@ -160,7 +170,7 @@ plot_best() { swept && try 0 plot best.db -o best.svg --best train.optimizer.lr 
 report_best() { swept && try 0 report best.db -o best.html --best train.optimizer.lr && says best.html "Chosen: "; }
 analyse_best() { swept && try 0 analyse best.db curves --best train.optimizer.lr && says out "Chosen: " && lacks out "lr=0.001"; }
 table_metric() {
-    refused "--metric is for experiments on tasks, but 'e2e' is on text" table x/x.db --experiment e2e --metric exact &&
+    refused "--metric exact is for experiments on tasks, but 'e2e' is on text" table x/x.db --experiment e2e --metric exact &&
         refused "exact" table x/x.db --metric accurate
 }
 table_ratio() { try 0 table x/x.db --experiment e2e --ratio && says out "perplexity over that at the training length" "1.000"; }
