@@ -152,6 +152,7 @@ static Table *list_methods(const Costs *costs, Arena *arena) {
         {NULL, "", TABLE_TEXT}, /* costs of training and of evaluation */
         {NULL, "", TABLE_TEXT},
         {"citation", "paper", TABLE_TEXT},
+        {"unconfirmed", NULL, TABLE_TEXT},
     };
     enum { TRAIN = 5, EVALUATE, COLUMNS = COUNT_OF(columns) };
     TableColumn *own = NEW(arena, COLUMNS, TableColumn);
@@ -166,7 +167,8 @@ static Table *list_methods(const Costs *costs, Arena *arena) {
                                      joined(claims_of(method, arena), "", arena));
         row = TABLE_NUMBERS(row, numbers_learnt(method, arena));
         TABLE_TEXTS(row, costs_text(costs, "train", method->name, arena),
-                    costs_text(costs, "evaluate", method->name, arena), method->citation);
+                    costs_text(costs, "evaluate", method->name, arena), method->citation,
+                    method->unconfirmed ? method->unconfirmed : "");
     }
     return table;
 }

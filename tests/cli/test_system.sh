@@ -55,7 +55,7 @@ check "more workers than files may be open" limited "-n 64" 2 run e2e.json --db 
 check "are refused up front" says err "60 runs at a time need 152 open files, the limit (ulimit -n) is 64; make --jobs at most 16"
 check "as many as there is room for" limited "-n 64" 0 run e2e.json -q --db n/x.db -j 4
 check "a soft limit is raised" limited "-S -n 36" 0 run e2e.json -q --db s/x.db -j 4
-check "a file that may not grow" limited "-f 100" 5 run e2e.json -q --db f/x.db
+check "a file that may not grow" limited "-f 120" 5 run e2e.json -q --db f/x.db
 check "is an error with a message" says err "File too large"
 check "as is a database" limited "-f 4" 5 run e2e.json -q --db g/x.db
 check "of that name" says err "database 'g/x.db'"
@@ -108,7 +108,7 @@ check "and all is there" test "$(sqlite3 ignored/x.db "SELECT count(*) FROM run 
 trap - HUP USR1 TERM
 
 check "children whose end is ignored" test 5 = "$(
-    ulimit -f 100
+    ulimit -f 120
     env --ignore-signal=CHLD "$POSLAB" run e2e.json -q --db child/x.db 2>&1 >/dev/null </dev/null | cat >err
     echo "${PIPESTATUS[0]}"
 )"

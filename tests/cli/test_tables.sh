@@ -22,6 +22,7 @@ commands="0 - table x.db
 0 - analyse x.db matrix
 0 - analyse x.db cost
 0 points plan x.json
+0 - tokenize x.json
 0 figures bench x.json --rounds 1 --methods $method --lengths 16 --phase train
 3 0.points status x.db
 0 - runs x.db
