@@ -166,7 +166,7 @@ static void make_base(void) {
         "status,"
         " nll_sum * (1 + t.r / 100.0), tokens, windows, seconds, peak_bytes, finished, revision, host, cpu, "
         "blas,"
-        " threads, precision, variant, variant_options FROM ours o, other t;"
+        " threads, precision, variant, variant_options, method_files FROM ours o, other t;"
         "INSERT INTO evaluation_window SELECT w.evaluation + 100 * t.r, window, w.nll_sum * (1 + t.r / "
         "100.0),"
         " w.tokens FROM evaluation_window w, other t;"
