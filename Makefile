@@ -270,7 +270,8 @@ build-tests: $(PROGRAM) $(TESTS:%=$(BUILD)/tests/%)
 # end. KERNELS depend on the optimised code of the compiler, so they also run in the plain build.
 LONG      = test_methods test_laws test_attention
 KERNELS   = $(filter test_gemm test_linear test_golden% test_equal test_dropout test_optimizer,$(TESTS))
-# SLOW programs are several times slower with sanitizers, so `make test` runs them in the plain build only.
+# SLOW programs are several times slower with sanitizers, so `make test` runs them, and LONG ones, in the plain build
+# only. It also leaves the tests of the linter to test-all.
 SLOW      = test_examples test_escape test_golden_tasks
 SCRIPTS   = $(wildcard tests/*/test_*.sh)
 run_tests = tests/tools/run.sh
@@ -288,8 +289,8 @@ check: test-setup ## unit programs and a smoke test, in a plain build; T=NAME: o
 
 test: test-setup ## lint, laws, unit programs with sanitizers, end-to-end tests, short torture (about 8 minutes)
 	@$(MAKE) $(PARALLEL) $(PROGRAM) $(call programs,$(BUILD),$(LONG) $(sort $(KERNELS) $(SLOW)))
-	@$(MAKE) $(PARALLEL) $(ASAN) $(BUILD)/asan/poslab $(call programs,$(BUILD)/asan,$(filter-out test_laws test_attention $(SLOW),$(TESTS)))
-	@$(run_tests) $(call programs,$(BUILD),$(LONG)) "$(BUILD)/asan/tests/test_methods --short" "$(TORTURE)" $(call with,$(BUILD)/asan,e2e) $(SCRIPTS:%="bash %") \
+	@$(MAKE) $(PARALLEL) $(ASAN) $(BUILD)/asan/poslab $(call programs,$(BUILD)/asan,$(filter-out $(LONG) $(SLOW),$(TESTS)))
+	@$(run_tests) $(call programs,$(BUILD),$(LONG)) "$(TORTURE)" $(call with,$(BUILD)/asan,e2e) $(patsubst %,"bash %",$(filter-out %/test_lint.sh,$(SCRIPTS))) \
 	    "$(call script,lint) $(QUICK)" "$(call script,lint) clang" \
 	    $(call with,$(BUILD)/asan,smoke) $(call programs,$(BUILD)/asan,$(filter-out $(LONG) $(SLOW),$(TESTS))) $(call programs,$(BUILD),$(sort $(KERNELS) $(SLOW)))
 
