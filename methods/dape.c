@@ -64,25 +64,20 @@ static void project(const PositionShape *shape, const void *options, int index, 
 }
 
 static void distance_bias(const PositionContext *context, float *bias) {
-    int heads = context->shape->heads;
+    int heads = context->shape->heads, length = context->length;
     bool kerple = ((const Options *)context->options)->bias == BIAS_KERPLE;
-    for (int h = 0; h < heads; h++) {
-        double p = kerple ? context->param[P][h] : position_slope(h, heads, 8),
-               a = kerple ? context->param[A][h] : 1;
-        for (int d = 0; d < context->length; d++) *bias++ = (float)(kerple ? -p * log1p(a * d) : -p * d);
+    for (int h = 0; h < heads; h++, bias += length) {
+        if (kerple) position_log_bias(bias, length, context->param[P][h], context->param[A][h]);
+        for (int d = 0; !kerple && d < length; d++) bias[d] = (float)(-position_slope(h, heads, 8) * d);
     }
 }
 
 static void distance_bias_backward(const PositionContext *context, const float *dbias) {
     if (((const Options *)context->options)->bias != BIAS_KERPLE) return;
     for (int h = 0; h < context->shape->heads; h++) {
-        double p = context->param[P][h], a = context->param[A][h], dp = 0, da = 0;
-        for (int d = 0; d < context->length; d++, dbias++) {
-            dp -= *dbias * log1p(a * d);
-            da -= *dbias * p * d / (1 + a * d);
-        }
-        context->grad[P][h] += (float)dp;
-        context->grad[A][h] += (float)da;
+        size_t first = (size_t)h * context->length;
+        position_log_bias_backward(dbias + first, context->length, context->param[P][h], context->param[A][h],
+                                   &context->grad[P][h], &context->grad[A][h]);
     }
 }
 

@@ -63,21 +63,16 @@ static void project(const PositionShape *shape, const void *options, int index, 
 }
 
 static void distance_bias(const PositionContext *context, float *bias) {
-    for (int h = 0; h < context->shape->heads; h++) {
-        double p = context->param[P][h], a = context->param[A][h];
-        for (int d = 0; d < context->length; d++) *bias++ = (float)(-p * log1p(a * d));
-    }
+    for (int h = 0; h < context->shape->heads; h++)
+        position_log_bias(bias + (size_t)h * context->length, context->length, context->param[P][h],
+                          context->param[A][h]);
 }
 
 static void distance_bias_backward(const PositionContext *context, const float *dbias) {
     for (int h = 0; h < context->shape->heads; h++) {
-        double p = context->param[P][h], a = context->param[A][h], dp = 0, da = 0;
-        for (int d = 0; d < context->length; d++, dbias++) {
-            dp -= *dbias * log1p(a * d);
-            da -= *dbias * p * d / (1 + a * d);
-        }
-        context->grad[P][h] += (float)dp;
-        context->grad[A][h] += (float)da;
+        size_t first = (size_t)h * context->length;
+        position_log_bias_backward(dbias + first, context->length, context->param[P][h], context->param[A][h],
+                                   &context->grad[P][h], &context->grad[A][h]);
     }
 }
 

@@ -20,37 +20,18 @@
 
 #include <math.h>
 
-typedef struct Options {
-    int64_t window;
-    double base;
-    int pairs;
-} Options;
-
 static const OptionField fields[] = {
-    {"window", OPTION_INT, offsetof(Options, window), .default_value = 0, .low = 0, .high = 1 << 24,
-     .help = "w: larger distances count as w; 0: half of the training length"},
-    {"base", OPTION_REAL, offsetof(Options, base), .default_value = 10000, .low = 1.01, .high = 1e9,
-     .help = "base of the frequencies, base^(-2i/n) for pair i of n coordinates"},
-    {"pairs", OPTION_CHOICE, offsetof(Options, pairs), .default_value = ROTARY_INTERLEAVED,
-     .choices = rotary_pair_names, .help = "coordinates of a pair: adjacent, or half of a head apart"},
+    ROTARY_WINDOW_FIELDS("w: larger distances count as w; 0: half of the training length"),
 };
 
-static bool check(const PositionShape *shape, const void *options, Error *err) {
-    (void)options;
-    if (shape->head_dim % 2 == 0) return true;
-    return error_set(err, EXIT_USAGE, "rotates pairs: the head size (%d) must be even", shape->head_dim);
-}
-
-static int horizon(const PositionShape *shape, const void *opaque) {
-    const Options *options = opaque;
-    int64_t window = options->window ? options->window : shape->train_length / 2;
-    return window < 1 ? 1 : (int)window;
+static int horizon(const PositionShape *shape, const void *options) {
+    return rotary_window(options, shape->train_length / 2);
 }
 
 /* Makes two tables: one for the positions of the rows, and one with position w for all rows. */
 static void *prepare(const PositionShape *shape, const void *opaque, int length, const double *positions,
                      Arena *arena) {
-    const Options *options = opaque;
+    const RotaryWindow *options = opaque;
     int n = shape->head_dim;
     RotaryTables *tables = rotary_tables(2, length, n, options->pairs, arena);
     if (!tables) return NULL;
@@ -71,8 +52,8 @@ const PositionMethod method_rerope = {
     .label = "ReRoPE",
     .citation = "Su 2023, kexue.fm/archives/9708",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
-    POSITION_OPTIONS(Options, fields),
-    .check = check,
+    POSITION_OPTIONS(RotaryWindow, fields),
+    .check = rotary_check_head,
     .prepare = prepare,
     .transform = rotary_rotate_role,
     .transform_backward = rotary_rotate_role_backward,

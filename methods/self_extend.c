@@ -21,32 +21,19 @@
 #include <math.h>
 
 typedef struct Options {
-    int64_t window, group;
-    double base;
-    int pairs;
+    RotaryWindow rotation;
+    int64_t group;
 } Options;
 
 static const OptionField fields[] = {
-    {"window", OPTION_INT, offsetof(Options, window), .default_value = 0, .low = 0, .high = 1 << 24,
-     .help = "w: from this distance on positions are grouped; 0: a quarter of the training length"},
+    ROTARY_WINDOW_FIELDS(
+        "w: from this distance on positions are grouped; 0: a quarter of the training length"),
     {"group", OPTION_INT, offsetof(Options, group), .default_value = 8, .low = 1, .high = 1 << 16,
      .help = "G: this many positions form a group"},
-    {"base", OPTION_REAL, offsetof(Options, base), .default_value = 10000, .low = 1.01, .high = 1e9,
-     .help = "base of the frequencies, base^(-2i/n) for pair i of n coordinates"},
-    {"pairs", OPTION_CHOICE, offsetof(Options, pairs), .default_value = ROTARY_INTERLEAVED,
-     .choices = rotary_pair_names, .help = "coordinates of a pair: adjacent, or half of a head apart"},
 };
 
-static bool check(const PositionShape *shape, const void *options, Error *err) {
-    (void)options;
-    if (shape->head_dim % 2 == 0) return true;
-    return error_set(err, EXIT_USAGE, "rotates pairs: the head size (%d) must be even", shape->head_dim);
-}
-
-static int horizon(const PositionShape *shape, const void *opaque) {
-    const Options *options = opaque;
-    int64_t window = options->window ? options->window : shape->train_length / 4;
-    return window < 1 ? 1 : (int)window;
+static int horizon(const PositionShape *shape, const void *options) {
+    return rotary_window(options, shape->train_length / 4);
 }
 
 /* Makes three tables: near queries and keys, far queries, far keys. */
@@ -55,13 +42,13 @@ static void *prepare(const PositionShape *shape, const void *opaque, int length,
     const Options *options = opaque;
     int n = shape->head_dim, w = horizon(shape, options), moved = w - w / (int)options->group;
     size_t size = (size_t)length * n;
-    RotaryTables *tables = rotary_tables(3, length, n, options->pairs, arena);
+    RotaryTables *tables = rotary_tables(3, length, n, options->rotation.pairs, arena);
     if (!tables) return NULL;
     float *near = tables->tables, *query = near + size, *key = query + size;
     tables->of[POS_QUERY] = tables->of[POS_KEY] = 1;
     tables->of[POS_QUERY_FAR] = 2, tables->of[POS_KEY_FAR] = 3;
     for (int i = 0; i < n / 2; i++) {
-        double frequency = pow(options->base, -2.0 * i / n);
+        double frequency = pow(options->rotation.base, -2.0 * i / n);
         for (int t = 0; t < length; t++) {
             double position = position_at(positions, t), group = floor(position / (double)options->group);
             rotary_set_angle(near, length, n, t, i, position * frequency, 1);
@@ -79,7 +66,7 @@ const PositionMethod method_self_extend = {
     .also = "selfextend longlm",
     .claims = POS_PREFIX_STABLE | POS_ISOMETRY,
     POSITION_OPTIONS(Options, fields),
-    .check = check,
+    .check = rotary_check_head,
     .prepare = prepare,
     .transform = rotary_rotate_role,
     .transform_backward = rotary_rotate_role_backward,

@@ -85,3 +85,17 @@ double position_slope(int h, int heads, double max_exponent) {
     if (h < power) return exp2(-max_exponent * (h + 1) / power);
     return exp2(-max_exponent * (2 * (h - power) + 1) / (2 * power));
 }
+
+void position_log_bias(float *bias, int length, double p, double a) {
+    for (int d = 0; d < length; d++) bias[d] = (float)(-p * log1p(a * d));
+}
+
+void position_log_bias_backward(const float *dbias, int length, double p, double a, float *dp, float *da) {
+    double p_sum = 0, a_sum = 0;
+    for (int d = 0; d < length; d++) {
+        p_sum -= dbias[d] * log1p(a * d);
+        a_sum -= dbias[d] * p * d / (1 + a * d);
+    }
+    *dp += (float)p_sum;
+    *da += (float)a_sum;
+}

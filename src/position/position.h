@@ -245,6 +245,11 @@ void position_product(float *c, int ldc, const float *a, int lda, const float *b
    github.com/ofirpress/attention_with_linear_biases). */
 double position_slope(int h, int heads, double max_exponent);
 
+/* KERPLE's logarithmic bias of one head, bias[d] = -p ln(1 + a d), and the gradients of p and a, which are
+   added to. */
+void position_log_bias(float *bias, int length, double p, double a);
+void position_log_bias_backward(const float *dbias, int length, double p, double a, float *dp, float *da);
+
 /* table[T,C] for `prepare`: the sines, then the cosines, of (position + first) base^(-i/scale) for i < C/2;
    alternating: the sine and the cosine of each i are neighbours. */
 typedef struct PositionSinusoids {

@@ -148,3 +148,14 @@ void rotary_rotate_role_backward(const PositionContext *context, PositionRole ro
     (void)x;
     rotate_role(context, role, dx, stride, -1);
 }
+
+int rotary_window(const RotaryWindow *options, int64_t standard) {
+    int64_t window = options->window ? options->window : standard;
+    return window < 1 ? 1 : (int)window;
+}
+
+bool rotary_check_head(const PositionShape *shape, const void *options, Error *err) {
+    (void)options;
+    if (shape->head_dim % 2 == 0) return true;
+    return error_set(err, EXIT_USAGE, "rotates pairs: the head size (%d) must be even", shape->head_dim);
+}

@@ -54,6 +54,14 @@ typedef struct RotaryRamp {
     double beta_fast, beta_slow; /* turns within the training length */
 } RotaryRamp;
 
+/* Options of a rotation of whole heads that is another one for keys from a distance on, the hook `horizon`.
+   Rows: ROTARY_WINDOW_FIELDS, with the help of `window`. */
+typedef struct RotaryWindow {
+    int64_t window; /* 0: a default of the method */
+    double base;
+    int pairs; /* RotaryPairs */
+} RotaryWindow;
+
 #define ROTARY_FIELD(Struct, member, type, ...)                                                              \
     { #member, type, offsetof(Struct, member), __VA_ARGS__ }
 #define ROTARY_FIELDS                                                                                        \
@@ -79,6 +87,20 @@ typedef struct RotaryRamp {
         ROTARY_FIELD(RotaryRamp, beta_slow, OPTION_REAL, .default_value = 1, .low = 1e-3, .high = 1e3,       \
                      .help = "pairs with at most this many rotations in the training length are fully "      \
                              "interpolated")
+
+#define ROTARY_WINDOW_FIELDS(meaning)                                                                        \
+    ROTARY_FIELD(RotaryWindow, window, OPTION_INT, .high = 1 << 24, .help = (meaning)),                      \
+        ROTARY_FIELD(RotaryWindow, base, OPTION_REAL, .default_value = 10000, .low = 1.01, .high = 1e9,      \
+                     .help = "base of the frequencies, base^(-2i/n) for pair i of n coordinates"),           \
+        ROTARY_FIELD(RotaryWindow, pairs, OPTION_CHOICE, .default_value = ROTARY_INTERLEAVED,                \
+                     .choices = rotary_pair_names,                                                           \
+                     .help = "coordinates of a pair: adjacent, or half of a head apart")
+
+/* The window; `standard`, at least 1, if the option is 0. */
+int rotary_window(const RotaryWindow *options, int64_t standard);
+
+/* The hook `check` of methods with a RotaryWindow: the head size is even. */
+bool rotary_check_head(const PositionShape *shape, const void *options, Error *err);
 
 /* Returns n; -1 if fraction * D is not an even whole number. */
 int rotary_size(const PositionShape *shape, const void *options);

@@ -68,7 +68,8 @@ static bool check_index(const char *index, const char *bytes, int64_t size, cons
                          where, index);
     if (size < INDEX_HEADER || memcmp(bytes, "MMIDIDX\0\0", 9) != 0 || number_at(bytes + 9, 8) != 1)
         return error_set(err, EXIT_USAGE,
-                         "%s: '%s' beside it is not an index of fairseq; move it away, or create both again",
+                         "%s: '%s' is not a fairseq index; delete it if the tokens are not fairseq's, or "
+                         "create both files again",
                          where, index);
     int type = (unsigned char)bytes[17];
     int64_t count = number_at(bytes + 18, 8), found = type < COUNT_OF(sizes) ? sizes[type] : 0;

@@ -1,5 +1,8 @@
 #include "tiny.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "need.h"
 #include "position/encoding.h"
 
@@ -41,4 +44,49 @@ Corpus *tiny_corpus(int64_t count, Arena *arena) {
         corpus->splits[split] = (CorpusStream){.tokens = tokens, .count = count, .documents = 1};
     }
     return corpus;
+}
+
+TinyRun tiny_run(const char *method, int steps, int tokens_per_step) {
+    TinyRun run = {.method = method, .options = tiny_options(), .tokens = 301, .threads = 1};
+    options_default(&run.train, train_fields, train_field_count);
+    options_default(&run.optimizer, optimizer_fields, optimizer_field_count);
+    options_default(&run.schedule, optimizer_schedule_fields, optimizer_schedule_field_count);
+    run.train.length = 8;
+    run.train.tokens_per_step = tokens_per_step;
+    run.train.tokens = (int64_t)steps * tokens_per_step;
+    run.train.checkpoint = 0;
+    return run;
+}
+
+static bool on_progress(void *user, const TrainLog *log, int64_t steps, double tokens_per_second,
+                        const EvaluateAccuracy *accuracy) {
+    TinyRun *run = user;
+    (void)log, (void)steps, (void)tokens_per_second, (void)accuracy;
+    return ++run->calls != run->stop_after;
+}
+
+static void on_note(void *user, const char *message) {
+    TinyRun *run = user;
+    size_t used = strlen(run->notes);
+    snprintf(run->notes + used, sizeof run->notes - used, "%s\n", message);
+}
+
+bool tiny_train(TinyRun *run, Arena *arena, Error *err) {
+    Encoding position = tiny_position(run->method, arena);
+    const TrainTask task = {.key = "0123456789abcdef",
+                            .corpus = tiny_corpus(run->tokens, arena),
+                            .options = &run->train,
+                            .optimizer = &run->optimizer,
+                            .schedule = &run->schedule,
+                            .state_path = run->state_path,
+                            .from_path = run->from_path,
+                            .source = "config 'x.json'",
+                            .progress = on_progress,
+                            .note = on_note,
+                            .user = run};
+    run->model = model_new(&run->options, &position, (int)run->train.length, arena);
+    run->model->threads = run->threads;
+    run->calls = 0;
+    *run->notes = '\0';
+    return train_run(run->model, &task, &run->result, arena, err);
 }

@@ -141,67 +141,24 @@ static void text_in_order(void **state) {
 
 /* ---- training ---- */
 
-typedef struct Run {
-    TrainOptions train;
-    OptimizerOptions optimizer;
-    OptimizerScheduleOptions schedule;
-    const char *method;
-    int threads;
-    int64_t stop_after, calls; /* updates of this session; 0: never */
-    bool saved;
-    Model *model;
-    TrainResult result;
-} Run;
-
 static const TrainStageOptions first_stage = {4, 0.25, 0};
 
 /* Three updates of six sequences of 4, then nine of three sequences of 8. In the second stage an epoch has
    three updates, so that the cache is emptied within the stage. */
-static Run run_new(int64_t cache) {
-    Run run = {.method = "rotary", .threads = 1};
-    options_default(&run.train, train_fields, train_field_count);
-    options_default(&run.optimizer, optimizer_fields, optimizer_field_count);
-    options_default(&run.schedule, optimizer_schedule_fields, optimizer_schedule_field_count);
-    run.train.length = 8;
+static TinyRun run_new(int64_t cache) {
+    TinyRun run = tiny_run("rotary", STEPS, TOKENS);
+    run.options.dropout = run.options.attention_dropout = 0.2;
+    run.options.max_tokens_in_flight = 16;
+    run.tokens = 125;
     run.train.cache = cache;
-    run.train.tokens_per_step = TOKENS;
-    run.train.tokens = STEPS * TOKENS;
-    run.train.checkpoint = 0;
     run.train.stages = &first_stage;
     run.train.stage_count = 1;
     return run;
 }
 
-static bool on_progress(void *user, const TrainLog *log, int64_t steps, double tokens_per_second,
-                        const EvaluateAccuracy *accuracy) {
-    Run *run = user;
-    (void)log, (void)steps, (void)tokens_per_second, (void)accuracy;
-    return ++run->calls != run->stop_after;
-}
-
-static bool train(Run *run, Error *err) {
-    Encoding position = tiny_position(run->method, arena);
-    ModelOptions options = tiny_options();
-    options.dropout = options.attention_dropout = 0.2;
-    options.max_tokens_in_flight = 16;
-    const TrainTask task = {.key = "0123456789abcdef",
-                            .corpus = tiny_corpus(125, arena),
-                            .options = &run->train,
-                            .optimizer = &run->optimizer,
-                            .schedule = &run->schedule,
-                            .state_path = run->saved ? state_path : NULL,
-                            .source = "config 'x.json'",
-                            .progress = on_progress,
-                            .user = run};
-    run->model = model_new(&options, &position, (int)run->train.length, arena);
-    run->model->threads = run->threads;
-    run->calls = 0;
-    return train_run(run->model, &task, &run->result, arena, err);
-}
-
-static void train_well(Run *run) {
+static void train_well(TinyRun *run) {
     Error err;
-    if (!train(run, &err)) fail_msg("%s", err.text);
+    if (!tiny_train(run, arena, &err)) fail_msg("%s", err.text);
 }
 
 static void resuming(void **state) {
@@ -212,17 +169,17 @@ static void resuming(void **state) {
         int threads;
     } cases[] = {{"rotary", 8, 1}, {"pia", 11, 3}, {"sinusoidal", 30, 1}};
     for (int c = 0; c < COUNT_OF(cases); c++) {
-        Run whole = run_new(cases[c].cache);
+        TinyRun whole = run_new(cases[c].cache);
         whole.method = cases[c].method;
         whole.threads = cases[c].threads;
-        Run parts = whole;
+        TinyRun parts = whole;
         train_well(&whole);
         assert_int_equal(whole.result.peak_bytes, train_bytes(whole.model, &whole.train, &whole.optimizer));
-        parts.saved = true;
+        parts.state_path = state_path;
         parts.stop_after = 1;
         for (int step = 1; step < STEPS; step++) {
             Error err;
-            assert_false(train(&parts, &err));
+            assert_false(tiny_train(&parts, arena, &err));
             assert_int_equal(err.code, EXIT_STOPPED);
             assert_int_equal(parts.result.steps, step);
         }
@@ -236,7 +193,7 @@ static void resuming(void **state) {
 /* The first update of a stage and of an epoch has an empty cache, the second one sees that of the first. */
 static void the_cache_counts(void **state) {
     (void)state;
-    Run with = run_new(8), longer = run_new(11), shorter = run_new(4);
+    TinyRun with = run_new(8), longer = run_new(11), shorter = run_new(4);
     train_well(&with);
     train_well(&longer);
     train_well(&shorter);
@@ -251,11 +208,11 @@ static void the_cache_counts(void **state) {
 /* A state without the rows of the cache is not taken for one with them. */
 static void states_without_a_cache(void **state) {
     (void)state;
-    Run run = run_new(0), with = run_new(8);
+    TinyRun run = run_new(0), with = run_new(8);
     Error err;
-    run.saved = with.saved = true;
+    run.state_path = with.state_path = state_path;
     run.stop_after = 3;
-    assert_false(train(&run, &err));
+    assert_false(tiny_train(&run, arena, &err));
     train_well(&with);
     assert_int_equal(with.calls, STEPS); /* it started over */
 }

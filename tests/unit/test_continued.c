@@ -18,7 +18,7 @@
 #include <string.h>
 
 enum { STEPS = 4, TOKENS = 48 };
-static const char parent_key[] = "00112233445566aa", key[] = "0123456789abcdef";
+static const char parent_key[] = "00112233445566aa";
 static const char *state_path, *weights_path;
 
 static int setup(void **state) {
@@ -28,73 +28,20 @@ static int setup(void **state) {
     return 0;
 }
 
-typedef struct Run {
-    const char *method;
-    TrainOptions train;
-    OptimizerOptions optimizer;
-    OptimizerScheduleOptions schedule;
-    int64_t stop_after; /* updates of this session; 0: never */
-    int layers;
-    Model *model;
-    TrainResult result;
-    int64_t calls;
-    char notes[512];
-} Run;
-
-static Run run_new(const char *method) {
-    Run run = {.method = method, .layers = 2};
-    options_default(&run.train, train_fields, train_field_count);
-    options_default(&run.optimizer, optimizer_fields, optimizer_field_count);
-    options_default(&run.schedule, optimizer_schedule_fields, optimizer_schedule_field_count);
-    run.train.length = 8;
-    run.train.tokens_per_step = TOKENS;
-    run.train.tokens = STEPS * TOKENS;
-    run.train.checkpoint = 0;
+static TinyRun run_new(const char *method) {
+    TinyRun run = tiny_run(method, STEPS, TOKENS);
+    run.state_path = state_path;
     return run;
 }
 
-static bool on_progress(void *user, const TrainLog *log, int64_t steps, double tokens_per_second,
-                        const EvaluateAccuracy *accuracy) {
-    Run *run = user;
-    (void)log, (void)steps, (void)tokens_per_second, (void)accuracy;
-    return ++run->calls != run->stop_after;
-}
-
-static void on_note(void *user, const char *message) {
-    Run *run = user;
-    size_t used = strlen(run->notes);
-    snprintf(run->notes + used, sizeof run->notes - used, "%s\n", message);
-}
-
-static bool train(Run *run, Error *err) {
-    Encoding position = tiny_position(run->method, arena);
-    ModelOptions options = tiny_options();
-    options.layers = run->layers;
-    const TrainTask task = {.key = key,
-                            .corpus = tiny_corpus(301, arena),
-                            .options = &run->train,
-                            .optimizer = &run->optimizer,
-                            .schedule = &run->schedule,
-                            .from_path = run->train.from ? weights_path : NULL,
-                            .state_path = state_path,
-                            .source = "config 'x.json'",
-                            .progress = on_progress,
-                            .note = on_note,
-                            .user = run};
-    run->model = model_new(&options, &position, (int)run->train.length, arena);
-    run->calls = 0;
-    *run->notes = '\0';
-    return train_run(run->model, &task, &run->result, arena, err);
-}
-
-static void train_well(Run *run) {
+static void train_well(TinyRun *run) {
     Error err;
     train_state_remove(state_path);
-    if (!train(run, &err)) fail_msg("%s", err.text);
+    if (!tiny_train(run, arena, &err)) fail_msg("%s", err.text);
 }
 
 /* Writes the weights of a run as those of `parent_key`. */
-static void write_weights(const Run *run, const char *of, const char *files) {
+static void write_weights(const TinyRun *run, const char *of, const char *files) {
     SafetensorsFile file;
     Error err;
     train_state_list_tensors(run->model, &file, arena);
@@ -104,17 +51,18 @@ static void write_weights(const Run *run, const char *of, const char *files) {
     if (!safetensors_write(weights_path, &file, &err)) fail_msg("%s", err.text);
 }
 
-static Run child_of(const char *method) {
-    Run child = run_new(method);
+static TinyRun child_of(const char *method) {
+    TinyRun child = run_new(method);
     child.train.from = parent_key;
+    child.from_path = weights_path;
     child.train.length = 16;
     return child;
 }
 
-static void refused(Run *child, ExitCode code, const char *text) {
+static void refused(TinyRun *child, ExitCode code, const char *text) {
     Error err;
     train_state_remove(state_path);
-    assert_false(train(child, &err));
+    assert_false(tiny_train(child, arena, &err));
     assert_int_equal(err.code, code);
     if (!strstr(err.text, text)) fail_msg("expected '%s', got '%s'", text, err.text);
 }
@@ -122,7 +70,7 @@ static void refused(Run *child, ExitCode code, const char *text) {
 /* The first loss is that of the parent's weights; without updates the weights are the parent's. */
 static void weights(void **state) {
     (void)state;
-    Run parent = run_new("rotary"), still = child_of("rotary"), fresh = run_new("rotary");
+    TinyRun parent = run_new("rotary"), still = child_of("rotary"), fresh = run_new("rotary");
     parent.train.tokens *= 10;
     parent.optimizer.lr = 0.02;
     train_well(&parent);
@@ -144,22 +92,22 @@ static void weights(void **state) {
 /* Another method with the same tensors. Interrupted after each update, it does not need the parent again. */
 static void resuming(void **state) {
     (void)state;
-    Run parent = run_new("rotary"), whole = child_of("none");
+    TinyRun parent = run_new("rotary"), whole = child_of("none");
     train_well(&parent);
     write_weights(&parent, parent_key, encoding_files(&parent.model->position, arena));
     train_well(&whole);
-    Run parts = whole;
+    TinyRun parts = whole;
     train_state_remove(state_path);
     parts.stop_after = 1;
     Error err;
     for (int step = 1; step < STEPS; step++) {
-        assert_false(train(&parts, &err));
+        assert_false(tiny_train(&parts, arena, &err));
         assert_int_equal(err.code, EXIT_STOPPED);
         assert_int_equal(parts.result.steps, step);
         if (step == 1) fixture_put_text(weights_path, "lost");
     }
     parts.stop_after = 0;
-    if (!train(&parts, &err)) fail_msg("%s", err.text);
+    if (!tiny_train(&parts, arena, &err)) fail_msg("%s", err.text);
     assert_memory_equal(parts.result.log, whole.result.log, STEPS * sizeof(TrainLog));
     assert_memory_equal(parts.model->values, whole.model->values, whole.model->size * sizeof(float));
     assert_string_equal(parts.result.files, whole.result.files);
@@ -167,8 +115,9 @@ static void resuming(void **state) {
 
 static void misfits(void **state) {
     (void)state;
-    Run plain = run_new("rotary"), biased = run_new("t5"), deep = run_new("rotary"), child = child_of("t5");
-    deep.layers = 3;
+    TinyRun plain = run_new("rotary"), biased = run_new("t5"), deep = run_new("rotary"),
+            child = child_of("t5");
+    deep.options.layers = 3;
     train_well(&plain);
     train_well(&biased);
     train_well(&deep);
@@ -182,13 +131,13 @@ static void misfits(void **state) {
     refused(&child, EXIT_USAGE, "has a tensor 'position.bias' that this model lacks");
     write_weights(&deep, parent_key, NULL);
     refused(&child, EXIT_USAGE, "has a tensor 'layers.2.");
-    write_weights(&plain, key, NULL);
+    write_weights(&plain, "0123456789abcdef", NULL);
     refused(&child, EXIT_DAMAGED, "does not have the weights of run 00112233445566aa");
     fixture_put_text(weights_path, "damaged");
     refused(&child, EXIT_DAMAGED, weights_path);
-    weights_path = arena_format(arena, "%s/absent", fixture_path());
-    refused(&child, EXIT_SYSTEM, weights_path);
-    weights_path = NULL;
+    child.from_path = arena_format(arena, "%s/absent", fixture_path());
+    refused(&child, EXIT_SYSTEM, child.from_path);
+    child.from_path = NULL;
     refused(&child, EXIT_USAGE,
             "'train.from': the weights of run 00112233445566aa were not found; `poslab run`");
 }
@@ -199,7 +148,7 @@ static void frozen(void **state) {
     (void)state;
     static const char *const names[] = {"layers.*.ffn.*", "embedding.weight", "position.*", NULL};
     for (int optimizer = OPTIMIZER_ADAMW; optimizer <= OPTIMIZER_NAG; optimizer++) {
-        Run none = run_new("t5"), some = none;
+        TinyRun none = run_new("t5"), some = none;
         some.train.frozen = names;
         some.optimizer.name = none.optimizer.name = optimizer;
         some.optimizer.decay = none.optimizer.decay = 0.1;
@@ -222,7 +171,7 @@ static void frozen(void **state) {
         assert_true(some.result.log[0].loss == none.result.log[0].loss);
         assert_true(some.result.log[0].norm < none.result.log[0].norm);
     }
-    Run wrong = run_new("t5");
+    TinyRun wrong = run_new("t5");
     wrong.train.frozen = (const char *const[]){"layers.0.*", "layers.0.ffn.inn.bias", NULL};
     refused(&wrong, EXIT_USAGE,
             "config 'x.json': 'train.frozen': no tensor has the name 'layers.0.ffn.inn.bias'; did you "

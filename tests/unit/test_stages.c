@@ -31,81 +31,28 @@ static int setup(void **state) {
 /* Ten updates: 2 at length 4, 5 at 24, which is the longest, and 3 at 8. */
 static const TrainStageOptions three[] = {{4, 0.2, 0}, {24, 0.5, 1}};
 
-typedef struct Run {
-    TrainOptions train;
-    OptimizerOptions optimizer;
-    OptimizerScheduleOptions schedule;
-    int threads;
-    int64_t stop_after; /* updates of this session; 0: never */
-    bool saved;         /* a state */
-    Model *model;
-    TrainResult result;
-    int64_t calls;
-    char notes[1024];
-} Run;
-
-static Run run_new(const TrainStageOptions *stages, int count) {
-    Run run = {.threads = 1};
-    options_default(&run.train, train_fields, train_field_count);
-    options_default(&run.optimizer, optimizer_fields, optimizer_field_count);
-    options_default(&run.schedule, optimizer_schedule_fields, optimizer_schedule_field_count);
-    run.train.length = 8;
-    run.train.tokens_per_step = TOKENS;
-    run.train.tokens = STEPS * TOKENS;
-    run.train.checkpoint = 0;
+static TinyRun run_new(const TrainStageOptions *stages, int count) {
+    TinyRun run = tiny_run("t5", STEPS, TOKENS);
+    run.options.dropout = run.options.attention_dropout = 0.2;
+    run.options.max_tokens_in_flight = 32;
     run.train.stages = stages;
     run.train.stage_count = count;
     return run;
 }
 
-static bool on_progress(void *user, const TrainLog *log, int64_t steps, double tokens_per_second,
-                        const EvaluateAccuracy *accuracy) {
-    Run *run = user;
-    (void)log, (void)steps, (void)tokens_per_second, (void)accuracy;
-    return ++run->calls != run->stop_after;
-}
-
-static void on_note(void *user, const char *message) {
-    Run *run = user;
-    size_t used = strlen(run->notes);
-    snprintf(run->notes + used, sizeof run->notes - used, "%s\n", message);
-}
-
-static bool train(Run *run, Error *err) {
-    Encoding position = tiny_position("t5", arena);
-    ModelOptions options = tiny_options();
-    options.dropout = options.attention_dropout = 0.2;
-    options.max_tokens_in_flight = 32;
-    const TrainTask task = {.key = "0123456789abcdef",
-                            .corpus = tiny_corpus(301, arena),
-                            .options = &run->train,
-                            .optimizer = &run->optimizer,
-                            .schedule = &run->schedule,
-                            .state_path = run->saved ? state_path : NULL,
-                            .source = "config 'x.json'",
-                            .progress = on_progress,
-                            .note = on_note,
-                            .user = run};
-    run->model = model_new(&options, &position, (int)run->train.length, arena);
-    run->model->threads = run->threads;
-    run->calls = 0;
-    *run->notes = '\0';
-    return train_run(run->model, &task, &run->result, arena, err);
-}
-
-static void train_well(Run *run) {
+static void train_well(TinyRun *run) {
     Error err;
-    if (!train(run, &err)) fail_msg("%s", err.text);
+    if (!tiny_train(run, arena, &err)) fail_msg("%s", err.text);
 }
 
-static void assert_stopped(Run *run) {
+static void assert_stopped(TinyRun *run) {
     Error err;
-    assert_false(train(run, &err));
+    assert_false(tiny_train(run, arena, &err));
     assert_int_equal(err.code, EXIT_STOPPED);
 }
 
 /* The first updates of two runs, and the weights after the last of them. */
-static void assert_same(const Run *a, const Run *b) {
+static void assert_same(const TinyRun *a, const TinyRun *b) {
     int64_t steps = a->result.steps < b->result.steps ? a->result.steps : b->result.steps;
     assert_memory_equal(a->result.log, b->result.log, (size_t)steps * sizeof(TrainLog));
     if (a->result.steps != b->result.steps) return;
@@ -147,7 +94,7 @@ static void order(void **state) {
         bool fits = cases[c].borders[options.stage_count - 1] < cases[c].steps;
         assert_int_equal(train_check(&options, "config 'x.json'", &err), fits);
     }
-    const Run run = run_new(three, 2);
+    const TinyRun run = run_new(three, 2);
     assert_int_equal(train_stage_at(&run.train, STEPS + 1).index, 2);
     assert_string_equal(train_stages_text(&run.train, arena), "length 4 to update 2, 24 to 7, 8 to 10");
 }
@@ -178,7 +125,7 @@ static void rules(void **state) {
         {{4, 0.94, 0}, 48, NULL},
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
-        Run run = run_new(&cases[i].stage, 1);
+        TinyRun run = run_new(&cases[i].stage, 1);
         Error err;
         run.train.tokens_per_step = cases[i].tokens_per_step;
         run.train.tokens = STEPS * cases[i].tokens_per_step;
@@ -186,7 +133,7 @@ static void rules(void **state) {
         if (cases[i].error) assert_string_equal(err.text, cases[i].error);
     }
     static const TrainStageOptions primes[] = {{65521, 0.1, 0}, {65519, 0.1, 1}};
-    Run run = run_new(primes, 2);
+    TinyRun run = run_new(primes, 2);
     Error err;
     assert_false(train_check(&run.train, "x", &err));
     assert_non_null(strstr(err.text, "; choose lengths that divide one number"));
@@ -196,10 +143,10 @@ static void rules(void **state) {
    run without stages throughout. */
 static void first_stage(void **state) {
     (void)state;
-    Run staged = run_new(three, 2), plain = run_new(NULL, 0);
+    TinyRun staged = run_new(three, 2), plain = run_new(NULL, 0);
     plain.train.length = 4;
     plain.stop_after = staged.stop_after = 2;
-    plain.saved = staged.saved = true;
+    plain.state_path = staged.state_path = state_path;
     assert_stopped(&plain);
     train_state_remove(state_path);
     assert_stopped(&staged);
@@ -221,15 +168,15 @@ static void first_stage(void **state) {
 static void resuming(void **state) {
     (void)state;
     for (int optimizer = OPTIMIZER_ADAMW; optimizer <= OPTIMIZER_NAG; optimizer++) {
-        Run whole = run_new(three, 2);
+        TinyRun whole = run_new(three, 2);
         whole.optimizer.name = optimizer;
         whole.threads = optimizer == OPTIMIZER_NAG ? 3 : 1;
-        Run parts = whole;
+        TinyRun parts = whole;
         train_well(&whole);
         assert_string_equal(whole.notes,
                             "stage 1 of 3: length 4 to step 2\nstage 2 of 3: length 24 to step 7\n"
                             "stage 3 of 3: length 8 to step 10\n");
-        parts.saved = true;
+        parts.state_path = state_path;
         parts.stop_after = 1;
         for (int step = 1; step < STEPS; step++) {
             assert_stopped(&parts);
@@ -248,14 +195,14 @@ static void resuming(void **state) {
 static void memory(void **state) {
     (void)state;
     for (int threads = 1; threads <= 4; threads++) {
-        Run staged = run_new(three, 2);
+        TinyRun staged = run_new(three, 2);
         staged.threads = threads;
         train_well(&staged);
         assert_int_equal(staged.result.peak_bytes,
                          train_bytes(staged.model, &staged.train, &staged.optimizer));
         size_t largest = 0;
         for (int i = 0; i < 3; i++) {
-            Run plain = run_new(NULL, 0);
+            TinyRun plain = run_new(NULL, 0);
             plain.train.length = train_stage(&staged.train, i).length;
             size_t bytes = train_bytes(staged.model, &plain.train, &plain.optimizer);
             if (bytes > largest) largest = bytes;
@@ -268,11 +215,11 @@ static void memory(void **state) {
 static void too_little_text(void **state) {
     (void)state;
     static const TrainStageOptions longer = {400, 0.5, 0};
-    Run run = run_new(&longer, 1);
+    TinyRun run = run_new(&longer, 1);
     Error err;
     run.train.tokens_per_step = 400;
     run.train.tokens = 4000;
-    assert_false(train(&run, &err));
+    assert_false(tiny_train(&run, arena, &err));
     assert_int_equal(err.code, EXIT_USAGE);
 }
 

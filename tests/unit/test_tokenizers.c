@@ -197,7 +197,7 @@ static void test_fairseq_index(void **state) {
     fixture_put("x.idx", "TNTIDX\0\0", 8);
     expect_error(of(TOKENIZER_UINT16, LIST("x.bin"), NULL), 9, LIST("x.idx", "older format", "mmap"));
     fixture_put("x.idx", index, 20);
-    expect_error(of(TOKENIZER_UINT16, LIST("x.bin"), NULL), 9, LIST("x.idx", "is not an index"));
+    expect_error(of(TOKENIZER_UINT16, LIST("x.bin"), NULL), 9, LIST("x.idx", "is not a fairseq index"));
 }
 
 /* --- byte-level pairs --- */
