@@ -246,6 +246,11 @@ static bool read_corpus(Documents *documents, int vocabulary, Corpus *corpus, Ar
     qsort(documents->items, (size_t)documents->count, sizeof(Document), by_order);
     if (!token_cache_tokenize(documents, tokenizer)) return false;
     int64_t total = place(documents);
+    if (!total)
+        return error_set(documents->err, EXIT_USAGE,
+                         "%s: the corpus has no tokens; add text to 'data.files', or name another "
+                         "'data.vocabulary'",
+                         documents->source);
     uint32_t *tokens = NEW(arena, total, uint32_t);
     cut_splits(documents, corpus, tokens);
     if (!learn(documents, corpus, tokens)) return false;

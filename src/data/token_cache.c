@@ -59,7 +59,7 @@ static bool read_file(Documents *documents, const Tokenizer *tokenizer, const ch
 }
 
 static void put(FILE *out, Sha256 *hash, const void *bytes, size_t size) {
-    fwrite(bytes, 1, size, out);
+    if (size) fwrite(bytes, 1, size, out);
     sha256_update(hash, bytes, size);
 }
 

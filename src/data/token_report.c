@@ -67,7 +67,9 @@ const Table *token_report_coverage(const Corpus *corpus, Arena *arena) {
     return table;
 }
 
-/* A token between borders; *ends is set if it ends a line. */
+enum { SHOWN = 40 }; /* bytes of a token */
+
+/* A token between borders, or its beginning; *ends is set if it ends a line. */
 static const char *show(const Corpus *corpus, uint32_t token, bool *ends, Arena *arena) {
     int64_t size = 0;
     const char *text = tokenizer_token_text(corpus->tokenizer, token, &size);
@@ -75,13 +77,13 @@ static const char *show(const Corpus *corpus, uint32_t token, bool *ends, Arena 
     *ends = false;
     if (!text) return arena_format(arena, "%u", token);
     *ends = size && (text[size - 1] == '\n' || (size == 4 && !memcmp(text, "</s>", 4)));
-    for (int64_t i = 0; i < size; i++) {
+    for (int64_t i = 0; i < size && i < SHOWN; i++) {
         unsigned char c = (unsigned char)text[i];
         out = c == '\n'            ? arena_format(arena, "%s\\n", out)
               : c < 32 || c == 127 ? arena_format(arena, "%s\\x%02x", out, c)
                                    : arena_format(arena, "%s%c", out, c);
     }
-    return out;
+    return size > SHOWN ? arena_format(arena, "%s...", out) : out;
 }
 
 const char **token_report_lines(const Corpus *corpus, int lines, int width, Arena *arena) {

@@ -1,4 +1,4 @@
-/* bpe: byte-level pairs as Hugging Face's library applies them.
+/* bpe: byte-level byte pair encoding (BPE); the tokens equal those of Hugging Face's `tokenizers`.
  *
  * Text is divided at the added tokens of the tokenizer.json, normalised (NFC) if the file says so, divided by
  * its patterns, and the bytes of each piece are merged in the order of the file's merges. Special tokens are
@@ -246,9 +246,14 @@ void bpe_close(Tokenizer *tokenizer) {
 }
 
 int64_t bpe_offset(const Tokenizer *tokenizer, const TokenizerText *text, int64_t token) {
-    int64_t offset = 0;
-    for (int64_t i = 0; i < token; i++) offset += tokenizer->bpe->tokens[text->tokens[i]].size;
-    return offset < text->content_size ? offset : text->content_size;
+    int64_t offset = 0, total = 0;
+    for (int64_t i = 0; i < text->count; i++) {
+        if (i == token) offset = total;
+        total += tokenizer->bpe->tokens[text->tokens[i]].size;
+    }
+    if (token >= text->count) offset = total;
+    if (total == text->content_size) return offset;
+    return (int64_t)((double)offset / (double)total * (double)text->content_size); /* NFC, or text left out */
 }
 
 const char *bpe_text(const Tokenizer *tokenizer, uint32_t token, int64_t *size) {

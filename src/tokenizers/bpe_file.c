@@ -36,13 +36,16 @@ static void make_letters(Reader *reader) {
 }
 
 /* The bytes that the letters of a token stand for; false if one stands for none. */
-static bool decode(const Reader *reader, const char *text, BpeToken *token) {
+static bool decode(const Reader *reader, const char *text, BpeToken *token, Arena *arena) {
     size_t length = strlen(text);
-    unsigned char *bytes = NEW(reader->arena, length + 1, unsigned char);
+    unsigned char *bytes = NEW(arena, length + 1, unsigned char);
     int32_t size = 0;
     for (const unsigned char *p = (const unsigned char *)text; *p;) {
         int letter = *p++;
-        if (letter >= 0xC0 && letter < 0xE0) letter = (letter & 31) << 6 | (*p++ & 63);
+        if (letter >= 0xC0 && letter < 0xE0)
+            letter = (letter & 31) << 6 | (*p++ & 63);
+        else if (letter >= 0x80)
+            return false; /* a letter of three bytes or more */
         if (letter > LAST_LETTER || reader->byte_of[letter] < 0) return false;
         bytes[size++] = (unsigned char)reader->byte_of[letter];
     }
@@ -59,12 +62,6 @@ static int token_number(const Json *json) {
 static bool is_null(const Json *json) {
     return !json || !(json_is_text(json) || json_is_number(json) || json_is_bool(json) ||
                       json_is_object(json) || json_is_array(json));
-}
-
-static bool is_added(const Reader *reader, const char *text) {
-    for (const Json *item = json_first(reader->added); item; item = json_next(item))
-        if (!strcmp(json_text(json_get(item, "content"), ""), text)) return true;
-    return false;
 }
 
 /* --- the vocabulary --- */
@@ -111,13 +108,15 @@ static int largest_token(const Reader *reader, const Json *vocabulary) {
     int largest = -1;
     for (const Json *item = json_first(vocabulary); item; item = json_next(item)) {
         int token = token_number(item);
-        if (token < 0) return refuse(reader, "model.vocab", "has a number that is not that of a token"), -1;
+        if (token < 0)
+            return refuse(reader, "model.vocab", "has an id that is not a whole number below 2097152"), -1;
         if (token > largest) largest = token;
     }
     for (const Json *item = json_first(reader->added); item; item = json_next(item)) {
         int token = token_number(json_get(item, "id"));
         if (token < 0 || !*json_text(json_get(item, "content"), ""))
-            return refuse(reader, "added_tokens", "has an item without content or number"), -1;
+            return refuse(reader, "added_tokens", "has an item without 'content' or with an invalid 'id'"),
+                   -1;
         if (token > largest) largest = token;
     }
     if (largest < 0) refuse(reader, "model.vocab", "is empty");
@@ -132,12 +131,15 @@ static bool read_vocabulary(Reader *reader, const Json *vocabulary, int merges) 
     bpe->tokens = NEW(reader->arena, bpe->count, BpeToken);
     for (bpe->slots = 1024; bpe->slots < 2 * ((uint64_t)bpe->count + (uint64_t)merges);) bpe->slots *= 2;
     bpe->by_bytes = NEW(reader->arena, bpe->slots, uint32_t);
+    const char **added = NEW(reader->scratch, bpe->count, const char *);
+    for (const Json *item = json_first(reader->added); item; item = json_next(item))
+        added[token_number(json_get(item, "id"))] = json_text(json_get(item, "content"), "");
     for (const Json *item = json_first(vocabulary); item; item = json_next(item)) {
         int token = token_number(item);
         const char *text = json_name(item);
         if (bpe->tokens[token].bytes) return refuse(reader, "model.vocab", "has two tokens with one number");
-        if (is_added(reader, text)) continue;
-        if (!decode(reader, text, &bpe->tokens[token]))
+        if (added[token] && !strcmp(added[token], text)) continue;
+        if (!decode(reader, text, &bpe->tokens[token], reader->arena))
             return refuse(reader, "model.vocab", "has a token with other letters than those of bytes");
         *token_slot(bpe, bpe->tokens[token].bytes, (size_t)bpe->tokens[token].size) = (uint32_t)token + 1;
     }
@@ -161,7 +163,8 @@ static bool read_merge(Reader *reader, const Json *item, int rank) {
         right = space + 1;
     }
     BpeToken a, b;
-    if (!left || !right || !decode(reader, left, &a) || !decode(reader, right, &b))
+    if (!left || !right || !decode(reader, left, &a, reader->scratch) ||
+        !decode(reader, right, &b, reader->scratch))
         return refuse(reader, "model.merges", "has an item that is not two tokens");
     unsigned char *joined = NEW(reader->scratch, a.size + b.size, unsigned char);
     memcpy(joined, a.bytes, (size_t)a.size);
@@ -270,6 +273,7 @@ static bool read_part(Reader *reader, const Json *part, bool *levelled) {
     if (!strcmp(type, "Digits"))
         return add_step(reader, json_bool(json_get(part, "individual_digits")) ? "\\p{N}" : "\\p{N}+", false,
                         false, "pre_tokenizer");
+    if (!*type) return refuse(reader, "pre_tokenizer", "is missing or has no type");
     if (strcmp(type, "ByteLevel") != 0)
         return refuse(reader, "pre_tokenizer",
                       arena_format(reader->scratch, "is %.40s, not ByteLevel", type));
@@ -284,7 +288,8 @@ static bool read_parts(Reader *reader, const Json *divider) {
     bool levelled = false;
     const Json *list = json_get(divider, "pretokenizers");
     if (strcmp(json_text(json_get(divider, "type"), ""), "Sequence") != 0)
-        return read_part(reader, divider, &levelled);
+        return read_part(reader, divider, &levelled) &&
+               (levelled || refuse(reader, "pre_tokenizer", "has no ByteLevel"));
     for (const Json *part = json_first(list); part; part = json_next(part)) {
         if (levelled) return refuse(reader, "pre_tokenizer", "has a part after ByteLevel");
         if (!read_part(reader, part, &levelled)) return false;
@@ -304,6 +309,8 @@ bool bpe_read(Bpe *bpe, const Json *json, const char *where, Arena *arena, Arena
     Reader reader = {.bpe = bpe, .where = where, .arena = arena, .scratch = scratch, .err = err};
     make_letters(&reader);
     reader.added = json_get(json, "added_tokens");
+    if (!is_null(reader.added) && !json_is_array(reader.added))
+        return refuse(&reader, "added_tokens", "is not a list");
     return read_model(&reader, json_get(json, "model")) && read_added(&reader) &&
            read_normalizer(&reader, json_get(json, "normalizer")) &&
            read_parts(&reader, json_get(json, "pre_tokenizer"));

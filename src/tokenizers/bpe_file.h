@@ -1,4 +1,4 @@
-/* bpe_file: byte-level pairs as read from a tokenizer.json of Hugging Face (GPT-2, GPT-NeoX, Llama 3,
+/* bpe_file: byte-level BPE, read from a tokenizer.json of Hugging Face (GPT-2, GPT-NeoX, Llama 3,
  * SmolLM). What would change tokens and is not supported is refused.
  */
 #ifndef POSLAB_TOKENIZERS_BPE_FILE_H

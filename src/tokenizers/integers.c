@@ -18,7 +18,7 @@ bool integers_check_size(int token_size, int64_t size, const char *where, Error 
            error_set(err, EXIT_USAGE,
                      "%s has %s (%lld bytes), so it is not a stream of %d-bit tokens; for text set "
                      "'data.tokenizer' to \"bytes\"",
-                     where, size % 2 ? "an odd size" : "a size that 4 does not divide", (long long)size,
+                     where, size % 2 ? "an odd size" : "a size that is not a multiple of 4", (long long)size,
                      8 * token_size);
 }
 
@@ -46,7 +46,7 @@ static bool skip_header(TokenizerText *text, int token_size, const char *where, 
     return true;
 }
 
-/* --- fairseq: NAME.idx beside NAME.bin --- */
+/* --- fairseq: NAME.idx and NAME.bin --- */
 
 enum { INDEX_HEADER = 26 }; /* magic 9, version 8, type 1, count 8 */
 
@@ -68,9 +68,8 @@ static bool check_index(const char *index, const char *bytes, int64_t size, cons
                          where, index);
     if (size < INDEX_HEADER || memcmp(bytes, "MMIDIDX\0\0", 9) != 0 || number_at(bytes + 9, 8) != 1)
         return error_set(err, EXIT_USAGE,
-                         "%s: '%s' is not a fairseq index; delete it if the tokens are not fairseq's, or "
-                         "create both files again",
-                         where, index);
+                         "%s: '%s' is not a fairseq index; rename it, or create both files again", where,
+                         index);
     int type = (unsigned char)bytes[17];
     int64_t count = number_at(bytes + 18, 8), found = type < COUNT_OF(sizes) ? sizes[type] : 0;
     if (found != token_size)
@@ -85,10 +84,10 @@ static bool check_index(const char *index, const char *bytes, int64_t size, cons
         for (int64_t i = 0; i < count; i++) sum += (uint32_t)number_at(bytes + from + 4 * i, 4);
         if (sum == text->count) return true;
     }
-    return error_set(err, EXIT_USAGE,
-                     "%s has %lld tokens, which its index '%s' does not announce; the files do not belong "
-                     "together, create both again",
-                     where, (long long)text->count, index);
+    return error_set(
+        err, EXIT_USAGE,
+        "%s has %lld tokens, but its index '%s' announces another number; create both files again", where,
+        (long long)text->count, index);
 }
 
 bool integers_find(const Tokenizer *tokenizer, const char *path, int64_t size, TokenizerText *text,

@@ -78,8 +78,12 @@ void split_pattern_free(SplitPattern *pattern) {
 
 int split_pattern_next(SplitPattern *pattern, const char *text, size_t size, size_t from, size_t *begin,
                        size_t *end) {
-    int found = pcre2_match(pattern->code, (PCRE2_SPTR)text, size, from, PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY,
-                            pattern->match, pattern->limits);
+    const uint32_t how = PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY;
+    PCRE2_SPTR subject = (PCRE2_SPTR)text;
+    int found = pcre2_match(pattern->code, subject, size, from, how, pattern->match, pattern->limits);
+    if (found == PCRE2_ERROR_JIT_STACKLIMIT) /* the interpreter has a heap instead */
+        found = pcre2_match(pattern->code, subject, size, from, how | PCRE2_NO_JIT, pattern->match,
+                            pattern->limits);
     if (found == PCRE2_ERROR_NOMATCH) return 0;
     const size_t *range = pcre2_get_ovector_pointer(pattern->match);
     if (found < 0 || range[0] < from || range[1] <= range[0] || range[1] > size) return -1;

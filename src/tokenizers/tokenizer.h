@@ -1,10 +1,15 @@
 /* tokenizer: how the bytes of a file become tokens, and the vocabulary of these tokens.
  *
- *     bytes           each byte is a token
- *     uint16, uint32  files of tokens, little-endian: nanoGPT (no header), llm.c (256 int32 of header),
- * fairseq (with an index NAME.idx beside NAME.bin) words           fairseq's dictionary and lines
- * (tokenizers/words.c) bpe             byte-level pairs from a tokenizer.json of Hugging Face
- * (tokenizers/bpe.c) task            of `data.task`: no file is read
+ * bytes: each byte is a token.
+ *
+ * uint16, uint32: the file contains tokens as little-endian integers, as written by nanoGPT (no header),
+ * llm.c (a header of 256 int32) or fairseq (NAME.bin with an index NAME.idx).
+ *
+ * words: words and ends of lines, as in fairseq (tokenizers/words.c).
+ *
+ * bpe: byte-level BPE (byte pair encoding) from a tokenizer.json of Hugging Face (tokenizers/bpe.c).
+ *
+ * task: the tokens of `data.task`; no file is read.
  *
  * The order of calls: open; then find for each document; for words, learn for each part of a document that is
  * in the training split; complete; then write for each document. `where` begins the messages of errors

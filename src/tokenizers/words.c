@@ -1,12 +1,11 @@
-/* words: words as fairseq's tokenizer and dictionary have them.
+/* words: divides text into words and builds the vocabulary, as fairseq does.
  *
  * A document is read line by line; a line ends at \n, \r\n or \r, and the last one at the end of the
- * document. Its tokens are its words (what Unicode whitespace separates), then </s>. The tokens 0 to 3 are
- * <s>, <pad>,
- * </s> and <unk>; the others are the words of the training split by falling count, equal counts in the order
- * of code points, cut by min_count and size and padded with "madeupword0000", ... A corpus in which such a
- * name is a word means that token. A vocabulary that is learnt is written as a file of fairseq and read back,
- * so that both kinds are read by the same code.
+ * document. Its tokens are its words (what Unicode whitespace separates), then </s>. Tokens 0 to 3 are <s>,
+ * <pad>, </s> and <unk>. The others are the words of the training split by falling count, equal counts in the
+ * order of code points, cut by min_count and size, and padded with "madeupword0000" and following names that
+ * are not words. A vocabulary that is learnt is written as a file of fairseq and read back, so that both
+ * kinds are read by the same code.
  */
 #include "tokenizers/internal.h"
 
@@ -176,7 +175,7 @@ static bool read_dictionary(Tokenizer *tokenizer, const char *text, size_t size,
         Word word;
         if (!read_line(at, stop - at, &word))
             return error_set(err, EXIT_USAGE,
-                             "%s: line %d is not a word, a blank and its count; name a dictionary of fairseq "
+                             "%s: line %d is not of the form WORD COUNT; name a dictionary of fairseq "
                              "(dict.txt)",
                              name, line);
         int before = known->count, token = add(known, word.text, word.size, tokenizer->arena);
@@ -227,6 +226,13 @@ static int by_count(const void *a, const void *b) {
     return order ? order : left->size < right->size ? -1 : left->size > right->size;
 }
 
+static bool is_kept(const Word *words, int64_t count, const char *name) {
+    size_t size = strlen(name);
+    for (int64_t i = 0; i < count; i++)
+        if ((size_t)words[i].size == size && !memcmp(words[i].text, name, size)) return true;
+    return false;
+}
+
 bool words_complete(Tokenizer *tokenizer, const char *source, Error *err) {
     const TokenizerWords *options = &tokenizer->options.words;
     Word *words = tokenizer->words->counted.words + SPECIAL;
@@ -246,7 +252,12 @@ bool words_complete(Tokenizer *tokenizer, const char *source, Error *err) {
     if (!out) return error_system(err, "%s: cannot make the vocabulary", source);
     for (int64_t i = 0; i < count; i++)
         fprintf(out, "%.*s %lld\n", (int)words[i].size, words[i].text, (long long)words[i].count);
-    for (int64_t i = 0; i < padding; i++) fprintf(out, "madeupword%04lld 0\n", (long long)i);
+    for (int64_t i = 0; padding > 0; i++) {
+        const char *name = arena_format(tokenizer->scratch, "madeupword%04lld", (long long)i);
+        if (is_kept(words, count, name)) continue;
+        fprintf(out, "%s 0\n", name);
+        padding--;
+    }
     fclose(out);
     tokenizer->dictionary = text;
     sha256_hex(text, strlen(text), tokenizer->hash);

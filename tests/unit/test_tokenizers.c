@@ -88,6 +88,14 @@ static void test_words_are_cut_and_padded(void **state) {
     assert_int_equal(read_good(of(TOKENIZER_WORDS, LIST("t"), NULL), 100)->vocabulary, 100);
 }
 
+/* Padding has other names than the words of the text. */
+static void test_padding_is_new(void **state) {
+    (void)state;
+    fixture_put_text("t", "a a a madeupword0000 madeupword0000 b\n");
+    Corpus *corpus = read_good(of(TOKENIZER_WORDS, LIST("t"), NULL), 0);
+    assert_string_equal(corpus->tokenizer->dictionary, "a 3\nmadeupword0000 2\nb 1\nmadeupword0001 0\n");
+}
+
 /* The vocabulary is counted in the training split alone. Bytes and words of the splits add up. */
 static void test_words_of_training_only(void **state) {
     (void)state;
@@ -127,7 +135,7 @@ static void test_dictionary(void **state) {
     } rows[] = {
         {"far.txt", "does not fit the corpus: 75 %", "name the dictionary"},
         {"twice.txt", "line 2 repeats", "remove"},
-        {"bad.txt", "line 2 is not a word", "dict.txt"},
+        {"bad.txt", "line 2 is not of the form WORD COUNT", "dict.txt"},
         {"empty.txt", "has no words", "dict.txt"},
         {"zero.txt", "zero bytes", "dict.txt"},
         {"none.txt", "cannot read", "none.txt"},
@@ -163,7 +171,7 @@ static void test_uint32(void **state) {
     expect_error(of(TOKENIZER_UINT32, LIST("plain.bin"), NULL), 128255,
                  LIST("token 1 is 128255, outside the vocabulary of 128255", "model.vocabulary"));
     expect_error(of(TOKENIZER_UINT32, LIST("odd.bin"), NULL), 9,
-                 LIST("a size that 4 does not divide (18 bytes)"));
+                 LIST("a size that is not a multiple of 4 (18 bytes)"));
     expect_error(of(TOKENIZER_UINT16, LIST("llama3.bin"), NULL), 9, LIST("32 bits", "\"uint32\""));
     header[2] = 6;
     fixture_put("llama3.bin", header, sizeof header);
@@ -190,7 +198,7 @@ static void test_fairseq_index(void **state) {
     index[26] = 4;
     fixture_put("x.idx", index, sizeof index);
     expect_error(of(TOKENIZER_UINT16, LIST("x.bin"), NULL), 9,
-                 LIST("x.bin", "x.idx", "do not belong together"));
+                 LIST("x.bin", "x.idx", "announces another number"));
     index[17] = 4;
     fixture_put("x.idx", index, sizeof index);
     expect_error(of(TOKENIZER_UINT16, LIST("x.bin"), NULL), 9, LIST("x.idx", "32-bit", "\"uint32\""));
@@ -244,6 +252,39 @@ static void test_pairs(void **state) {
                   'e', ' ', 259);
 }
 
+/* Bytes and words of the splits are those of the text before its normalisation, here by share: e and a
+   combining accent, three bytes, become a letter of two. */
+static void test_bytes_before_normalisation(void **state) {
+    (void)state;
+    enum { LETTERS = 1000 };
+    char text[3 * LETTERS + 1] = "";
+    for (int i = 0; i < LETTERS; i++) memcpy(text + (size_t)(3 * i), "e\xCC\x81", 4);
+    fixture_put_text("t", text);
+    fixture_put_text("t.json",
+                     make_json("", arena_format(arena, "%s,\"normalizer\":{\"type\":\"NFC\"}", level)));
+    CorpusOptions options = of(TOKENIZER_BPE, LIST("t"), "t.json");
+    options.valid = options.test = 0.1;
+    Corpus *corpus = read_good(options, 0);
+    int64_t bytes = 0, tokens = 0;
+    for (int s = 0; s < SPLIT_COUNT; s++) {
+        const CorpusStream *split = &corpus->splits[s];
+        assert_in_range(2 * split->bytes, 3 * split->count - 6, 3 * split->count + 6);
+        bytes += split->bytes, tokens += split->count;
+    }
+    assert_int_equal(tokens, 2 * LETTERS);
+    assert_int_equal(bytes, 3 * LETTERS);
+}
+
+/* Only the beginning of a long token is shown. */
+static void test_long_tokens_are_cut(void **state) {
+    (void)state;
+    char *text = NEW(arena, 100001, char);
+    memset(text, 'a', 100000);
+    fixture_put_text("t", text);
+    const char **lines = token_report_lines(read_good(of(TOKENIZER_WORDS, LIST("t"), NULL), 0), 1, 60, arena);
+    assert_string_equal(lines[0], "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...|</s>|");
+}
+
 /* The second reading takes the tokens from data/tokenized, unless the file there is damaged. */
 static void test_pairs_are_cached(void **state) {
     (void)state;
@@ -274,7 +315,12 @@ static void test_other_tokenizers_are_refused(void **state) {
         {",\"dropout\":0.1", level, "model.dropout"},
         {",\"byte_fallback\":true", level, "model.byte_fallback"},
         {",\"end_of_word_suffix\":\"</w>\"", level, "model.end_of_word_suffix"},
-        {"", "null", "pre_tokenizer"},
+        {"", "null", "'pre_tokenizer' is missing"},
+        {"", "{\"type\":\"Digits\"}", "no ByteLevel"},
+        {"",
+         "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"String\":\"QQQ\"},"
+         "\"behavior\":\"Removed\",\"invert\":true},{\"type\":\"ByteLevel\",\"use_regex\":false}]}",
+         "has no tokens"},
         {"", "{\"type\":\"Metaspace\"}", "Metaspace"},
         {"", "{\"type\":\"ByteLevel\",\"add_prefix_space\":true}", "add_prefix_space"},
         {"", "{\"type\":\"Sequence\",\"pretokenizers\":[]}", "no ByteLevel"},
@@ -288,16 +334,19 @@ static void test_other_tokenizers_are_refused(void **state) {
     fixture_put_text("t", "hello");
     for (int i = 0; i < COUNT_OF(rows); i++) {
         fixture_put_text("t.json", make_json(rows[i].more, rows[i].divider));
-        expect_error(of(TOKENIZER_BPE, LIST("t"), "t.json"), 0,
-                     LIST("data.vocabulary", "'t.json'", rows[i].word));
+        expect_error(of(TOKENIZER_BPE, LIST("t"), "t.json"), 0, LIST("data.vocabulary", rows[i].word));
     }
     static const char *const files[][2] = {
         {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[]}}", "is Unigram, not BPE"},
         {"{\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}", "empty"},
         {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"\\u2581a\":0},\"merges\":[]}}",
          "letters than those of bytes"},
-        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":4000000000},\"merges\":[]}}", "not that of a token"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":4000000000},\"merges\":[]}}",
+         "not a whole number below"},
         {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}", "lacks tokens for some bytes"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"\\u4869\":0},\"merges\":[]}}",
+         "letters than those of bytes"},
+        {"{\"added_tokens\":5}", "'added_tokens' is not a list"},
         {"{}", "not a tokenizer.json"},
         {"[1, 2", "line 1"},
     };
@@ -306,6 +355,21 @@ static void test_other_tokenizers_are_refused(void **state) {
         expect_error(of(TOKENIZER_BPE, LIST("t"), "t.json"), 0, LIST("'t.json'", files[i][1]));
     }
     expect_error(of(TOKENIZER_BPE, LIST("t"), NULL), 0, LIST("data.vocabulary", "tokenizer.json"));
+    assert_int_equal(mkfifo("pipe", 0600), 0);
+    expect_error(of(TOKENIZER_BPE, LIST("t"), "pipe"), 0, LIST("data.vocabulary", "'pipe' is not a file"));
+}
+
+/* A repeated group needs more stack than PCRE2's compiled code has: the interpreter matches it. */
+static void test_repeated_group(void **state) {
+    (void)state;
+    fixture_put_text(
+        "t.json", make_json("", "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":"
+                                "{\"Regex\":\"(?:ab?|c)+\"},\"behavior\":\"Isolated\"},"
+                                "{\"type\":\"ByteLevel\",\"use_regex\":false}]}"));
+    char *text = NEW(arena, 3001, char);
+    memset(text, 'a', 3000);
+    fixture_put_text("t", text);
+    assert_int_equal(read_good(of(TOKENIZER_BPE, LIST("t"), "t.json"), 0)->splits[0].count, 3000);
 }
 
 /* A pattern that backtracks without end is an error, not a hang. */
@@ -358,12 +422,22 @@ static void test_hostile_json(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_words_as_fairseq),       TEST(test_words_are_cut_and_padded),
-        TEST(test_words_of_training_only), TEST(test_dictionary),
-        TEST(test_text_must_be_utf8),      TEST(test_uint32),
-        TEST(test_fairseq_index),          TEST(test_pairs),
-        TEST(test_pairs_are_cached),       TEST(test_other_tokenizers_are_refused),
-        TEST(test_slow_pattern),           TEST(test_hostile_json),
+        TEST(test_words_as_fairseq),
+        TEST(test_words_are_cut_and_padded),
+        TEST(test_padding_is_new),
+        TEST(test_words_of_training_only),
+        TEST(test_dictionary),
+        TEST(test_text_must_be_utf8),
+        TEST(test_uint32),
+        TEST(test_long_tokens_are_cut),
+        TEST(test_fairseq_index),
+        TEST(test_pairs),
+        TEST(test_pairs_are_cached),
+        TEST(test_bytes_before_normalisation),
+        TEST(test_other_tokenizers_are_refused),
+        TEST(test_slow_pattern),
+        TEST(test_repeated_group),
+        TEST(test_hostile_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
