@@ -50,6 +50,7 @@ typedef struct Spread { /* median and quartiles */
 typedef struct Measurement { /* a row of the table */
     BenchResult result;
     const char *phase, *precision;
+    int threads;
     double product_rate, peak_rate, share_of_peak, matrix, attention; /* the last two: shares of the time */
     Spread speedup; /* tokens/s over those in the first precision */
 } Measurement;
@@ -180,6 +181,7 @@ static Measurement figure(const Subject *subject, const Subject *first, const Cm
     Spread ratio = spread(subject->seconds, subject->reference_seconds, rounds, arena);
     Measurement f = {.phase = phase_names[subject->phase],
                      .precision = precision_names[subject->model->precision],
+                     .threads = subject->model->threads,
                      .product_rate = spread(subject->reference->product, NULL, rounds, arena).median,
                      .peak_rate = spread(subject->reference->peak, NULL, rounds, arena).median,
                      .matrix = spread(subject->share[TIMERS_MATRIX], NULL, rounds, arena).median,
@@ -348,10 +350,10 @@ static void put_measurement(TableCell *row, const Measurement *f, const CmdBench
     row = TABLE_NUMBERS(row, f->speedup.median, f->speedup.low, f->speedup.high);
     speedup->text = spread_text(f->speedup.median, f->speedup.low, f->speedup.high, arena);
     *row++ = table_text(options->reference);
-    row = TABLE_NUMBERS(row, mpi_ranks(), options->threads, options->rounds);
+    row = TABLE_NUMBERS(row, mpi_ranks(), f->threads, options->rounds);
     *row = table_text(arena_format(
         arena, "%s, T = %d, %s, ranks %d, threads %d; GFLOP/s per thread: BLAS %.1f, peak of FMA %.1f",
-        f->phase, (int)result->length, f->precision, mpi_ranks(), options->threads, f->product_rate / 1e9,
+        f->phase, (int)result->length, f->precision, mpi_ranks(), f->threads, f->product_rate / 1e9,
         f->peak_rate / 1e9));
 }
 
@@ -439,10 +441,8 @@ bool cmd_bench_run(const CmdBenchOptions *options, FILE *out, Error *err) {
     for (Measurement *f = table + of_phase, *of = table; options->tokens && f < table + figures; f++, of++)
         f->speedup = (Spread){f->result.rate / of->result.rate, f->result.rate_low / of->result.rate_high,
                               f->result.rate_high / of->result.rate_low};
-    if (mpi_rank() > 0)
-        figures = 0; /* rank 0 reports */
-    else
-        ok = ok && print(table, figures, options, out, arena, err);
+    if (mpi_rank() > 0) figures = 0; /* rank 0 reports */
+    ok = ok && (mpi_rank() > 0 || print(table, figures, options, out, arena, err));
     ok = ok && (!store || store_figures(table, figures, options, store, arena, err));
     database_close(store);
     arena_free(arena);

@@ -24,6 +24,21 @@ static Random stage_random(uint64_t seed, int stage) {
     return random_stream(seed, "batch", name);
 }
 
+int64_t batches_windows(int64_t tokens, int length) {
+    int64_t windows = tokens / length - 1;
+    return windows < 1 ? 1 : windows;
+}
+
+bool batches_check_order(int64_t windows, int length, int streams, const char *source, Error *err) {
+    if (windows >= streams) return true;
+    return error_set(
+        err, EXIT_USAGE,
+        "%s: 'train.cache' needs %d windows of %d tokens, one for each sequence of an update, the "
+        "training tokens have %lld; add files to 'data.files', or lower "
+        "'train.tokens_per_step'",
+        source, streams, length, (long long)windows);
+}
+
 Batches *batches_new(const CorpusStream *stream, int length, uint64_t seed, int stage, const char *source,
                      Arena *arena, Error *err) {
     if (length < 1) BUG("batches of length %d", length);
@@ -36,8 +51,7 @@ Batches *batches_new(const CorpusStream *stream, int length, uint64_t seed, int 
         return NULL;
     }
     Batches *batches = NEW(arena, 1, Batches);
-    int64_t windows = stream->count / length - 1;
-    if (windows < 1) windows = 1;
+    int64_t windows = batches_windows(stream->count, length);
     int64_t slack =
         stream->count - windows * length; /* phases at which all windows and the last target fit */
     batches->tokens = stream->tokens;
@@ -51,13 +65,7 @@ Batches *batches_new(const CorpusStream *stream, int length, uint64_t seed, int 
 }
 
 bool batches_in_order(Batches *batches, int streams, const char *source, Error *err) {
-    if (batches->windows < streams)
-        return error_set(
-            err, EXIT_USAGE,
-            "%s: 'train.cache' needs %d windows of 'train.length' (%d), one for each sequence of an "
-            "update, the training tokens have %lld; add files to 'data.files', or lower "
-            "'train.tokens_per_step'",
-            source, streams, batches->length, (long long)batches->windows);
+    if (!batches_check_order(batches->windows, batches->length, streams, source, err)) return false;
     batches->streams = streams;
     batches->windows -= batches->windows % streams;
     return true;

@@ -27,6 +27,12 @@ typedef struct Batches Batches;
 Batches *batches_new(const CorpusStream *stream, int length, uint64_t seed, int stage, const char *source,
                      Arena *arena, Error *err);
 
+/* The number of windows of an epoch; at least 1. */
+int64_t batches_windows(int64_t tokens, int length);
+
+/* Whether there is a window for each of `streams` sequences, as batches_in_order needs. */
+bool batches_check_order(int64_t windows, int length, int streams, const char *source, Error *err);
+
 /* Changes batches of text to updates of `streams` sequences that follow each other: each epoch divides its
    windows into `streams` runs of equal length (less than `streams` last windows are left out), and sequence b
    of update t has window t of run b. Fails (usage) if there are fewer windows than streams. */
@@ -39,7 +45,8 @@ int64_t batches_epoch_updates(const Batches *batches);
 Batches *batches_new_examples(const Examples *examples, int length, int kept, uint64_t seed, int stage,
                               Arena *arena);
 
-/* Of the one or the other, as the corpus has it, for updates of `sequences`; in_order: batches_in_order. */
+/* Batches of windows or of examples, depending on the corpus, for updates of `sequences`; in_order:
+ * batches_in_order. */
 Batches *batches_of(const Corpus *corpus, int length, int sequences, bool in_order, uint64_t seed, int stage,
                     const char *source, Arena *arena, Error *err);
 

@@ -312,7 +312,7 @@ bool evaluation_config_check_caches(const OptionReader *reader, const Evaluation
             path = arena_format(reader->arena, "evaluate.protocols[%d]", i);
     return !path || !without ||
            error_set(reader->err, EXIT_USAGE,
-                     "%s: '%s' needs segments that continue each other, which '%s' has not; remove it",
+                     "%s: '%s' requires consecutive segments of text, which '%s' does not have; remove it",
                      reader->source, path, without);
 }
 

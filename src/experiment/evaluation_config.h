@@ -67,7 +67,7 @@ Json *evaluation_config_json(const EvaluationConfig *evaluate, const ExamplesOpt
 EvaluateRequest *evaluation_config_requests(const EvaluationConfig *evaluate, int *count, Arena *arena);
 
 /* Refuses caches, of training (`train_cache` rows) or of a protocol, with `without`, a task or method that
-   has no segments that continue each other (NULL: there are such segments). */
+   has no consecutive segments of text (NULL: it has). */
 bool evaluation_config_check_caches(const OptionReader *reader, const EvaluationConfig *evaluate,
                                     int64_t train_cache, const char *without);
 

@@ -10,6 +10,7 @@
 #include "sys/memory.h"
 #include "position/encoding.h"
 #include "experiment/plan_memory.h"
+#include "data/batches.h"
 #include "train/evaluate_examples.h"
 
 /* ---- corpora ---- */
@@ -86,8 +87,11 @@ static const Corpus **read_corpora(Plan *plan, bool outline, Arena *arena, Error
 }
 
 static bool check_stage(const Config *config, int index, long long tokens, Error *err) {
-    int length = train_stage(&config->train, index).length;
-    if (tokens >= length + 1) return true;
+    const TrainStage stage = train_stage(&config->train, index);
+    int length = stage.length;
+    if (tokens >= length + 1)
+        return !config->train.cache || batches_check_order(batches_windows(tokens, length), length,
+                                                           stage.sequences, config->source, err);
     Arena *scratch = arena_new(0);
     const char *path = train_stage_path(&config->train, index, scratch);
     error_set(err, EXIT_USAGE,

@@ -72,8 +72,8 @@ static int find_parent(const Parents *parents, int index) {
         if (found >= 0 && !same_run(parents, found, i)) {
             error_set(
                 parents->err, EXIT_USAGE,
-                "%s: 'train.from' %s of %s matches several points, as %s and %s; add a path in which they "
-                "differ",
+                "%s: 'train.from' %s of %s matches several points, for example %s and %s; add a path whose "
+                "values differ",
                 config->source, json_print(values, parents->scratch), label(parents, index),
                 label(parents, found), label(parents, i));
             return -1;
@@ -81,11 +81,11 @@ static int find_parent(const Parents *parents, int index) {
         if (found < 0) found = i;
     }
     if (found < 0)
-        error_set(
-            parents->err, EXIT_USAGE,
-            "%s: 'train.from' %s of %s matches no point of the experiment with its seed; correct the values, "
-            "add the point to 'sweep', or give the key of a run",
-            config->source, json_print(values, parents->scratch), label(parents, index));
+        error_set(parents->err, EXIT_USAGE,
+                  "%s: 'train.from' %s of %s matches no point of the experiment that has the same seed; "
+                  "correct the values, "
+                  "add the point to 'sweep', or give the key of a run",
+                  config->source, json_print(values, parents->scratch), label(parents, index));
     return found;
 }
 

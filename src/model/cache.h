@@ -3,9 +3,9 @@
  *
  * For each layer and sequence it keeps the last rows of LN1(x), the input of the projections to q, k and v. A
  * pass with a cache projects these rows with the present weights, as keys and values before those of its own
- * rows, and leaves in their place the last rows of both. Gradients reach the weights of the projections
- * through cached rows, and nothing that computed the rows. Positions count from the first cached row; the
- * hook `embed` acts on new rows only.
+ * rows, and then replaces the cache with the last rows of cached and own rows together. Cached rows are
+ * constants for gradients: the weights of the projections get gradients through them, earlier layers and
+ * segments do not. Positions count from the first cached row; the hook `embed` acts on new rows only.
  *
  * A pass works at one number of cached rows: a new Activations is made after cache_advance changes it.
  */

@@ -109,7 +109,7 @@ Model *model_with_changes(const Model *model, const Encoding *position, const At
    is none. */
 const char *model_first_difference(const Model *a, const Model *b);
 
-/* Freezes the tensors that a list names (NULL: none; in a name, * stands for any letters). A name without a
+/* Freezes the tensors that a list names (NULL: none; in a name, * matches any characters). A name without a
    tensor, and a list that leaves no tensor to train, is EXIT_USAGE. */
 bool model_freeze(Model *model, const char *const *names, const char *source, Error *err);
 

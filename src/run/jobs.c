@@ -193,12 +193,11 @@ static Job *next_job(const Jobs *jobs) {
     return NULL;
 }
 
-/* Starts a job; if its parent has left no weights, the run fails without a worker. */
+/* Starts a job; if it must be trained and its parent has left no weights, it fails without a worker. A worker
+   also trains if the weights of a trained run are damaged. */
 static bool begin_job(Jobs *jobs, Job *job, int slot) {
-    const char *lack = job->task.trained
-                           ? NULL
-                           : run_task_lacks_parent(&job->task.from, jobs->store, job->point, jobs->arena);
-    if (lack) {
+    const char *lack = run_task_lacks_parent(&job->task.from, jobs->store, job->point, jobs->arena);
+    if (lack && !job->task.trained) {
         job->ended = true;
         jobs->failed++;
         progress_message(jobs->progress, true, "failed  %s: %s", job->label, lack);

@@ -197,7 +197,8 @@ static bool choose_points(Plan *plan, Reevaluation *evaluation, Database *store,
             !chooses(&evaluation->methods, point->config->position.method->name, false))
             continue;
         if (!check_variants(point, store, plan->experiment->name, evaluation->arena, err)) return false;
-        plan->points[kept++] = *point;
+        plan->points[kept] = *point;
+        plan->points[kept++].parent = -1; /* an evaluation does not need the run that this one continues */
     }
     plan->count = kept;
     return true;

@@ -46,8 +46,12 @@ const RunTaskNeed *run_task_needs(Database *store, const Plan *plan, RunTaskRetr
     }
     for (int k = plan->count - 1; k >= 0; k--) {
         int i = order[k], parent = plan->points[i].parent;
-        bool lost = wanted[i] && states[i].trained && states[i].status != RUN_DIVERGED &&
-                    !run_folder_weights(store, plan->points[i].key, arena);
+        RunTask task;
+        bool lost = states[i].trained && states[i].status != RUN_DIVERGED &&
+                    !run_folder_weights(store, plan->points[i].key, arena) &&
+                    (wanted[i] ||
+                     (run_task_missing(&task, store, &plan->points[i], which, arena) && task.request_count));
+        needs[i].retrain |= lost && states[i].stale;
         needs[i].train = needs[i].retrain || lost || (!states[i].trained && states[i].status != RUN_DIVERGED);
         needs[i].repeat = which != RUN_TASK_NONE;
         if (parent >= 0 && needs[i].train) wanted[parent] = true;
@@ -94,7 +98,7 @@ const char *run_task_lacks_parent(const char **path, Database *store, const Plan
     else if (!state.trained)
         problem = "is not trained; train it in this database first";
     else if (!*path)
-        problem = "has no weights any more; run its experiment in this database to train it again";
+        problem = "no longer has weights; run its experiment in this database to train it again";
     else
         return NULL;
     return arena_format(arena, "'train.from': run %s, which it continues, %s", key, problem);

@@ -17,7 +17,8 @@ typedef struct RunTask {
     bool trained;       /* training is complete: only evaluations are missing */
     bool evaluate_only; /* fail if its weights cannot be loaded, instead of training again */
     bool retrain;       /* what is stored of it must be deleted before it starts: run_task_forget */
-    const char *from;   /* the weights of the run that it continues; NULL: it continues none, or is trained */
+    const char
+        *from; /* the weights of the run that it continues; NULL: it continues none, or they are lost */
     EvaluateRequest *requests;
     int request_count;
     int stale; /* number of stale evaluations of a run that is not stale */
@@ -38,9 +39,10 @@ bool run_task_retrains(const RunState *state, RunTaskRetrain which);
 bool run_task_missing(RunTask *task, Database *store, const PlanPoint *point, RunTaskRetrain which,
                       Arena *arena);
 
-/* What a plan needs of each of its points, since some continue others. A run is retrained also if the run
-   that it continues is; and trained without being retrained if another needs its weights, which are lost.
-   Stale evaluations are repeated, or kept. */
+/* What must be done with one point of a plan. retrain: delete its training and its evaluations, and train it
+   again; also set for a trained run if the run that it continues is retrained. train: train it; without
+   `retrain` its stored evaluations are kept (its weights were lost, and a missing evaluation or a run that
+   continues it needs them). repeat: repeat its stale evaluations. */
 typedef struct RunTaskNeed {
     bool retrain, train, repeat;
 } RunTaskNeed;

@@ -213,6 +213,11 @@ static ExitCode sweep_stored(Sweep *sweep, Error *err) {
                          "note    %d finished run%s no longer in '%s' (see `poslab runs`); `poslab prune` "
                          "would delete them; --set name=NAME makes another experiment",
                          dropped, dropped == 1 ? " is" : "s are", plan->experiment->name);
+    for (int i = 0; i < sweep->jobs.count; i++) { /* an interruption must not keep what a deleted run began */
+        Job *job = &sweep->jobs.items[i];
+        if (job->parent && !run_task_forget(&job->task, sweep->jobs.store, sweep->arena, err))
+            return err->code;
+    }
     jobs_run(&sweep->jobs);
     return conclude(sweep, err);
 }

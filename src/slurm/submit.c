@@ -231,18 +231,20 @@ static const char *folder_of(const Submit *submit, int point) {
 /* Sets the weights with which a task starts. Returns false if they are missing, and prints why. */
 static bool find_weights(const Submit *submit, Line *line, const char *label) {
     const PlanPoint *point = &submit->plan->points[line->point];
-    if (line->task.trained) return true;
     if (line->waits_for >= 0) {
         const char *name = task_name(submit, line->waits_for);
-        if (!name) escape_line(stderr, "poslab: %s is left out, as the run that it continues", label);
+        if (!name)
+            escape_line(stderr, "poslab: %s is left out, because the run that it continues is left out",
+                        label);
         if (!name) return false;
         line->task.from =
             arena_format(submit->arena, "%s/model.safetensors", folder_of(submit, line->waits_for));
         return true;
     }
     const char *lack = run_task_lacks_parent(&line->task.from, submit->store, point, submit->arena);
-    if (lack) escape_line(stderr, "poslab: %s is left out: %s", label, lack);
-    return !lack;
+    if (!lack || line->task.trained) return true;
+    escape_line(stderr, "poslab: %s is left out: %s", label, lack);
+    return false;
 }
 
 static void add_line(Submit *submit, Line line, const char *setting) {

@@ -18,11 +18,10 @@ typedef struct Reader {
 } Reader;
 
 static bool refuse(const Reader *reader, const char *key, const char *what) {
-    return error_set(
-        reader->err, EXIT_USAGE,
-        "%s: '%s' %s; name the tokenizer.json of a model with byte-level pairs (GPT-2, GPT-NeoX, "
-        "Llama 3, SmolLM)",
-        reader->where, key, what);
+    return error_set(reader->err, EXIT_USAGE,
+                     "%s: '%s' %s; name the tokenizer.json of a model with byte-level BPE (GPT-2, GPT-NeoX, "
+                     "Llama 3, SmolLM)",
+                     reader->where, key, what);
 }
 
 /* Printable bytes stand for themselves, the others for the letters from U+0100 on. */

@@ -10,7 +10,7 @@
  * cached has the windows of strided, but each block is one pass over its S targets alone. In every layer they
  * attend to the rows that the layer had for the L - S tokens before them (model/cache.h), which themselves
  * saw tokens before the window; the first blocks, to as many as there are. token is cached with passes over
- * one token each: a target sees the same tokens, at the cost of text that is generated token by token. Both
+ * one token each: a target sees the same tokens, which takes the time of generating text token by token. Both
  * follow the stream, so they run on one lane.
  *
  * last_n is strided evaluation of the last N targets only, with windows that reach back over the text before

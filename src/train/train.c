@@ -248,8 +248,8 @@ static bool start(TrainState *state, const TrainTask *task, Arena *arena, Error 
     if (!key || mpi_rank() > 0) return true;
     if (!path)
         return error_set(err, EXIT_USAGE,
-                         "%s: 'train.from': the weights of run %s were not found; `poslab "
-                         "run` trains it first",
+                         "%s: 'train.from': the weights of run %s were not found; "
+                         "train that run in this database first",
                          task->source, key);
     if (!train_state_continue(state, path, key, task->source, arena, err)) return false;
     if (task->note) task->note(task->user, arena_format(arena, "starting with the weights of run %s", key));

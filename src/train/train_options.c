@@ -62,8 +62,8 @@ static const OptionPart train_parts[] = {
      "that has these values and the same seed",
      .definition = "train.from"},
     {"frozen", "list of names", NULL,
-     "tensors that stay as they are; in a name, * stands for any letters: layers.*.ffn.*",
-     .item = OPTION_TEXT, .most = MAX_FROZEN, .or_empty = true},
+     "tensors that are not trained; in a name, * matches any characters: layers.*.ffn.*", .item = OPTION_TEXT,
+     .most = MAX_FROZEN, .or_empty = true},
     {0},
 };
 const OptionSection train_section = {"train", "The length, the amount and the randomness of training",

@@ -378,7 +378,7 @@ bench_lengths() { bench --lengths 32 --format csv && says out ",32," && says out
 bench_methods() { bench --format csv && says out ",$one," && lacks out ",$two," && bench --methods "$two" --format csv && says out ",$one," ",$two,"; }
 bench_phase() { bench --format csv && says out "train," && lacks out "evaluate," && bench --phase evaluate --format csv && says out "evaluate," && lacks out "train,"; }
 bench_protocol() {
-    try 0 bench e2e.json --rounds 1 --methods "$one" --lengths 16 --protocol token --format csv && says out "strided,$one,16," "token,$one,16," &&
+    try 0 bench e2e.json --rounds 1 --methods "$one" --lengths 16 --protocol token --threads 2 --format csv && says out "strided,$one,16," "token,$one,16," ",1,1,1" &&
         lacks out "evaluate," && refused "leave out --phase" bench e2e.json --protocol token --phase train
 }
 bench_precision() { bench --precision fp32 && refused "'fp16'" bench e2e.json --precision fp16; }

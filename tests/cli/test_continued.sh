@@ -46,11 +46,22 @@ ended_alike() {
         diff <(numbers "$1/x.db" | grep -E "^($key|$parent)") wanted
 }
 
-# killed PLACE FOLDER: the worker is killed at its PLACE-th change of a file; the second worker counts on
+check "eval of a child without its parent" try 0 eval evaluated/x.db --run "$key" --lengths 48
+check "evaluates it" is "$key" evaluated/x.db "SELECT group_concat(run) FROM evaluation WHERE length = 48"
+tensors() { tail -c +$((9 + $(od -An -tu8 -N8 "$1"))) "$1" | sha256sum; }
+cp -r whole away
+rm "away/e2e/$key/model.safetensors"
+check "a child whose weights are lost" try 0 run two.json --db away/x.db --set 'evaluate.lengths=[16,32,48]'
+check "is trained again for a new length" [ "$(tensors "away/e2e/$key/model.safetensors")" = "$(tensors "whole/e2e/$key/model.safetensors")" ]
+printf damaged >"away/e2e/$key/model.safetensors"
+check "as is one whose weights are damaged" try 0 run two.json --db away/x.db --set 'evaluate.lengths=[16,32,48,64]'
+check "from the same parent" [ "$(tensors "away/e2e/$key/model.safetensors")" = "$(tensors "whole/e2e/$key/model.safetensors")" ]
+
+# killed PLACE FOLDER FILE [OPTION]...: the worker is killed at its PLACE-th change of a file; the second worker counts on
 killed() {
     rm -f counter
     env "LD_PRELOAD=$home/shim.so" "TORTURE_COUNTER=$home/counter" TORTURE_ROLE=worker TORTURE_ACTION=kill "TORTURE_AT=$1" \
-        "$POSLAB" run two.json --db "$2/x.db" >out 2>err </dev/null
+        "$POSLAB" run two.json --db "$2/x.db" "${@:4}" >out 2>err </dev/null
     [ -e "$2/e2e/$parent/$3" ] && [ ! -e "$2/e2e/$key/model.safetensors" ]
 }
 check "killed in the parent" killed 200 a state.safetensors
@@ -58,6 +69,11 @@ check "which fails with the child" is "failed|failed" a/x.db "SELECT group_conca
 check "whose reason is the parent" is "'train.from': run $parent, which it continues, failed (see \`poslab status\`); rerun the command to retry both" \
     a/x.db "SELECT reason FROM run WHERE key = '$key'"
 check "both end alike" ended_alike a
+cp -r a again
+sql again/x.db "UPDATE run SET shared_sources = 'other' WHERE key = '$parent'"
+check "killed in the parent that is retrained" killed 200 again state.safetensors --retry changed
+check "the child of the old parent is gone" is 0 again/x.db "SELECT count(*) FROM train_log WHERE run = '$key'"
+check "and both end alike" ended_alike again
 # The worker of the parent makes 460 changes, that of the child then 42 for each of its five updates.
 for place in 560 650; do
     check "killed in the child, place $place" killed $place "c$place" model.safetensors
@@ -100,7 +116,6 @@ check "has a child that fails" is 1 diverged/x.db "SELECT group_concat(status ||
     FROM (SELECT status, reason FROM run ORDER BY train_length)"
 check "export --initial" try 0 export whole/x.db "$key" initial --initial
 check "of the child" try 0 export whole/x.db "$parent" trained
-tensors() { tail -c +$((9 + $(od -An -tu8 -N8 "$1"))) "$1" | sha256sum; }
 check "are the parent's" test "$(tensors initial)" = "$(tensors trained)"
 
 # With sbatch a child waits for the task of its parent.
@@ -134,9 +149,9 @@ refused() { # refused NAME TEXT ARGUMENT...
     check "$1" try 2 plan "${@:3}"
     check "is refused" says err "$2"
 }
-refused "a parent that is not in the sweep" "matches no point of the experiment with its seed; correct the values, add the point to 'sweep', or give the key of a run" \
+refused "a parent that is not in the sweep" "matches no point of the experiment that has the same seed; correct the values, add the point to 'sweep', or give the key of a run" \
     two.json --set 'sweep.train.from=[{"train.length": 64}]'
-refused "two parents" "matches several points, as $one L=16 seed=1 and $one L=24 seed=1; add a path in which they differ" \
+refused "two parents" "matches several points, for example $one L=16 seed=1 and $one L=24 seed=1; add a path whose values differ" \
     two.json --set "sweep=[{\"method\": [\"$one\"], $(sed "s/ONE/$one/" <<<"$child")}, {\"method\": [\"$one\"], \"train.length\": [16, 24], \"train.tokens_per_step\": [48]}]"
 refused "a circle" "'train.from': $one L=16 seed=1 continues itself; name a point that does not continue it" \
     two.json --set "sweep=[{\"method\": [\"$one\"], \"train.from\": [{\"train.from\": {}}]}]"

@@ -134,7 +134,7 @@ static void text_in_order(void **state) {
     assert_false(batches_in_order(batches_new(&stream, LENGTH, SEED, 0, "config 'x.json'", arena, &err), 12,
                                   "config 'x.json'", &err));
     assert_string_equal(err.text,
-                        "config 'x.json': 'train.cache' needs 12 windows of 'train.length' (8), one for each "
+                        "config 'x.json': 'train.cache' needs 12 windows of 8 tokens, one for each "
                         "sequence of an update, the training tokens have 11; add files to 'data.files', or "
                         "lower 'train.tokens_per_step'");
 }

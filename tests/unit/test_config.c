@@ -254,8 +254,9 @@ static void a_task_has_no_cache(void **state) {
     Error err = {0};
     const Experiment *experiment = read_file(
         "{'data':{'task':{'name':'copy','size':4}},'method':'alibi','train':{'cache':8}}", NULL, &err);
-    assert_error("a task", experiment, &err,
-                 "'train.cache' needs segments that continue each other, which 'copy' has not; remove it");
+    assert_error(
+        "a task", experiment, &err,
+        "'train.cache' requires consecutive segments of text, which 'copy' does not have; remove it");
 }
 
 static void test_long_names(void **state) {
@@ -403,9 +404,9 @@ static void test_mistakes(void **state) {
         {"'train':{'length':100}", "'train.tokens_per_step' must be a multiple of 'train.length'"},
         {"'train':{'cache':-1}", "'train.cache' must be in [0, 1048576], got -1"},
         {"'train':{'cache':8},'sweep':{'method':['randomised']}",
-         "'train.cache' needs segments that continue each other, which 'randomised' has not; remove it"},
+         "'train.cache' requires consecutive segments of text, which 'randomised' does not have; remove it"},
         {"'evaluate':{'protocols':['nonoverlapping','token']},'sweep':{'method':['randomised']}",
-         "'evaluate.protocols[1]' needs segments that continue each other, which 'randomised' has not; "
+         "'evaluate.protocols[1]' requires consecutive segments of text, which 'randomised' does not have; "
          "remove it"},
         {"'train':{'cache':1},'sweep':{'method':['learned']}",
          "'train.length' with 'train.cache' exceeds the limit of "

@@ -139,7 +139,7 @@ static void misfits(void **state) {
     refused(&child, EXIT_SYSTEM, child.from_path);
     child.from_path = NULL;
     refused(&child, EXIT_USAGE,
-            "'train.from': the weights of run 00112233445566aa were not found; `poslab run`");
+            "'train.from': the weights of run 00112233445566aa were not found; train that run");
 }
 
 /* Frozen tensors keep their bits, with decay and both optimizers; the others change. The norm is that of the
