@@ -252,6 +252,9 @@ static bool check_task(const OptionReader *reader, const Config *config) {
         return error_set(reader->err, EXIT_USAGE, "%s: 'train.until' needs 'data.task'; remove it",
                          reader->source);
     if (!task) return true;
+    if (config->train.order == TRAIN_TEXT)
+        return error_set(reader->err, EXIT_USAGE, "%s: 'train.order' \"text\" needs 'data.files'; remove it",
+                         reader->source);
     int64_t farthest = examples_train_farthest(task);
     const PositionMethod *method = config->position.method;
     if (!farthest) return true;

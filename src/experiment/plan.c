@@ -90,8 +90,8 @@ static bool check_stage(const Config *config, int index, long long tokens, Error
     const TrainStage stage = train_stage(&config->train, index);
     int length = stage.length;
     if (tokens >= length + 1)
-        return !config->train.cache || batches_check_order(batches_windows(tokens, length), length,
-                                                           stage.sequences, config->source, err);
+        return !train_in_order(&config->train) || batches_check_order(batches_windows(tokens, length), length,
+                                                                      stage.sequences, config->source, err);
     Arena *scratch = arena_new(0);
     const char *path = train_stage_path(&config->train, index, scratch);
     error_set(err, EXIT_USAGE,

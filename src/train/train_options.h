@@ -3,9 +3,10 @@
  * A run makes tokens / tokens_per_step (rounded to nearest, at least 1) updates. Each item of `stages` makes
  * its share of them (rounded to nearest, at least 1) at its length; the last stage makes the rest at
  * `length`. A run without items has one stage. An update has tokens_per_step tokens in every stage, so
- * tokens, optimizer and learning rate do not depend on stages. With `cache`, sequence b of an update
- * continues sequence b of the update before, except at the beginning of an epoch and of a stage. Everything
- * that depends on the length of an update asks train_stage or train_stage_at.
+ * tokens, optimizer and learning rate do not depend on stages. In the order of the text (`order`, and always
+ * with `cache`), sequence b of an update continues sequence b of the update before, except at the beginning
+ * of an epoch and of a stage. Everything that depends on the length of an update asks train_stage or
+ * train_stage_at.
  *
  * With `from`, the initial weights are those with which another run ended. A config names that run by its
  * key, or as a point of the same experiment; then the plan sets the key (experiment/point.h).
@@ -21,9 +22,12 @@ typedef struct TrainStageOptions { /* an item of `train.stages` */
     int item;     /* its index in the config: items of share 0 are left out of the options */
 } TrainStageOptions;
 
+typedef enum TrainOrder { TRAIN_RANDOM, TRAIN_TEXT } TrainOrder;
+
 typedef struct TrainOptions {
     int64_t length, tokens, tokens_per_step, seed;
     int64_t cache;         /* rows of earlier segments that every layer attends to (model/cache.h); 0: none */
+    int order;             /* TrainOrder; has no effect with `cache` (train_in_order) */
     int precision;         /* Precision */
     double checkpoint;     /* seconds between saved states; 0: none */
     double until_exact;    /* of a task, section `until`: training ends at this share of answered examples, */
@@ -50,6 +54,9 @@ Json *train_from_point(const TrainOptions *options, Arena *arena);
 /* Checks the rules between options: tokens_per_step is a multiple of all lengths, and the shares leave
    updates to the last stage. */
 bool train_check(const TrainOptions *options, const char *source, Error *err);
+
+/* Whether the sequences of updates follow each other in the text. */
+bool train_in_order(const TrainOptions *options);
 
 int64_t train_steps(const TrainOptions *options);
 
