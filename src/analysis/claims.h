@@ -8,6 +8,10 @@
  *     growth_against      growth of the method / growth of the other
  *     versus              P(l) of the method / P(l) of the other, both trained at L
  *     short_against_long  P(l) of the method / P(l) of the other trained at l
+ *     change              P of the method's runs that `where` selects / P of the runs of `against` that
+ *                         `against_where` selects, whatever their lengths and tokens, where both predict
+ *                         equally many targets at once. Conditions are as those of --where, protocol=cached
+ *                         or train.cache=64, and all must hold
  *     train_speed         training tokens per second of the method / of the other, from a bench
  *     train_memory        peak bytes in training of the method / of the other, from runs trained at L
  *     short_long_speed    train_speed, with the other trained at a longer length
@@ -18,11 +22,11 @@
  *
  * A point is one such ratio, with an interval: the range of the seeds, for perplexities on the same windows
  * widened to the bootstrap interval (math/stats.h); with one seed 5 % on both sides; for speeds from the
- * quartiles of the bench. If the method was trained on fewer tokens than the other, the lower end is 0. The
- * bound clearly holds (or fails) at a point if the whole interval is on one side of it. A claim is
- * supported if it holds at every point, contradicted if it fails at half of them or more, untested without
- * points, and otherwise undecided. Speeds are never taken from runs: they depend on the other load of the
- * machine.
+ * quartiles of the bench. If the method was trained on fewer tokens than the other, the lower end is 0,
+ * except for `change`. The bound clearly holds (or fails) at a point if the whole interval is on one side of
+ * it. A claim is supported if it holds at every point, contradicted if it fails at half of them or more,
+ * untested without points, and otherwise undecided. Speeds are never taken from runs: they depend on the
+ * other load of the machine.
  *
  * A gain has a bootstrap interval over seeds and methods. It shows nothing where both answer less than 5 % of
  * the examples or both more than 95 %: there the bound neither holds nor fails.
@@ -55,8 +59,7 @@ typedef struct ClaimPoint {
 typedef struct Claim {
     const char *text, *section, *paper; /* paper: its figures, "" if it gives none */
     const char *method, *against;       /* keys of methods; against: separated by commas, or "" */
-    const char *where, *against_where;  /* of exact_gain: values of the configs */
-    const char *quantity_name;
+    const char *where, *against_where;  /* of exact_gain: values of the configs; of change: conditions */
     int quantity, protocol;             /* indices */
     double from, to, at_least, at_most; /* 0: no such end or bound */
     ClaimVerdict verdict;
