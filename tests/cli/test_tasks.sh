@@ -131,9 +131,9 @@ assert "longest_90_percent" not in rotary and (rotary["exact"], rotary["exact_lo
 PY
 }
 check "analyse accuracy: median, lowest and highest seed, the largest size with 90 %" accuracy
-two_lengths() { # rows that differ in the training length alone
-    try 0 run task.json --db two_lengths.db --set 'sweep={"method": ["none"], "train.length": [16, 32]}' --set train.tokens=1024 &&
-        try 0 analyse two_lengths.db accuracy && [ "$(grep -cE '^None +(16|32) ' out)" = 2 ]
+two_lengths() { # rows that differ in the training length and in a setting
+    try 0 run task.json --db two_lengths.db --set 'sweep={"method": ["none"], "train.length": [16, 32], "data.task.pad": [false, true]}' \
+        --set train.tokens=1024 && try 0 analyse two_lengths.db accuracy && [ "$(grep -cE '^None pad=(false|true) +(16|32) ' out)" = 4 ]
 }
 check "analyse accuracy: two training lengths are two rows" two_lengths
 paired() { # rotary minus none at size 2: 50 % - 100 %; two seeds of 50 examples
@@ -190,6 +190,12 @@ if command -v gnuplot >figure.log; then
             grep -q 'on the same seeds and examples, at the largest size in training' page.html &&
         grep -q '2 (trained)' page.html && ! sed '/id="glossary"/,$d' page.html | grep -qi perplexity; }
     check "the report has the accuracy, and no perplexities" in_report
+    conditions() { # of panels and sentences: short names of what differs
+        try 0 plot two_lengths.db -o two.svg && says two.svg ">pad=true, trained at 32<" ">pad=false, trained at 16<" && lacks two.svg "data.task" &&
+            try 0 plot two_lengths.db --where train_length=16 --where data.task.pad=true -o one.svg && says one.svg ">pad=true<" &&
+            try 0 report two_lengths.db -o two.html && says two.html "of addition (pad=true, trained at 32). At least" "digits of each number"
+    }
+    check "panels and sentences of several settings have short names" conditions
 fi
 
 # Rows of a hint are stored and shown apart from those of the task.
