@@ -70,6 +70,16 @@ resumed() {
           "$(sqlite3 cut/x.db 'SELECT run_key, size, exact, nll FROM accuracy ORDER BY 1, 2, eval_variant')" ]
 }
 check "a run that is stopped and resumed finds the same" resumed
+early() { # half of the parities of one and two bits are learnt soon; the end is said and stored
+    cat >early.json <<'END'
+{ "name": "early", "data": { "task": { "name": "parity", "size": [1, 2] } }, "model": { "layers": 1, "heads": 2, "width": 16, "ffn": 32 },
+  "method": "none", "train": { "length": 3, "tokens": 48000, "tokens_per_step": 96, "optimizer": { "lr": 0.01 }, "until": { "exact": 0.5, "updates": 10 } },
+  "evaluate": { "task": { "sizes": [1, 2], "examples": 20 } } }
+END
+    try 0 run early.json --db early.db && step=$(sqlite3 early.db "SELECT until_step FROM run WHERE until_step = steps AND until_step < 500") &&
+        says err "the trained sizes are learnt; training ended at step $step of 500" && try 0 status early.db --json && says out "\"until_step\": $step"
+}
+check "a run that ends early says so" early
 exported() {
     key=$(sqlite3 whole/x.db "SELECT min(key) FROM run")
     try 0 export whole/x.db "$key" batches.safetensors --batches 2 && grep -qa '"targets"' batches.safetensors &&
