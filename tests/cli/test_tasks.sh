@@ -169,6 +169,8 @@ check "a loss contradicts it" claim contradicted "Rotary: the gain in exact matc
     '"method": "rotary", "against": "none", "to": 1, "at_least": 0.05'
 check "what neither answers shows nothing" claim undecided "Nothing can be seen at size 4, where both answer less than 5 % of the examples or both more than 95 %. The point is open (n = 2)." \
     "$none, \"from\": 2, \"at_least\": 0.05"
+says_why() { try 0 analyse known.db claims --claims claims.json && says out "Undecided: t None: the gain" "Nothing can be seen at size 4,"; }
+check "the table says why a claim is undecided" says_why
 check "several methods are the units of one point" claim undecided "Mean of 2 methods: the gain in exact match is +0.250" \
     '"method": "none,rotary", "against": "rotary", "to": 1, "at_least": 0.05'
 check "values of the config choose the runs" claim "not tested" "There is no evaluation" \
