@@ -221,16 +221,10 @@ static bool same_sizes(const Series *a, const Series *b) {
 
 /* "order=plain, trained at 14, 500 examples of addition": the parts that differ between panels. */
 static const char *accuracy_title(const Results *set, const Series *series, Arena *arena) {
-    const char *title = series->setting;
-    bool lengths = false, evaluations = false;
-    for (int i = 0; i < set->count; i++) {
-        lengths |= set->items[i].train_length != series->train_length;
-        evaluations |= strcmp(set->items[i].evaluated, series->evaluated) != 0;
-    }
-    if (lengths)
-        title = text_join(title, ", ",
-                          arena_format(arena, "trained at %lld", (long long)series->train_length), arena);
-    return evaluations ? text_join(title, ", ", series->evaluated, arena) : title;
+    const char *title = series_conditions(series, set->items, set->count, arena);
+    bool several = false;
+    for (int i = 0; i < set->count; i++) several |= strcmp(set->items[i].evaluated, series->evaluated) != 0;
+    return several ? text_join(title, ", ", series->evaluated, arena) : title;
 }
 
 /* "Label (2 of 3 seeds)" where some have no result at any size. */
@@ -247,7 +241,7 @@ static const char *accuracy_name(const Series *series, Arena *arena) {
 static void add_medians(Figure *figure, int panel, const Series *series) {
     Arena *arena = figure->arena;
     FigureLine *line = figure_line(figure, panel, accuracy_name(series, arena), series->label,
-                                   arena_format(arena, "%s, %s, median", series->evaluated, series->setting));
+                                   arena_format(arena, "%s, %s, median", series->name, series->evaluated));
     for (int k = 0; k < series->count; k++) {
         const SeriesCell *cell = &series->cells[k];
         double *shares = NEW(arena, cell->count, double);
