@@ -313,7 +313,7 @@ const char *series_speed_warning(const Series *items, int count, Arena *arena) {
     return arena_format(
         arena,
         "Warning: equal runs differ in speed by a factor of up to %.1f (%s trained at %lld): the machine "
-        "was busy, and the speeds of runs do not compare methods.",
+        "had other load. Compare methods by `poslab bench`, not by the speeds of runs.",
         highest, worst->name, (long long)worst->train_length);
 }
 
