@@ -55,10 +55,11 @@ static const OptionPart train_parts[] = {
     {.key = "optimizer"},
     {.key = "schedule"},
     {.key = "until"},
-    {.key = "growth"},
     {"stages", "list of stages", NULL,
      "earlier stages of training, at other lengths; optimizer and schedule run on from stage to stage",
      .definition = "train.stages", .most = MAX_STAGES, .or_empty = true},
+    {"growth", "object", NULL, "a block of layers, which is copied until the model has model.layers",
+     .definition = "train.growth"},
     {"from", "key of a run, or object of values by path", NULL,
      "the run whose weights are the initial ones: by its key in the database, or the point of the experiment "
      "that has these values and the same seed",
