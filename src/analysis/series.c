@@ -176,13 +176,13 @@ void series_set_config(Series *series, const char *text, const char *continues, 
     series->config = config;
 }
 
-/* "length 64 to update 250, 512 to 1000"; NULL if there is one stage, or if another revision wrote the
- * config. */
+/* train_stages_text: "length 64 to update 250, 512 to 1000"; NULL for one stage, or a config of another
+   revision. */
 static const char *stages_of(const Series *series, Arena *arena) {
     TrainOptions train;
-    Error ignored;
     const Json *json = json_get(series->config, "train");
-    bool several = json_get(json, "stages") && train_options_read(&train, json, "", arena, &ignored);
+    bool several = (json_get(json, "stages") || json_get(json, "growth")) &&
+                   train_options_of_run(&train, series->config, arena);
     return several ? train_stages_text(&train, arena) : NULL;
 }
 
