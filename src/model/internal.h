@@ -55,6 +55,11 @@ struct Activations {
     Arena *moving;       /* owns the tables of sequences with other positions */
 };
 
+/* model/output.c: the losses of rows that have targets, nll[sequences * length], from pass->x, and in
+   training the gradient of scale * their sum: in pass->dx (overwritten) and, added, in the parameters' g. */
+void output_loss(const Model *model, Activations *pass, const uint32_t *const *tokens, int sequences,
+                 float scale, float *nll, float *g);
+
 /* model/cached_pass.c, for passes with cached rows. _read copies those of layer l before the rows of their
    sequences and projects them; _write leaves the last rows that the layer's attention sees in the cache;
    _backward adds the gradients that reach the projection's weights through cached rows. */
