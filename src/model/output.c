@@ -7,15 +7,15 @@
 #include "math/nn_ops.h"
 #include "model/internal.h"
 
-/* Up to logits_rows rows, from *next of n on, that have a target, and their targets; returns how many. */
-static int pick_rows(const Activations *pass, const uint32_t *const *tokens, size_t n, size_t *next,
-                     size_t *picked, uint32_t *targets) {
+int output_pick_rows(const Activations *pass, const uint32_t *const *tokens, size_t n, uint32_t low,
+                     uint32_t high, size_t *next, size_t *picked, uint32_t *targets) {
     size_t length = (size_t)pass->length;
     int rows = 0;
     for (; *next < n && rows < pass->logits_rows; ++*next) {
         size_t b = *next / length, t = *next % length;
         uint32_t target = pass->rows.targets ? pass->rows.targets[b][t] : tokens[b][t + 1];
         if (pass->rows.targets && target == TRANSFORMER_IGNORED) continue;
+        if (target < low || target >= high) continue;
         picked[rows] = *next;
         targets[rows++] = target;
     }
@@ -27,8 +27,7 @@ static bool adjoin(const size_t *picked, int rows) {
     return picked[rows - 1] - picked[0] == (size_t)rows - 1;
 }
 
-/* to[rows,C]: rows of x. */
-static const float *gather_rows(float *to, const float *x, const size_t *picked, int rows, int width) {
+const float *output_gather_rows(float *to, const float *x, const size_t *picked, int rows, int width) {
     if (adjoin(picked, rows)) return x + picked[0] * (size_t)width;
     for (int r = 0; r < rows; r++)
         memcpy(to + (size_t)r * width, x + picked[r] * (size_t)width, (size_t)width * sizeof *to);
@@ -45,8 +44,6 @@ static void find_best(const Activations *pass, const size_t *picked, int rows, i
     }
 }
 
-/* The loss of rows that have targets, from the last residual stream, and when training its gradient in
-   pass->dx (overwritten). */
 void output_loss(const Model *model, Activations *pass, const uint32_t *const *tokens, int sequences,
                  float scale, float *nll, float *g) {
     int width = model->shape.width, vocabulary = (int)model->options.vocabulary;
@@ -59,9 +56,9 @@ void output_loss(const Model *model, Activations *pass, const uint32_t *const *t
     size_t next = 0, picked[ACTIVATIONS_CHUNK_ROWS];
     uint32_t targets[ACTIVATIONS_CHUNK_ROWS];
     float losses[ACTIVATIONS_CHUNK_ROWS];
-    for (int rows; (rows = pick_rows(pass, tokens, n, &next, picked, targets)) > 0;) {
+    for (int rows; (rows = output_pick_rows(pass, tokens, n, 0, UINT32_MAX, &next, picked, targets)) > 0;) {
         bool whole = adjoin(picked, rows);
-        const float *x = gather_rows(pass->gathered, pass->x, picked, rows, width);
+        const float *x = output_gather_rows(pass->gathered, pass->x, picked, rows, width);
         if (norm)
             nn_ops_layer_norm(pass->normed, pass->mean, pass->rstd, x, w + norm_w, w + norm_b, rows, width);
         const float *normed = norm ? pass->normed : x;
