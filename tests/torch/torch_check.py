@@ -433,7 +433,7 @@ def updates_of(run, stages):
 
 
 def grow(w, optimizer, growth, layers):
-    """MIDAS: inserts a copy of a block directly behind it. Adam's count of updates goes on."""
+    """MIDAS: inserts a copy of a block directly behind it. Adam's count of updates continues."""
     block = growth["block"]
     first = {"middle": (math.ceil(layers / block / 2) - 1) * block, "last": layers - block, "split": (layers - block) // 2}
     start = first[growth["place"]]
