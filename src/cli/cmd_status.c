@@ -34,7 +34,7 @@ enum {
     REASON,
     SETTLED,
     REQUESTED,
-    STALE = 16,
+    STALE = 17,
     STALE_EVALUATIONS,
     TASK
 };
@@ -56,6 +56,7 @@ static const TableColumn columns[COLUMNS] = {
     {"steps", NULL, TABLE_INT},
     {"train_seconds", NULL, TABLE_REAL},
     {"final_loss", NULL, TABLE_REAL},
+    {"until_step", NULL, TABLE_INT},
     [STALE] = {"stale", "stale", TABLE_INT, .if_varying = true},
     [STALE_EVALUATIONS] = {"stale_evaluations", "stale evaluations", TABLE_INT, .if_varying = true},
     [TASK] = {"task.name", "task", TABLE_TEXT, .if_varying = true},
@@ -80,7 +81,7 @@ enum { IDLE_LONG = 60 }; /* seconds without an update after which the text says 
 static const char points[] =
     "SELECT x.name, r.key, p.variant, r.method, r.label,"
     " r.train_length, r.seed, r.status, coalesce(r.reason, ''), coalesce(o.settled, 0), coalesce(o.asked, 0),"
-    " r.started, r.finished, r.steps, r.train_seconds, r.final_loss,"
+    " r.started, r.finished, r.steps, r.train_seconds, r.final_loss, r.until_step,"
     " r.steps IS NOT NULL AND edited(r.method_files), coalesce(o.stale, 0), r.config" QUERY_RUNS
     " LEFT JOIN (SELECT experiment, run_key, count(*) AS asked,"
     "  sum(outcome IN ('done', 'diverged', 'beyond_limit', 'beyond_text')) AS settled,"

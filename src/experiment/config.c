@@ -24,8 +24,9 @@ static bool no_method(const OptionReader *reader, const Json *json, const char *
     char word[JSON_EXCERPT_SIZE];
     const char *list = text_list(encoding_names(reader->arena), reader->arena);
     if (!name)
-        return options_refuse(reader, json, path,
-                              arena_format(reader->arena, "one of %s, or have it as \"name\"", list));
+        return options_refuse(
+            reader, json, path,
+            "the name of a method (`poslab methods` lists them) or an object with \"name\"");
     return error_unknown(reader->err, nearest, arena_format(reader->arena, "known methods: %s", list),
                          "%s: '%s': unknown method '%s'", reader->source, path,
                          json_excerpt_text(name, word));

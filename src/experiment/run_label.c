@@ -146,23 +146,26 @@ static size_t path_length(const char *text) {
     return text[length] == '=' ? length : 0;
 }
 
-const char *run_label_short_path(const char *path) {
-    const char *dot = strrchr(path, '.');
-    return dot ? dot + 1 : path;
+/* The last `count` components of a path, in which the name of an object stands for the object: "hint" of
+   "data.task.hint.name". */
+static const char *path_end(const char *path, int count, Arena *arena) {
+    static const char name[] = ".name";
+    size_t size = strlen(path), end = strlen(name);
+    if (size > end && !strcmp(path + size - end, name)) size -= end;
+    size_t from = size;
+    while (from > 0 && (path[from - 1] != '.' || --count > 0)) from--;
+    return arena_format(arena, "%.*s", (int)(size - from), path + from);
 }
 
-/* The end of a path, with one more component than `name` has. */
-static const char *longer_name(const char *path, const char *name) {
-    if (name == path) return path;
-    for (name--; name > path && name[-1] != '.';) name--;
-    return name;
+const char *run_label_short_path(const char *path, Arena *arena) {
+    return path_end(path, 1, arena);
 }
 
 /* Names are lengthened until they differ. */
 static void choose_names(RunLabelSetting *settings, int count, Arena *arena) {
     bool *same = NEW(arena, count, bool), again = true;
-    for (int i = 0; i < count; i++) settings[i].name = run_label_short_path(settings[i].path);
-    while (again) {
+    for (int i = 0; i < count; i++) settings[i].name = path_end(settings[i].path, 1, arena);
+    for (int components = 2; again; components++) {
         again = false;
         for (int i = 0; i < count; i++) {
             same[i] = false;
@@ -171,8 +174,8 @@ static void choose_names(RunLabelSetting *settings, int count, Arena *arena) {
                            strcmp(settings[i].name, settings[k].name) == 0;
         }
         for (int i = 0; i < count; i++) {
-            const char *name = same[i] ? longer_name(settings[i].path, settings[i].name) : settings[i].name;
-            again |= name != settings[i].name;
+            const char *name = same[i] ? path_end(settings[i].path, components, arena) : settings[i].name;
+            again |= strcmp(name, settings[i].name) != 0;
             settings[i].name = name;
         }
     }

@@ -83,7 +83,7 @@ static bool check_partner(const Encoding *position, const PositionShape *shape, 
                      position->method->name, length);
 }
 
-/* For sinks, queries have other positions. That is defined only if queries are otherwise at 0..T-1, and if
+/* With sinks, queries get other positions. This is defined only if they are otherwise at 0..T-1, and if
    biases are added to the scores directly. */
 static bool check_sinks(const AttentionOptions *options, const PositionMethod *method, const char *source,
                         Error *err) {
@@ -297,9 +297,11 @@ Model *model_with_changes(const Model *model, const Encoding *position, const At
     Model *changed = model_new(&options, position, model->shape.train_length, arena);
     const char *name = model_first_difference(model, changed);
     if (name) {
-        error_set(err, EXIT_USAGE,
-                  "%s: tensor '%s' differs from the trained model; a variant must have the same tensors",
-                  source, name);
+        error_set(
+            err, EXIT_USAGE,
+            "%s: tensor '%s' differs from the trained model; use a method with the same tensors, or select "
+            "other runs (--method, --run)",
+            source, name);
         return NULL;
     }
     changed->values = model->values;
@@ -310,7 +312,7 @@ Model *model_with_changes(const Model *model, const Encoding *position, const At
     return changed;
 }
 
-/* The names of the tensors, of several layers only those of the first. */
+/* The names of the tensors; those of layers only for the first layer. */
 static const char *tensors_text(const Model *model, Arena *arena) {
     const char *list = "";
     for (int p = 0; p < model->param_count; p++) {

@@ -95,8 +95,8 @@ typedef struct Model {
     ModelIndex *index;
 } Model;
 
-/* Computes the layout only, which is enough to count parameters and bytes. model_allocate adds values, set to
-   zero. Both are owned by the arena. */
+/* model_new computes only the layout, which is enough to count parameters and bytes. model_allocate adds the
+   values, set to zero. The arena owns both. */
 Model *model_new(const ModelOptions *options, const Encoding *position, int train_length, Arena *arena);
 void model_allocate(Model *model, Arena *arena);
 void model_init(Model *model, uint64_t seed);
@@ -117,12 +117,12 @@ bool model_trains(const Model *model, const ModelParam *param);
 Model *model_with_changes(const Model *model, const Encoding *position, const AttentionOptions *attention,
                           const char *source, Arena *arena, Error *err);
 
-/* The name of the first tensor that only one of the models has, or that has different shapes; NULL if there
-   is none. */
+/* The name of the first tensor that only one of the models has, or whose shapes differ; NULL if there is
+ * none. */
 const char *model_first_difference(const Model *a, const Model *b);
 
-/* Freezes the tensors that a list names (NULL: none; in a name, * matches any characters). A name without a
-   tensor, and a list that leaves no tensor to train, is EXIT_USAGE. */
+/* Freezes the tensors in a list of names (NULL: none; * in a name matches any characters). Fails (usage) if a
+   name matches no tensor, or if no tensor is left to train. */
 bool model_freeze(Model *model, const char *const *names, const char *source, Error *err);
 
 /* Projects the method's tensors that are trained onto their allowed values, with the hook `project`. */

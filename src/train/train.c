@@ -329,6 +329,10 @@ bool train_run(Model *model, const TrainTask *task, TrainResult *result, Arena *
     if (fine) open_log(&training, arena);
     fine = fine && train_updates(&training, &diverged, &learnt, err);
     train_log_close(&training.log);
+    if (fine && learnt && task->note && mpi_rank() == 0)
+        task->note(task->user,
+                   arena_format(arena, "the trained sizes are learnt; training ended at step %lld of %lld",
+                                (long long)state->steps, (long long)state->total));
     *result = make_result(state, options, diverged, learnt);
     result->peak_bytes = weight_bytes(model) + arena_peak(memory);
     arena_free(training.data);
