@@ -290,10 +290,9 @@ static bool read_point(const OptionReader *reader, Config *config, const Json *j
                                                         config->train.length, config->data.task));
     if (!fine || !options_note(reader, read_vocabulary(reader, config, json_get(json, "model"))))
         return false;
-    int length = (int)config->train.length;
     const ExamplesOptions *task = config->data.task;
-    fine = options_note(reader,
-                        model_check(&config->model, &config->position, length, reader->source, reader->err));
+    fine = options_note(reader, model_check(&config->model, &config->position, (int)config->train.length,
+                                            reader->source, reader->err));
     fine &= options_note(reader, check_lengths(reader, config));
     if (fine && config->train.frozen) fine = options_note(reader, check_frozen(reader, config));
     fine &= options_note(reader, check_task(reader, config));

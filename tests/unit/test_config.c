@@ -163,6 +163,9 @@ static void test_trained(void **state) {
         {"train.stages=[]", true},
         {"train.stages=[{\"length\":64,\"share\":0}]", true},
         {"train.stages=[{\"length\":64,\"share\":0.5}]", false},
+        {"train.growth={}", true},
+        {"train.growth={\"block\":4}", true}, /* all layers */
+        {"train.growth={\"block\":2}", false},
         {"train.cache=0", true},
         {"train.cache=64", false},
         {"evaluate.protocols=[\"cached\"]", true},
