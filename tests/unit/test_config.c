@@ -621,7 +621,8 @@ static void test_all_mistakes(void **state) {
     } cases[] = {
         {"'seed':1,'train':{'length':0,'optimizer':{'lr':0}},'model':{'widht':1},'evaluate':{'tokens':-1}",
          {"unknown key 'seed'; did you mean 'train.seed'?",
-          "unknown key 'model.widht'; did you mean 'model.width'?", "'train.length' must be in [1, 1048576], got 0",
+          "unknown key 'model.widht'; did you mean 'model.width'?",
+          "'train.length' must be in [1, 1048576], got 0",
           "'train.optimizer.lr' must be in [1e-09, 100], got 0",
           "'evaluate.tokens' must be in [0, 1000000000000000], got -1"}},
         {"'sweep':{'train.length':[64,0],'train.optimizer.lr':[1,1e-3,1000]},'cluster':{'threads':0}",
