@@ -9,6 +9,9 @@
 /* Options that have columns of their own or do not affect training; they are not settings. */
 static const char *const own_columns[] = {"name", "method", "evaluate", "train.length", "train.seed", NULL};
 
+/* Sections that are one setting. */
+static const char *const whole_sections[] = {"train.growth", NULL};
+
 /* Options that may be tuned for each method: settings only if points of the same method differ in them. */
 static const char *const tuning[] = {"train.optimizer", "train.schedule", NULL};
 
@@ -53,7 +56,7 @@ static void paths_add(Paths *paths, const char *path) {
 static void add_differences(Paths *paths, const Json *node, const char *path, const Json *other,
                             bool same_method, Arena *arena) {
     if (text_index(path, own_columns) >= 0 || (!same_method && text_index(path, tuning) >= 0)) return;
-    if (!json_is_object(node)) {
+    if (!json_is_object(node) || text_index(path, whole_sections) >= 0) {
         if (!same_value(node, json_at_path(other, path), arena)) paths_add(paths, path);
         return;
     }
@@ -93,10 +96,10 @@ static Json *parse_resolved(const PlanPoint *point, Arena *arena) {
 }
 
 const char *run_label_value(const Json *value, Arena *arena) {
-    const Json *first = json_is_array(value) ? json_first(value) : NULL;
-    if (!json_is_object(first)) return json_print_bare(value, arena);
+    const Json *item = json_is_array(value) ? json_first(value) : value;
+    if (!json_is_object(item)) return json_print_bare(value, arena);
     const char *text = "";
-    for (const Json *item = first; item; item = json_next(item))
+    for (; item; item = value == item ? NULL : json_next(item))
         for (const Json *each = json_first(item); each; each = json_next(each))
             text = arena_format(arena, "%s%s%s", text,
                                 each != json_first(item) ? ":"

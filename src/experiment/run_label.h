@@ -18,7 +18,7 @@
 
 const char *run_label_method(const Encoding *position, Arena *arena);
 
-/* The value of a setting: without quotes; a list of objects as the values of their members,
+/* The value of a setting: without quotes; an object, or a list of objects, as the values of their members,
    "64:0.25,128:0.5". */
 const char *run_label_value(const Json *value, Arena *arena);
 
