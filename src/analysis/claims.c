@@ -14,7 +14,7 @@
 
 const char *const claims_verdict_names[] = {"supported", "contradicted", "undecided", "not tested", NULL};
 
-static const double one_seed_margin = 0.05; /* of the logarithm, to both sides */
+static const double one_seed_margin = 0.05; /* of the logarithm, on both sides */
 
 typedef struct Judge {
     const BenchResults *benches;
@@ -26,7 +26,7 @@ typedef struct Judge {
 
 /* --- points --- */
 
-/* logs[count]: the logarithms of the ratios of the seeds. Returns the new point; NULL without seeds. */
+/* logs[count]: logarithms of the ratios, one for each seed. Returns the new point; NULL if count is 0. */
 static ClaimPoint *add_point(const Judge *judge, const Series *series, const Series *against, int64_t length,
                              const double *logs, int count) {
     Claim *claim = judge->claim;
@@ -62,8 +62,8 @@ static bool add_growth(const Judge *judge, const Series *series, const Series *a
     return true;
 }
 
-/* Perplexities on the same windows: the interval is the wider one of the seeds' and the bootstrap's. One that
-   was trained on fewer tokens might be better by any factor with as many. */
+/* Perplexities on the same windows: the interval covers the range of the seeds and the bootstrap interval. If
+   the method was trained on fewer tokens than the other, the lower end is 0. */
 static bool add_pair(const Judge *judge, const Series *series, const Series *against, const SeriesCell *cell,
                      const SeriesCell *other, Error *err) {
     double *logs = NEW(judge->arena, cell->count, double);
@@ -114,8 +114,8 @@ static bool is_known(const Claim *claim, const Series *series, const Series *aga
     return false;
 }
 
-/* At one length, ratios of the times within each round are compared; at two lengths, speeds. Each length
-   counts once, for all training lengths of runs. */
+/* At the same length the ratio is that of times within rounds; at two lengths, of speeds. Each length is
+   added once, for whatever training lengths the runs have. */
 static void add_bench(const Judge *judge, const BenchRecord *bench, const Series *series,
                       const Series *against) {
     bool longer = against->train_length > series->train_length;
@@ -141,7 +141,7 @@ static bool add_speed(const Judge *judge, const Series *series, const Series *ag
     return true;
 }
 
-/* From runs: the memory of a run does not depend on the load of the machine. */
+/* Taken from runs: memory, unlike time, does not depend on the load of the machine. */
 static bool add_memory(const Judge *judge, const Series *series, const Series *against, Error *err) {
     (void)err;
     double *logs = NEW(judge->arena, series->run_count, double);
@@ -166,9 +166,9 @@ static const char *const quantity_names[] = {"growth",
                                              "change",
                                              NULL};
 static const struct {
-    const char *words; /* %s is the other method */
+    const char *words; /* %s stands for the other method */
     int against;
-    bool whole_run; /* the same under every protocol */
+    bool whole_run; /* does not depend on the protocol */
     bool (*add)(const Judge *judge, const Series *series, const Series *against, Error *err);
 } quantities[] = {
     {"perplexity over that at the training length", ALONE, false, add_growth},
@@ -228,8 +228,8 @@ static bool read_claims(ClaimList *list, const Json *json, const char *source, A
 
 /* --- judging --- */
 
-/* A claim about a method with several sets of options is about the default ones if the experiment has them.
- */
+/* Whether a claim about a method applies to this series. Of several sets of options it applies to the default
+   ones, if the experiment has them. */
 static bool is_meant(const Results *set, const Series *series) {
     const PositionMethod *method = encoding_find(series->method);
     if (!method || !strcmp(series->label, method->label)) return true;
@@ -260,7 +260,7 @@ static const Series *gain_counterpart(const Judge *judge, const Series *series) 
     return NULL;
 }
 
-/* A point for each size. */
+/* Adds a point for each size. */
 static void add_gains(const Judge *judge) {
     Claim *claim = judge->claim;
     int count = 0, most = judge->set->count;
@@ -309,7 +309,7 @@ static const char *point_text(const Judge *judge, const ClaimPoint *point) {
                             ? arena_format(judge->arena, "%s, ", point->against->name)
                             : "";
     const char *interval = isnan(point->low)
-                               ? "" /* of one seed */
+                               ? "" /* one seed */
                                : arena_format(judge->arena, " (%+.3f to %+.3f)", point->low, point->high);
     if (point->methods)
         return arena_format(judge->arena, "%+.3f%s at size %lld", point->ratio, interval,
@@ -338,7 +338,7 @@ static const char *quantity_words(const Judge *judge) {
     return arena_format(judge->arena, "%s%s%s", words, names, source + 2);
 }
 
-/* What is missing for a claim that has no point. */
+/* Why a claim has no point. */
 static const char *untested_text(const Judge *judge) {
     bool there = false, speed = quantities[judge->claim->quantity].add == add_speed;
     for (int i = 0; i < judge->set->count; i++)
