@@ -83,6 +83,7 @@ enum { IDLE_LONG = 60 }; /* seconds without an update after which the text says 
 static const char points[] =
     "SELECT x.name, r.key, p.variant, r.method, r.label,"
     " r.train_length, r.seed, r.status, coalesce(r.reason, ''), coalesce(o.settled, 0), coalesce(o.asked, 0),"
+    " r.started, r.finished, r.steps, r.train_seconds, r.final_loss, r.until_step,"
     " r.steps IS NOT NULL AND edited(r.method_files), coalesce(o.stale, 0), r.config,"
     " coalesce(json_extract(r.config, '$.train.from'), '')" QUERY_RUNS
     " LEFT JOIN (SELECT experiment, run_key, count(*) AS asked,"
