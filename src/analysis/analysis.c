@@ -70,6 +70,10 @@ static bool run_claims(const Analysis *analysis, Error *err) {
                 : "points: ratios, each at one length, training length and other method; hold, fail: those "
                   "whose whole "
                   "interval is on the bound's side, or beyond it; least, greatest: of the points");
+    for (int i = 0; list && i < list->count && analysis->set->task; i++)
+        if (list->items[i].verdict == CLAIM_UNDECIDED)
+            table_note(analysis->table, arena_format(analysis->arena, "Undecided: %s %s", list->items[i].text,
+                                                     list->items[i].finding));
     return list != NULL;
 }
 

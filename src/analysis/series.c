@@ -127,6 +127,31 @@ const char *series_plain_name(const Series *series, Arena *arena) {
                         series->label + strlen(series->run_label));
 }
 
+static bool has_setting(const Series *series, const RunLabelSetting *wanted) {
+    for (int i = 0; i < series->setting_count; i++)
+        if (!strcmp(series->settings[i].path, wanted->path))
+            return !strcmp(series->settings[i].value, wanted->value);
+    return false;
+}
+
+const char *series_conditions(const Series *series, const Series *others, int count, Arena *arena) {
+    const char *all = "", *different = "";
+    bool lengths = false;
+    for (int i = 0; i < series->setting_count; i++) {
+        const RunLabelSetting *setting = &series->settings[i];
+        const char *text = arena_format(arena, "%s=%s", setting->name, setting->value);
+        bool same = true;
+        for (int k = 0; k < count; k++) same &= has_setting(&others[k], setting);
+        all = text_join(all, " ", text, arena);
+        if (!same) different = text_join(different, " ", text, arena);
+    }
+    for (int k = 0; k < count; k++) lengths |= others[k].train_length != series->train_length;
+    const char *list = *different ? different : all;
+    if (!lengths) return list;
+    const char *length = arena_format(arena, "trained at %lld", (long long)series->train_length);
+    return text_join(list, ", ", length, arena);
+}
+
 static void hide_settings(Series *series, const char *const *hidden, int count, Arena *arena) {
     RunLabelSetting *kept = NEW(arena, series->setting_count, RunLabelSetting);
     int left = 0;
@@ -151,13 +176,13 @@ void series_set_config(Series *series, const char *text, const char *continues, 
     series->config = config;
 }
 
-/* "length 64 to update 250, 512 to 1000"; NULL if there is one stage, or if another revision wrote the
- * config. */
+/* train_stages_text: "length 64 to update 250, 512 to 1000"; NULL for one stage, or a config of another
+   revision. */
 static const char *stages_of(const Series *series, Arena *arena) {
     TrainOptions train;
-    Error ignored;
     const Json *json = json_get(series->config, "train");
-    bool several = json_get(json, "stages") && train_options_read(&train, json, "", arena, &ignored);
+    bool several = (json_get(json, "stages") || json_get(json, "growth")) &&
+                   train_options_of_run(&train, series->config, arena);
     return several ? train_stages_text(&train, arena) : NULL;
 }
 
@@ -323,7 +348,7 @@ const char *series_speed_warning(const Series *items, int count, Arena *arena) {
 static const char *values_of(const Series *series, const char *const *paths, int count, Arena *arena) {
     const char *text = "";
     for (int i = 0; i < count; i++)
-        text = arena_format(arena, "%s %s=%s", text, run_label_short_path(paths[i]),
+        text = arena_format(arena, "%s %s=%s", text, run_label_short_path(paths[i], arena),
                             series_config_value(series, paths[i], arena));
     return text;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "tasks/task.h"
 
 /* --- curves: one panel for each training length and protocol --- */
 
@@ -220,16 +221,10 @@ static bool same_sizes(const Series *a, const Series *b) {
 
 /* "order=plain, trained at 14, 500 examples of addition": the parts that differ between panels. */
 static const char *accuracy_title(const Results *set, const Series *series, Arena *arena) {
-    const char *title = series->setting;
-    bool lengths = false, evaluations = false;
-    for (int i = 0; i < set->count; i++) {
-        lengths |= set->items[i].train_length != series->train_length;
-        evaluations |= strcmp(set->items[i].evaluated, series->evaluated) != 0;
-    }
-    if (lengths)
-        title = text_join(title, ", ",
-                          arena_format(arena, "trained at %lld", (long long)series->train_length), arena);
-    return evaluations ? text_join(title, ", ", series->evaluated, arena) : title;
+    const char *title = series_conditions(series, set->items, set->count, arena);
+    bool several = false;
+    for (int i = 0; i < set->count; i++) several |= strcmp(set->items[i].evaluated, series->evaluated) != 0;
+    return several ? text_join(title, ", ", series->evaluated, arena) : title;
 }
 
 /* "Label (2 of 3 seeds)" if some seeds have no result at any size. */
@@ -246,7 +241,7 @@ static const char *accuracy_name(const Series *series, Arena *arena) {
 static void add_medians(Figure *figure, int panel, const Series *series) {
     Arena *arena = figure->arena;
     FigureLine *line = figure_line(figure, panel, accuracy_name(series, arena), series->label,
-                                   arena_format(arena, "%s, %s, median", series->evaluated, series->setting));
+                                   arena_format(arena, "%s, %s, median", series->name, series->evaluated));
     for (int k = 0; k < series->count; k++) {
         const SeriesCell *cell = &series->cells[k];
         double *shares = NEW(arena, cell->count, double);
@@ -272,6 +267,9 @@ static void add_seed(Figure *figure, int panel, const Series *series, int64_t se
 static bool make_accuracy(Figure *figure, Error *err) {
     (void)err;
     const Results *set = figure->set;
+    const char *nearest;
+    const Task *task = set->task ? task_find(set->task, &nearest) : NULL;
+    figure->x_unit = task ? task->size : "";
     for (int i = 0; set->task && i < set->count; i++) {
         const Series *series = &set->items[i];
         int panel = figure_panel_of(figure, series, same_sizes, accuracy_title(set, series, figure->arena));
@@ -290,7 +288,7 @@ const FigureKind figure_accuracy = {
     .title = "exact match by size, every seed, median in bold",
     .x = "size",
     .y = "exact match in percent",
-    .xlabel = "size",
+    .xlabel = "size (%s)",
     .ylabel = "exact match (%)",
     .linear = true,
     .of_methods = true,

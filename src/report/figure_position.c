@@ -157,7 +157,7 @@ static const char sql[] =
     "  FROM json_each(?2) JOIN chosen c ON c.key = json_extract(value, '$[0]')),"
     " lines AS (SELECT label, variant, length, min(ordinal) AS place FROM chosen GROUP BY 1, 2, 3)"
     "SELECT w.length, w.step, w.loss, w.key, w.label, w.variant,"
-    "  (SELECT json_extract(config, '$.train') FROM run WHERE key = w.key)"
+    "  (SELECT config FROM run WHERE key = w.key)"
     " FROM windows w JOIN lines l USING (label, variant, length)"
     " ORDER BY l.place, w.step, w.ordinal";
 
@@ -231,8 +231,8 @@ static void mark_stages(Figure *figure, FigureLine *line, const TrainOptions *tr
 
 static void read_stages(TrainOptions *train, const char *text, Arena *arena) {
     Error ignored;
-    const Json *json = json_parse(text, strlen(text), "train", arena, &ignored);
-    if (!json || !train_options_read(train, json, "train", arena, &ignored)) *train = (TrainOptions){0};
+    const Json *json = json_parse(text, strlen(text), "run.config", arena, &ignored);
+    if (!json || !train_options_of_run(train, json, arena)) *train = (TrainOptions){0};
 }
 
 static bool make_loss(Figure *figure, Error *err) {

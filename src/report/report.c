@@ -8,6 +8,7 @@
 
 #include "sys/atomic_file.h"
 #include "position/encoding.h"
+#include "tasks/task.h"
 #include "store/database.h"
 #include "store/runs.h"
 #include "analysis/analysis.h"
@@ -84,8 +85,7 @@ static bool put_compared(Report *report, Error *err) {
         {"task",
          "SELECT DISTINCT json_extract(r.config, '$.data.task.name') || ', sizes ' || json_extract(r.config, "
          "'$.data.task.size[0]')"
-         " || ' to ' || json_extract(r.config, '$.data.task.size[1]') || iif(p.variant = '', '', ', ' || "
-         "p.variant)" QUERY_RUNS
+         " || ' to ' || json_extract(r.config, '$.data.task.size[1]')" QUERY_RUNS
          " WHERE x.name = ? AND json_extract(r.config, '$.data.task.name') IS NOT NULL"},
     };
     fputs("<ul>\n", report->out);
@@ -103,6 +103,9 @@ static bool put_compared(Report *report, Error *err) {
             protocols = text_join(protocols, "; ", report->set->items[i].evaluated, report->arena);
     fputs("</ul>\n<dl>\n", report->out);
     put_term(report, "evaluated on", protocols);
+    const char *nearest;
+    const Task *task = report->set->task ? task_find(report->set->task, &nearest) : NULL;
+    if (task) put_term(report, "size", task->size);
     return put_lists(report, lists, COUNT_OF(lists), err);
 }
 

@@ -101,9 +101,10 @@ static const char *task_sentence(const Results *set, const Series *first, Arena 
         best = text_join(median > highest ? "" : best, ", ", set->items[i].label, arena);
         highest = median;
     }
-    const char *trained =
-        arena_format(arena, "Trained on sizes %lld to %lld of %s%s%s", (long long)first->train_low,
-                     (long long)first->train_high, first->task, *first->setting ? ", " : "", first->setting);
+    const char *conditions = series_conditions(first, set->items, set->count, arena);
+    const char *trained = arena_format(arena, "Trained on sizes %lld to %lld of %s%s%s%s",
+                                       (long long)first->train_low, (long long)first->train_high, first->task,
+                                       *conditions ? " (" : "", conditions, *conditions ? ")" : "");
     const char *far = best ? arena_format(arena, "the highest median is %.1f %% (%s)", 100 * highest, best)
                            : "no method has a median above 0";
     return arena_format(
