@@ -45,8 +45,9 @@ static const OptionField run_options[] = {
     ARGUMENT_SET(RunOptions),
     {"retry", OPTION_CHOICE, offsetof(RunOptions, retry), .default_value = RETRY_NONE, .choices = retry_names,
      .argument = "WHICH", .group = "Selection",
-     .help = "failed: only failed runs; changed: also retrain runs of other shared sources; missing: only "
-             "missing runs, and keep stale ones"},
+     .help =
+         "do failed runs only (failed), also retrain runs of other shared sources (changed), or do missing "
+         "runs only and keep stale ones (missing)"},
     ARGUMENT_JOBS(RunOptions, sweep.jobs.slots),
     ARGUMENT_THREADS(RunOptions, sweep.jobs.threads),
     {"retries", OPTION_INT, offsetof(RunOptions, sweep.jobs.retries), .high = 1000, .argument = "N",

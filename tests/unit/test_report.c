@@ -299,7 +299,7 @@ static void test_order(void **state) {
     static const char *const order[] = {
         "<ol class=\"answer\">",
         "trained on sequences of 16 tokens, evaluated on up to 64, with 2 seeds each.",
-        "up to: Rotary 1 L; T5 bias 4 L (the longest evaluated).",
+        "up to: 1 L for Rotary; 4 L (the longest evaluated) for T5 bias.",
         "Trained at 16: Rotary, 4.05",
         "At 64, trained at 16: T5 bias, 4.65",
         "Of its 1 claim: 1 supported.",
