@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/escape.h"
-#include "base/escape.h"
 #include "base/text.h"
 #include "sys/atomic_file.h"
 #include "sys/mpi.h"
