@@ -230,6 +230,9 @@ static void test_names(void **state) {
         {"data.files=[\"my text.txt\", \"b\"] train.tokens=1e6",
          "A files=[\"my text.txt\", \"b\"] tokens=1e6"},
         {"data.files=a = b x.c=", "A files=a = b c="},
+        {"data.task.hint.name=fill data.task.hint.share=0.5", "A hint=fill share=0.5"},
+        {"train.optimizer.name=lion data.task.name=copy", "A optimizer=lion task=copy"},
+        {"a.hint.name=x b.hint.name=y", "A a.hint=x b.hint=y"},
     };
     for (int i = 0; i < COUNT_OF(rows); i++)
         assert_string_equal(run_label_name("A", rows[i][0], arena), rows[i][1]);
