@@ -103,8 +103,8 @@ void series_finish(Series *series, Arena *arena);
 /* The name without the settings of these paths. */
 const char *series_name(const Series *series, const char *const *hidden, int count, Arena *arena);
 
-/* "order=plain, trained at 14": the settings, and the training length, in which the series differs from any of
-   the others; all settings if it differs in none. */
+/* "order=plain, trained at 14": the settings, and the training length, in which the series differs from any
+   of the others; all settings if it differs in none. */
 const char *series_conditions(const Series *series, const Series *others, int count, Arena *arena);
 
 /* The name with the method's name instead of its label, as in the views: "rotary lr=0.001 [yarn]". */

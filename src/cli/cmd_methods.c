@@ -311,13 +311,15 @@ static const OptionField bench_options[] = {
 static bool read_config(CmdBenchOptions *bench, const Arguments *arguments, Error *err) {
     const BenchArguments *options = arguments->options;
     const Experiment *experiment = config_read(arguments->words[0], options->sets, arguments->arena, err);
-    if (!experiment || !config_runnable(&experiment->points[0], err)) return false;
+    if (!experiment) return false;
     const Config *config = &experiment->points[0];
     bench->model = config->model;
     if (!config->model.vocabulary) {
         const Corpus *corpus = corpus_read(&config->data, 0, config->source, arguments->arena, err);
         if (!corpus) return false;
         bench->model.vocabulary = corpus->vocabulary;
+        if (!adaptive_softmax_check(&config->model.adaptive, corpus->vocabulary, config->source, err))
+            return false;
     }
     bench->lengths[0] = (int)config->train.length;
     bench->length_count = 1;

@@ -77,17 +77,19 @@ static bool read_vocabulary(const OptionReader *reader, Config *config, const Js
         return error_set(reader->err, EXIT_USAGE,
                          "%s: 'model.vocabulary' must be %d for %s (or left out), got %lld", reader->source,
                          own, tokenizer_names[config->data.tokenizer], (long long)model->vocabulary);
-    if (model->vocabulary != 0)
-        return adaptive_softmax_read(reader, &config->adaptive, json_get(json, "adaptive"), model->vocabulary,
-                                     model->width);
     const TokenizerOptions tokenizer = corpus_tokenizer(&config->data);
-    if (tokenizer_finds_vocabulary(&tokenizer) && !json_get(json, "adaptive"))
-        return true; /* the plan sets it */
-    return error_set(
-        reader->err, EXIT_USAGE,
-        "%s: 'model.vocabulary' is missing; give the number of tokens of the stream (up to 65536 in 16 "
-        "bits)%s",
-        reader->source, tokenizer_finds_vocabulary(&tokenizer) ? ", which 'model.adaptive' divides" : "");
+    if (model->vocabulary == 0 && !tokenizer_finds_vocabulary(&tokenizer)) /* else the plan sets it */
+        return error_set(reader->err, EXIT_USAGE,
+                         "%s: 'model.vocabulary' is missing; give the number of tokens of the stream (up to "
+                         "65536 in 16 bits)",
+                         reader->source);
+    const Json *adaptive = json_get(json, "adaptive");
+    if (adaptive && task)
+        return error_set(
+            reader->err, EXIT_USAGE,
+            "%s: 'model.adaptive' is for text, and 'data.task' %s has no frequent tokens; remove it",
+            reader->source, task->task->name);
+    return adaptive_softmax_read(reader, &model->adaptive, adaptive, model->vocabulary, model->width);
 }
 
 static bool read_train(const OptionReader *reader, Config *config, const Json *json) {
@@ -187,8 +189,6 @@ static Json *train_json(const Config *config, Arena *arena) {
 
 static void write_point(Config *config, Arena *arena, Arena *scratch) {
     Json *json = json_new_object(scratch), *model = model_json(&config->model, scratch);
-    if (config->adaptive.count)
-        json_set(model, "adaptive", adaptive_softmax_json(&config->adaptive, scratch));
     json_set_text(json, "name", config->name);
     json_set(json, "data", data_config_json(&config->data, scratch));
     json_set(json, "model", model);
@@ -290,10 +290,9 @@ static bool read_point(const OptionReader *reader, Config *config, const Json *j
                                                         config->train.length, config->data.task));
     if (!fine || !options_note(reader, read_vocabulary(reader, config, json_get(json, "model"))))
         return false;
-    int length = (int)config->train.length;
     const ExamplesOptions *task = config->data.task;
-    fine = options_note(reader,
-                        model_check(&config->model, &config->position, length, reader->source, reader->err));
+    fine = options_note(reader, model_check(&config->model, &config->position, (int)config->train.length,
+                                            reader->source, reader->err));
     fine &= options_note(reader, check_lengths(reader, config));
     if (fine && config->train.frozen) fine = options_note(reader, check_frozen(reader, config));
     fine &= options_note(reader, check_task(reader, config));
@@ -420,7 +419,8 @@ Experiment *config_read_text(const char *text, const char *source, Arena *arena,
 
 /* ---- what others ask ---- */
 
-const Config *config_with_vocabulary(const Config *config, int64_t vocabulary, Arena *arena) {
+const Config *config_with_vocabulary(const Config *config, int64_t vocabulary, Arena *arena, Error *err) {
+    if (!adaptive_softmax_check(&config->model.adaptive, vocabulary, config->source, err)) return NULL;
     Config *changed = NEW(arena, 1, Config);
     Arena *scratch = arena_new(0);
     *changed = *config;
@@ -428,12 +428,6 @@ const Config *config_with_vocabulary(const Config *config, int64_t vocabulary, A
     write_point(changed, arena, scratch);
     arena_free(scratch);
     return changed;
-}
-
-bool config_runnable(const Config *config, Error *err) {
-    return !config->adaptive.count ||
-           error_set(err, EXIT_USAGE, "%s: 'model.adaptive' can be planned, not run yet; remove it",
-                     config->source);
 }
 
 const char *config_database(const Experiment *experiment, const char *given, Arena *arena) {

@@ -68,9 +68,6 @@ static const Corpus **read_corpora(Plan *plan, bool outline, Arena *arena, Error
     const Corpus **corpora = NEW(arena, plan->experiment->count, const Corpus *);
     for (int i = 0; i < plan->experiment->count; i++) {
         const Config *config = &points[i];
-        bool runs = config_runnable(config, err);
-        if (!runs && !outline) return NULL;
-        if (!runs) add_notice(plan, err->text, arena);
         int same = 0;
         while (same < i && !same_corpus(&points[same], config)) same++;
         if (same < i) corpora[i] = corpora[same];
@@ -80,9 +77,12 @@ static const Corpus **read_corpora(Plan *plan, bool outline, Arena *arena, Error
         if (!corpora[i] && outline) corpora[i] = absent_corpus(plan, config, arena, err);
         if (!corpora[i]) return NULL;
     }
-    for (int i = 0; i < plan->experiment->count; i++)
-        if (!points[i].model.vocabulary)
-            points[i] = *config_with_vocabulary(&points[i], corpora[i]->vocabulary, arena);
+    for (int i = 0; i < plan->experiment->count; i++) {
+        if (points[i].model.vocabulary) continue;
+        const Config *config = config_with_vocabulary(&points[i], corpora[i]->vocabulary, arena, err);
+        if (!config) return NULL;
+        points[i] = *config;
+    }
     return corpora;
 }
 
@@ -168,7 +168,7 @@ static double request_flops(const ModelOptions *compute, const EvaluateRequest *
 /* The options that give the FLOPs of a token of training: logits are computed only at scored targets. */
 static ModelOptions scored_model(const PlanPoint *point, const ModelOptions *compute, int length) {
     ModelOptions scored = *compute;
-    if (point->corpus->examples)
+    if (point->corpus->examples) /* never with model.adaptive */
         scored.vocabulary = (int64_t)ceil((double)compute->vocabulary *
                                           examples_scored_share(point->corpus->examples, length));
     return scored;
@@ -192,13 +192,10 @@ static void measure_stages(PlanPoint *point, const ModelOptions *compute, Arena 
 
 static void measure(PlanPoint *point, Arena *scratch) {
     const Config *config = point->config;
-    ModelOptions weights = config->model, compute = config->model;
-    weights.vocabulary = adaptive_softmax_weight_rows(&config->adaptive, weights.vocabulary, weights.width);
-    compute.vocabulary = adaptive_softmax_compute_rows(&config->adaptive, compute.vocabulary, compute.width);
-    measure_stages(point, &compute, scratch);
-    compute = scored_model(point, &compute, (int)config->train.length);
+    measure_stages(point, &config->model, scratch);
+    const ModelOptions compute = scored_model(point, &config->model, (int)config->train.length);
     ArenaMark mark = arena_mark(scratch);
-    Model *model = model_new(&weights, &config->position, (int)config->train.length, scratch);
+    Model *model = model_new(&config->model, &config->position, (int)config->train.length, scratch);
     point->parameters = model->parameters;
     point->position_parameters = model->position_parameters;
     point->steps = train_steps(&config->train);

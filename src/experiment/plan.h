@@ -57,7 +57,7 @@ Plan *plan_make_remote(const Experiment *experiment, int threads, Arena *arena, 
 
 /* Makes a plan that is only displayed. The following are notices with the text of the error of `run`: a
    missing corpus (its hash is "absent", its splits are empty, and evaluations of whole splits cost
-   nothing), a model that cannot be trained, and too little memory for one run or for `jobs` runs at a
+   nothing), and too little memory for one run or for `jobs` runs at a
    time. */
 Plan *plan_make_outline(const Experiment *experiment, int threads, int jobs, Arena *arena, Error *err);
 

@@ -8,6 +8,7 @@
 #include "base/text.h"
 
 static const char *const activation_names[] = {"relu", "gelu", "swiglu", NULL};
+static const char *const start_names[] = {"poslab", "fairseq", NULL};
 
 const OptionField model_fields[] = {
     {"layers", OPTION_INT, offsetof(ModelOptions, layers), .default_value = 4, .low = 1, .high = 1024,
@@ -34,6 +35,9 @@ const OptionField model_fields[] = {
     {"max_tokens_in_flight", OPTION_INT, offsetof(ModelOptions, max_tokens_in_flight), .default_value = 1024,
      .low = 1, .high = 1 << 24,
      .help = "tokens of a micro-batch; limits the memory of activations, not the size of an update"},
+    {"init", OPTION_CHOICE, offsetof(ModelOptions, init), .default_value = MODEL_START_POSLAB,
+     .choices = start_names, .newer = true,
+     .help = "initial values: poslab's normal ones, or those of fairseq's language models"},
 };
 const int model_field_count = COUNT_OF(model_fields);
 
@@ -44,12 +48,14 @@ const OptionSection model_section = {"model", "The transformer, apart from its p
 void model_default(ModelOptions *options) {
     options_default(options, model_fields, model_field_count);
     options_default(&options->attention, attention_fields, attention_field_count);
+    options->adaptive = (AdaptiveSoftmax){0};
 }
 
 Json *model_json(const ModelOptions *options, Arena *arena) {
     Json *json = options_json(options, model_fields, model_field_count, arena);
     json_set(json, "attention",
              options_json(&options->attention, attention_fields, attention_field_count, arena));
+    if (options->adaptive.bands) json_set(json, "adaptive", adaptive_softmax_json(&options->adaptive, arena));
     return json;
 }
 
@@ -155,6 +161,28 @@ static size_t add_norm(Model *model, Arena *arena, int layer, const char *name, 
     return offset;
 }
 
+/* The tensors of model.adaptive have the names of fairseq's checkpoints. */
+static void add_bands(Model *model, Arena *arena) {
+    const AdaptiveSoftmax *adaptive = &model->options.adaptive;
+    int width = model->shape.width;
+    double deviation = 1 / sqrt(width);
+    for (int b = 0; b < adaptive->bands; b++) {
+        ModelBandIndex *at = &model->index->bands[b];
+        const AdaptiveBand band = at->band =
+            adaptive_softmax_band(adaptive, model->options.vocabulary, width, b);
+        const char *prefix = arena_format(arena, "decoder.embed_tokens.embeddings.%d", b);
+        at->embedding = param_add(model, -1, arena_format(arena, "%s.0.weight", prefix), 2, band.size,
+                                  band.width, MODEL_INIT_NORMAL, 1 / sqrt(band.width), false);
+        if (b == 0 && adaptive->bands > 1) { /* no padding, so that both are one matrix */
+            model->size = at->embedding + model->params[model->param_count - 1].size;
+            param_add(model, -1, "decoder.adaptive_softmax.head.class_proj.weight", 2, adaptive->bands - 1,
+                      width, MODEL_INIT_NORMAL, deviation, false);
+        }
+        at->projection = param_add(model, -1, arena_format(arena, "%s.1.weight", prefix), 2, width,
+                                   band.width, MODEL_INIT_NORMAL, deviation, false);
+    }
+}
+
 /* The method's tensors: one copy shared by all layers, or one for each layer in which the method acts. */
 static void add_position(Model *model, Arena *arena, const PositionTensor *tensor, int number) {
     ModelIndex *index = model->index;
@@ -173,6 +201,24 @@ static void add_position(Model *model, Arena *arena, const PositionTensor *tenso
     }
 }
 
+/* fairseq's initial values, in place of the normal and zero ones: Xavier's uniform distribution for attention
+   (q, k and v as three matrices, with gain 1/sqrt(2)), projections of bands and classes; PyTorch's default,
+   uniform within 1/sqrt(inputs), for the feed-forward layers and the biases of q, k and v. */
+static void start_as_fairseq(ModelParam *param, const ModelOptions *options) {
+    const char *name = param->name;
+    double width = (double)options->width, ffn = (double)options->ffn, bound = 0;
+    if (strstr(name, ".attention.qkv.weight"))
+        bound = sqrt(1.5 / width);
+    else if (strstr(name, ".attention.qkv.bias") || strstr(name, ".ffn.in."))
+        bound = 1 / sqrt(width);
+    else if (strstr(name, ".ffn.out."))
+        bound = 1 / sqrt(ffn);
+    else if (strstr(name, ".attention.out.weight") || strstr(name, ".1.weight") || strstr(name, "class_proj"))
+        bound = sqrt(6.0 / (param->dims[0] + param->dims[1]));
+    if (bound > 0) param->init = MODEL_INIT_UNIFORM, param->deviation = bound;
+    param->padding = param->init == MODEL_INIT_NORMAL; /* an embedding */
+}
+
 int model_ffn_rows(const ModelOptions *options) {
     return (int)options->ffn * (options->activation == MODEL_SWIGLU ? 2 : 1);
 }
@@ -189,11 +235,15 @@ Model *model_new(const ModelOptions *options, const Encoding *position, int trai
     PositionTensor tensors[POS_MAX_TENSORS];
     ModelIndex *index = model->index = NEW(arena, 1, ModelIndex);
     index->positions = encoding_layout(model->acting, &model->shape, tensors);
-    model->params = NEW(arena, 13 * layers + 3 + index->positions * layers, ModelParam);
+    int bands = options->adaptive.bands;
+    model->params = NEW(arena, 13 * layers + 3 + 2 * bands + index->positions * layers, ModelParam);
     index->layers = NEW(arena, layers, ModelLayerIndex);
 
-    index->embedding = param_add(model, -1, "embedding.weight", 2, (int)options->vocabulary, width,
-                                 MODEL_INIT_NORMAL, 1 / sqrt(width), false);
+    if (bands)
+        add_bands(model, arena);
+    else
+        index->embedding = param_add(model, -1, "embedding.weight", 2, (int)options->vocabulary, width,
+                                     MODEL_INIT_NORMAL, 1 / sqrt(width), false);
     for (int l = 0; l < layers; l++) {
         ModelLayerIndex *at = &index->layers[l];
         double residual = 1 / sqrt(2.0 * layers);
@@ -209,6 +259,8 @@ Model *model_new(const ModelOptions *options, const Encoding *position, int trai
         at->ffn_w = add_linear(model, arena, l, "ffn.out", width, ffn, residual, &at->ffn_b);
     }
     if (options->final_norm) index->norm_w = add_norm(model, arena, -1, "norm", &index->norm_b);
+    for (int p = 0; p < model->param_count && options->init == MODEL_START_FAIRSEQ; p++)
+        start_as_fairseq(&model->params[p], options);
 
     int64_t before = model->parameters;
     for (int i = 0; i < index->positions; i++) add_position(model, arena, &tensors[i], i);
@@ -231,6 +283,12 @@ static void init_param(Model *model, const ModelParam *param, Random rng) {
         break;
     case MODEL_INIT_NORMAL:
         for (size_t i = 0; i < param->size; i++) value[i] = (float)(param->deviation * random_normal(&rng));
+        if (param->padding && param->dims[0] > 1)
+            memset(value + param->dims[1], 0, (size_t)param->dims[1] * sizeof *value);
+        break;
+    case MODEL_INIT_UNIFORM:
+        for (size_t i = 0; i < param->size; i++)
+            value[i] = (float)(param->deviation * (2 * random_uniform(&rng) - 1));
         break;
     case MODEL_INIT_METHOD:
         memset(value, 0, param->size * sizeof *value);
@@ -353,8 +411,10 @@ void model_project(Model *model) {
 
 double model_flops(const ModelOptions *options, int length, bool training) {
     double width = (double)options->width, ffn = (double)options->ffn;
+    double output =
+        (double)adaptive_softmax_compute_rows(&options->adaptive, options->vocabulary, options->width);
     double layer = 4 * width * width + (options->activation == MODEL_SWIGLU ? 3 : 2) * width * ffn;
-    double forward = 2 * ((double)options->layers * layer + (double)options->vocabulary * width) +
+    double forward = 2 * ((double)options->layers * layer + output * width) +
                      (double)options->layers * 2 * (double)length * width;
     return training ? 3 * forward : forward;
 }

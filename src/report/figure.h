@@ -63,16 +63,16 @@ typedef struct Figure {
     int line_count, panel_count;
     int64_t *tics; /* ascending x that get labels where there is room; NULL: chosen by gnuplot */
     int tic_count;
-    const char *unit; /* unit of perplexities: "byte" or "token" */
+    const char *unit;   /* unit of perplexities: "byte" or "token" */
+    const char *x_unit; /* unit of the sizes of a task: "digits of each number" */
     Arena *arena;
 } Figure;
 
 typedef struct FigureKind {
-    const char *name;  /* the template is plots/NAME.gp */
-    const char *title; /* after the name of the experiment */
-    const char *x, *y; /* names of the columns in the data file */
-    const char *xlabel;
-    const char *ylabel;                       /* "%s" is the unit */
+    const char *name;                         /* the template is plots/NAME.gp */
+    const char *title;                        /* after the name of the experiment */
+    const char *x, *y;                        /* names of the columns in the data file */
+    const char *xlabel, *ylabel;              /* "%s" is the unit */
     bool (*make)(Figure *figure, Error *err); /* figure->set and ->arena are set */
     const char *missing;                      /* the error if there is nothing to draw */
     double ceiling;  /* the y axis ends at this multiple of the highest y at a panel's mark; 0: no limit */

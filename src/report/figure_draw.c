@@ -86,11 +86,15 @@ static const char *title_of(const FigureKind *kind, const Figure *figure) {
                         kind->title, best, stale);
 }
 
+/* The label of an axis with its unit in place of "%s". */
+static const char *with_unit(const char *label, const char *unit, Arena *arena) {
+    const char *place = strstr(label, "%s");
+    return place ? arena_format(arena, "%.*s%s%s", (int)(place - label), label, unit, place + 2) : label;
+}
+
 /* "perplexity per byte (log scale)" */
 static const char *y_label(const FigureKind *kind, const Figure *figure, bool logarithmic) {
-    const char *unit = strstr(kind->ylabel, "%s"), *label = kind->ylabel;
-    if (unit)
-        label = arena_format(figure->arena, "%.*s%s%s", (int)(unit - label), label, figure->unit, unit + 2);
+    const char *label = with_unit(kind->ylabel, figure->unit, figure->arena);
     return logarithmic ? arena_format(figure->arena, "%s (log scale)", label) : label;
 }
 
@@ -324,7 +328,7 @@ static Json *describe(const FigureKind *kind, const Figure *figure, const Layout
     json_set_text(json, "title",
                   wrapped(title_of(kind, figure), layout->width, 1.15 * layout->size, &lines, arena));
     json_set_number(json, "title_lines", lines);
-    json_set_text(json, "xlabel", kind->xlabel);
+    json_set_text(json, "xlabel", with_unit(kind->xlabel, figure->x_unit, arena));
     json_set_text(json, "ylabel", y_label(kind, figure, axes->ylog));
     json_set_text(json, "point_text", kind->x);
     json_set_number(json, "width", layout->width);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "tasks/task.h"
 
 /* --- curves: one panel for each training length and protocol --- */
 
@@ -266,6 +267,9 @@ static void add_seed(Figure *figure, int panel, const Series *series, int64_t se
 static bool make_accuracy(Figure *figure, Error *err) {
     (void)err;
     const Results *set = figure->set;
+    const char *nearest;
+    const Task *task = set->task ? task_find(set->task, &nearest) : NULL;
+    figure->x_unit = task ? task->size : "";
     for (int i = 0; set->task && i < set->count; i++) {
         const Series *series = &set->items[i];
         int panel = figure_panel_of(figure, series, same_sizes, accuracy_title(set, series, figure->arena));
@@ -284,7 +288,7 @@ const FigureKind figure_accuracy = {
     .title = "exact match by size, every seed, median in bold",
     .x = "size",
     .y = "exact match in percent",
-    .xlabel = "size",
+    .xlabel = "size (%s)",
     .ylabel = "exact match (%)",
     .linear = true,
     .of_methods = true,

@@ -102,10 +102,9 @@ static const char *task_sentence(const Results *set, const Series *first, Arena 
         highest = median;
     }
     const char *conditions = series_conditions(first, set->items, set->count, arena);
-    const char *trained =
-        arena_format(arena, "Trained on sizes %lld to %lld of %s%s%s%s", (long long)first->train_low,
-                     (long long)first->train_high, first->task, *conditions ? " (" : "", conditions,
-                     *conditions ? ")" : "");
+    const char *trained = arena_format(arena, "Trained on sizes %lld to %lld of %s%s%s%s",
+                                       (long long)first->train_low, (long long)first->train_high, first->task,
+                                       *conditions ? " (" : "", conditions, *conditions ? ")" : "");
     const char *far = best ? arena_format(arena, "the highest median is %.1f %% (%s)", 100 * highest, best)
                            : "no method has a median above 0";
     return arena_format(

@@ -70,7 +70,6 @@ static void expect_text(const Numbers *numbers, Query *run, const char *column, 
 /* Checks the key. A config that this program would write differently is from a revision with other options;
    its key cannot be recomputed. */
 static void check_plan(const Numbers *numbers, Query *run, const Config *config) {
-    Error why;
     expect_text(numbers, run, "method", config->position.method->name);
     expect(numbers, run, "train_length", config->train.length);
     expect(numbers, run, "seed", config->train.seed);
@@ -78,12 +77,10 @@ static void check_plan(const Numbers *numbers, Query *run, const Config *config)
     expect(numbers, run, "vocabulary", config->model.vocabulary);
     if (config->data.tokenizer == TOKENIZER_BYTES && query_real_of(run, "bytes_per_token") != 1)
         PROBLEM(numbers, "run %s: 'bytes_per_token' of its corpus is not 1", query_text_of(run, "key"));
-    if (config_runnable(config, &why)) {
-        const Model *model =
-            model_new(&config->model, &config->position, (int)config->train.length, numbers->arena);
-        expect(numbers, run, "parameters", model->parameters);
-        expect(numbers, run, "position_parameters", model->position_parameters);
-    }
+    const Model *model =
+        model_new(&config->model, &config->position, (int)config->train.length, numbers->arena);
+    expect(numbers, run, "parameters", model->parameters);
+    expect(numbers, run, "position_parameters", model->position_parameters);
     if (strcmp(config->resolved, query_text_of(run, "config"))) return;
     char key[PLAN_KEY_SIZE];
     point_key(key, config, query_text_of(run, "hash"), numbers->arena);

@@ -1,8 +1,8 @@
 /* split_pattern: finds matches of the regular expressions of a tokenizer.json, by PCRE2.
  *
  * The expressions are written for Oniguruma and Rust. They have the same meaning here: \p{...} are Unicode's
- * properties, and \s is rewritten to Unicode's whitespace. An expression whose meaning could differ is
- * refused. One that takes too long on a text is an error.
+ * properties, and \s is rewritten to Unicode's whitespace. Sets inside of sets are refused. An
+ * expression that takes too long on a text is an error.
  */
 #ifndef POSLAB_TOKENIZERS_SPLIT_PATTERN_H
 #define POSLAB_TOKENIZERS_SPLIT_PATTERN_H

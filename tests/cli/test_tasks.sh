@@ -192,7 +192,7 @@ if command -v gnuplot >figure.log; then
     drawn() { # a line of medians for each method and variant, and one for each seed
         try 0 plot known.db --figure accuracy -o accuracy.svg && try 0 plot known.db -o default.svg && cmp accuracy.dat default.dat &&
             [ "$(grep -c '; .*median' accuracy.dat)" = 4 ] && [ "$(grep -c ', seed ' accuracy.dat)" = 8 ] &&
-            grep -A1 '^# Rotary; .*median' accuracy.dat | grep -qE '^2 50 [0-9.]+ 20 80 2$' && grep -q 'exact match' accuracy.svg
+            grep -A1 '^# Rotary; .*median' accuracy.dat | grep -qE '^2 50 [0-9.]+ 20 80 2$' && says accuracy.svg "exact match" ">size (digits of each number)<"
     }
     check "plot accuracy: medians and every seed" drawn
     no_perplexity() { try 2 plot known.db --figure cost -o x.svg && says err "is for experiments on text" &&

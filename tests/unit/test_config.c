@@ -163,6 +163,9 @@ static void test_trained(void **state) {
         {"train.stages=[]", true},
         {"train.stages=[{\"length\":64,\"share\":0}]", true},
         {"train.stages=[{\"length\":64,\"share\":0.5}]", false},
+        {"train.growth={}", true},
+        {"train.growth={\"block\":4}", true}, /* all layers */
+        {"train.growth={\"block\":2}", false},
         {"train.cache=0", true},
         {"train.cache=64", false},
         {"evaluate.protocols=[\"cached\"]", true},
@@ -436,7 +439,9 @@ static void test_mistakes(void **state) {
         {"'model':{'vocabulary':100}", "'model.vocabulary' must be 256 for bytes (or left out), got 100"},
         {"'model':{'layers':0}", "'model.layers' must be in [1, "},
         {"'model':{'adaptive':{}}", "'model.adaptive.cutoffs' must be a list, got nothing"},
-        {"'model':{'adaptive':{'cutoffs':[]}}", "'model.adaptive.cutoffs' must have between 1 and 16 items"},
+        {"'model':{'adaptive':{'cutoffs':9}}", "'model.adaptive.cutoffs' must be a list, got 9"},
+        {"'model':{'adaptive':{'cutoffs':[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}}",
+         "'model.adaptive.cutoffs' must have between 1 and 16 items, got 17"},
         {"'model':{'adaptive':{'cutoffs':[20,20]}}", "'model.adaptive.cutoffs[1]' must be a whole number "
                                                      "above 20 and below the vocabulary's 256, got 20"},
         {"'model':{'adaptive':{'cutoffs':[20,256]}}", "below the vocabulary's 256, got 256"},
@@ -616,7 +621,8 @@ static void test_all_mistakes(void **state) {
     } cases[] = {
         {"'seed':1,'train':{'length':0,'optimizer':{'lr':0}},'model':{'widht':1},'evaluate':{'tokens':-1}",
          {"unknown key 'seed'; did you mean 'train.seed'?",
-          "unknown key 'model.widht'; did you mean 'model.width'?", "'train.length' must be in [1, 1048576], got 0",
+          "unknown key 'model.widht'; did you mean 'model.width'?",
+          "'train.length' must be in [1, 1048576], got 0",
           "'train.optimizer.lr' must be in [1e-09, 100], got 0",
           "'evaluate.tokens' must be in [0, 1000000000000000], got -1"}},
         {"'sweep':{'train.length':[64,0],'train.optimizer.lr':[1,1e-3,1000]},'cluster':{'threads':0}",

@@ -14,6 +14,7 @@
 
 #include "tiny.h"
 #include "train/train.h"
+#include "data/batches.h"
 #include "model/transformer.h"
 
 #include <ctype.h>
@@ -475,13 +476,42 @@ static void what_differs(void **state) {
     }
 }
 
+/* Without updates of the weights, losses are those of the initial model after each growth, on the sequences
+   of a run without growth. */
+static void batches_go_on(void **state) {
+    (void)state;
+    TinyRun run = run_new("alibi", GROWTH_MIDDLE, GROWTH_COPY);
+    run.optimizer.lr = run.options.dropout = run.options.attention_dropout = 0;
+    train_well(&run);
+    Grown grown = grown_new("alibi", 4, 1, GROWTH_MIDDLE, GROWTH_COPY);
+    model_init(grown.model, (uint64_t)run.train.seed);
+    Error err;
+    Batches *batches = batches_of(tiny_corpus(run.tokens, arena), 8, 6, false, (uint64_t)run.train.seed, 0,
+                                  "x", arena, &err);
+    assert_non_null(batches);
+    for (int64_t step = 1; step <= STEPS; step++) {
+        TrainStage stage = train_stage_at(&run.train, step);
+        if (stage.index && step == stage.first + 1)
+            growth_step(&run.train.growth, grown.model, grown.optimizer, stage.blocks - 1, 1);
+        Model part = train_stage_model(grown.model, &run.train, &stage);
+        Activations *pass = activations_new(&part, 6, 8, false, arena);
+        const uint32_t *rows[6];
+        for (int b = 0; b < 6; b++) rows[b] = batches_sequence(batches, (step - 1) * 6 + b).tokens;
+        float nll[48];
+        double mean = 0;
+        transformer_evaluate(&part, pass, rows, 6, nll);
+        for (int i = 0; i < 48; i++) mean += nll[i] / 48;
+        assert_true(fabs(mean - run.result.log[step - 1].loss) < 1e-5);
+    }
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, fixture_folder_remove)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(order),          TEST(what_is_copied), TEST(random_blocks),  TEST(closed_form),
         TEST(borders),        TEST(rules),          TEST(frozen_tensors), TEST(parts),
-        TEST(layers_to_come), TEST(resuming),       TEST(what_differs),
+        TEST(layers_to_come), TEST(resuming),       TEST(what_differs),   TEST(batches_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
