@@ -112,7 +112,8 @@ static char **environment(Arena *arena) {
 
 /* Executes gnuplot with the script as its input and `end` as FIGURE. */
 static bool start(pid_t *pid, FILE *script, int end, char **variables, Error *err) {
-    static const char *const arguments[] = {"gnuplot", "-d", NULL}; /* -d: without the user's own start-up file */
+    /* -d: without the user's own start-up file. */
+    static const char *const arguments[] = {"gnuplot", "-d", NULL};
     const ProcessFile files[] = {{fileno(script), STDIN_FILENO},
                                  {end, FIGURE}, /* after the script, whose descriptor may be FIGURE */
                                  {STDERR_FILENO, STDOUT_FILENO}};
