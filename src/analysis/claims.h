@@ -31,8 +31,8 @@
  * - speeds: the quartiles of the bench; speeds of runs depend on other load and are not used;
  * - fewer tokens: the lower end is 0 if the method was trained on fewer tokens than the other, except for
  *   `change`;
- * - exact_gain: the bootstrap over seeds and methods; the bound neither holds nor fails where both sides answer
- *   less than 5 % of the examples, or both more than 95 %.
+ * - exact_gain: the bootstrap over seeds and methods; the bound neither holds nor fails where both sides
+ *   answer less than 5 % of the examples, or both more than 95 %.
  */
 #ifndef POSLAB_ANALYSIS_CLAIMS_H
 #define POSLAB_ANALYSIS_CLAIMS_H
