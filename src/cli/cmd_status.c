@@ -173,7 +173,8 @@ static void add_row(Status *status, Database *store, Query *query, Arena *arena)
     status->stale += stale;
     status->stale_evaluations += evaluations;
     if (is_running(row)) add_progress(row, store, status->experiment, query_text(query, STALE + 2), arena);
-    row[PARENT] = table_text(arena_copy(arena, query_text(query, STALE + 3)));
+    const char *parent = query_text(query, STALE + 3);
+    if (*parent) row[PARENT] = table_text(arena_copy(arena, parent));
     const SqueueTask *task = squeue_find(&status->queue, row[KEY].text);
     if (task) {
         row[TASK] = table_text(task->name);
@@ -247,7 +248,7 @@ static void print_text(const Status *status, FILE *out, Arena *arena) {
         const char *state = arena_format(arena, "%-8s", escape_text(ESCAPE_LINE, row[STATUS].text, arena));
         const char *line = arena_format(arena, "  %s  %s  %s L=%.0f seed=%.0f", row[KEY].text, state,
                                         row[NAME].text, row[TRAIN_LENGTH].number, row[SEED].number);
-        if (*row[PARENT].text) line = arena_format(arena, "%s (continues %s)", line, row[PARENT].text);
+        if (row[PARENT].text) line = arena_format(arena, "%s (continues %s)", line, row[PARENT].text);
         if (*row[REASON].text) line = arena_format(arena, "%s: %s", line, row[REASON].text);
         if (row[PROGRESS].text) line = arena_format(arena, "%s: %s", line, row[PROGRESS].text);
         if (row[STALE].number > 0)
