@@ -163,6 +163,10 @@ static bool check_loader(const Export *export, Error *err) {
                          " methods that have one: %s",
                          method->name, method->name, list);
     }
+    if (export->config->model.adaptive.bands)
+        return error_set(err, EXIT_USAGE,
+                         "--loader supports a full softmax only, but the run has 'model.adaptive'; export its "
+                         "weights without --loader");
     const Json *changed = json_first(options_changes(&export->config->model.attention, attention_fields,
                                                      attention_field_count, export->arena));
     return !changed ||

@@ -29,7 +29,7 @@ typedef struct Size {
 
 /* Of the section model.adaptive. */
 enum { NO_BANDS, BANDS };
-static const AdaptiveSoftmax adaptive[] = {{0}, {.cutoffs = {5, 9}, .factor = 2, .bands = 3}};
+static const AdaptiveSoftmax adaptive[] = {{.bands = 0}, {.cutoffs = {5, 9}, .factor = 2, .bands = 3}};
 
 static const Size sizes[] = {
     {1, 3, 6, 20, MODEL_RELU, true, 1, 33, 16, 0},       {2, 2, 5, 12, MODEL_SWIGLU, true, 3, 19, 8, 0},
