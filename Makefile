@@ -239,7 +239,7 @@ reproduction: $(PROGRAM) ## only the tables, figures and report, from results/re
 	@results/reproduction/write.sh results results/reproduction
 
 # Accuracy on tasks (results/tasks/README.md), about two hours on one core. Its output in results/tasks is committed.
-TASK_CONFIGS = addition addition-longer multiplication sort copy mqar
+TASK_CONFIGS = addition addition-longer multiplication sort sort-repeated copy mqar
 tasks-reproduce: $(PROGRAM) ## train and evaluate configs/tasks-*.json, then tables, figures and verdicts in results/tasks
 	@set -e; for name in $(TASK_CONFIGS); do (set -x; ./poslab run configs/tasks-$$name.json -j $(JOBS)); done
 	@results/tasks/write.sh results results/tasks

@@ -290,7 +290,8 @@ static bool refuse_key(const Site *site) {
     char key[JSON_EXCERPT_SIZE];
     const char *path = site->section->path, *near = is_in_config(path) ? options_synonym(site->key) : NULL;
     const char *const *keys = keys_of(site->section, site->arena);
-    if (!near) near = text_nearest(site->key, keys);
+    const char *own = near ? NULL : text_nearest(site->key, keys);
+    if (own) near = arena_format(site->arena, "%s%s%s", path, *path ? "." : "", own);
     const char *known =
         arena_format(site->arena, "known here: %s", *keys ? text_list(keys, site->arena) : "nothing");
     return error_unknown(site->err, near, known, "%s: unknown key '%s%s%s'", site->source, path,

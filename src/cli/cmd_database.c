@@ -220,8 +220,11 @@ static bool check(Database *store, const Arguments *arguments, Error *err) {
     const ArgumentsFormat *options = arguments->options;
     int64_t problems = 0;
     if (!integrity_print(store, ARGUMENT_FORMAT_GIVEN(options), stdout, &problems, err)) return false;
-    return !problems || error_set(err, EXIT_DAMAGED, "'%s': %lld problem%s", arguments->words[0],
-                                  (long long)problems, problems == 1 ? "" : "s");
+    return !problems ||
+           error_set(
+               err, EXIT_DAMAGED,
+               "'%s' has %lld problem%s; restore a copy, or remove the damaged files and rerun `poslab run`",
+               arguments->words[0], (long long)problems, problems == 1 ? "" : "s");
 }
 
 const Command cmd_database_check = {

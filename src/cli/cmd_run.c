@@ -46,9 +46,8 @@ static const OptionField run_options[] = {
     ARGUMENT_SET(RunOptions),
     {"retry", OPTION_CHOICE, offsetof(RunOptions, retry), .default_value = RETRY_NONE, .choices = retry_names,
      .argument = "WHICH", .group = "Selection",
-     .help =
-         "do only failed runs; also retrain runs of other sources; or do missing runs only and keep stale "
-         "ones"},
+     .help = "failed: only failed runs; changed: also retrain runs of other shared sources; missing: only "
+             "missing runs, and keep stale ones"},
     ARGUMENT_JOBS(RunOptions, sweep.jobs.slots),
     ARGUMENT_THREADS(RunOptions, sweep.jobs.threads),
     {"retries", OPTION_INT, offsetof(RunOptions, sweep.jobs.retries), .high = 1000, .argument = "N",
@@ -85,9 +84,9 @@ const Command cmd_run_run = {
     .words = "CONFIG",
     .summary = "Train and evaluate the missing runs of an experiment",
     .text = "Rerun it to resume. Run folders with the weights are next to the database. A run is stale, and\n"
-            "is retrained, if the file of its method was edited after the training; a comment counts, too.\n"
-            "Evaluations by a variant whose method's file was edited are repeated.\n"
-            "Runs trained by other shared sources are kept and reported; `--retry changed` retrains them.\n"
+            "is retrained, if the file of its method was edited after the training, even only a comment.\n"
+            "Evaluations by a variant whose method's file was edited are repeated. After an edit of sources\n"
+            "that all methods share, runs are kept and reported; `--retry changed` retrains them.\n"
             "With `mpirun -np N poslab run CONFIG`, N processes train each run together.",
     .example = "poslab run configs/quickstart.json -j 2",
     .exits = {{EXIT_SOME_FAILED, NULL}, {EXIT_STOPPED, "stopped; rerun to resume"}, {EXIT_DAMAGED, NULL}},

@@ -24,8 +24,9 @@ static bool no_method(const OptionReader *reader, const Json *json, const char *
     char word[JSON_EXCERPT_SIZE];
     const char *list = text_list(encoding_names(reader->arena), reader->arena);
     if (!name)
-        return options_refuse(reader, json, path,
-                              arena_format(reader->arena, "one of %s, or have it as \"name\"", list));
+        return options_refuse(
+            reader, json, path,
+            "the name of a method (`poslab methods` lists them) or an object with \"name\"");
     return error_unknown(reader->err, nearest, arena_format(reader->arena, "known methods: %s", list),
                          "%s: '%s': unknown method '%s'", reader->source, path,
                          json_excerpt_text(name, word));
@@ -93,8 +94,8 @@ static bool read_vocabulary(const OptionReader *reader, Config *config, const Js
 
 static bool read_train(const OptionReader *reader, Config *config, const Json *json) {
     const Json *optimizer = json_get(json, "optimizer"), *schedule = json_get(json, "schedule");
-    bool fine = options_note(
-        reader, train_options_read(&config->train, json, reader->source, reader->arena, reader->err));
+    bool fine = options_note(reader, train_options_read(&config->train, json, config->model.layers,
+                                                        reader->source, reader->arena, reader->err));
     fine &= options_read_section(reader, &config->optimizer, &optimizer_section, optimizer);
     fine &= options_read_section(reader, &config->schedule, &optimizer_schedule_section, schedule);
     return fine;
@@ -223,15 +224,15 @@ static bool check_lengths(const OptionReader *reader, const Config *config) {
     const ExamplesOptions *task = config->data.task;
     long long needed = task ? examples_train_length(task) : 0;
     for (int i = 0; i < train_stage_count(&config->train); i++) {
-        int length = train_stage(&config->train, i).length;
-        const char *path = train_stage_path(&config->train, i, reader->arena);
+        const TrainStage stage = train_stage(&config->train, i);
+        const char *path = train_stage_path(&config->train, &stage, reader->arena);
+        long long length = stage.length, cache = config->train.cache;
         if (task && length < needed)
             return error_set(reader->err, EXIT_USAGE,
                              "%s: '%s' must be at least %lld for the longest example of '%s' at size %lld, "
-                             "got %d; raise it, or lower 'data.task.size'",
+                             "got %lld; raise it, or lower 'data.task.size'",
                              reader->source, path, needed, task->task->name, (long long)task->high, length);
-        long long cache = config->train.cache;
-        if ((i < config->train.stage_count || cache) && !usable(config, length + cache))
+        if ((stage.item < config->train.stage_count || cache) && !usable(config, length + cache))
             return error_set(reader->err, EXIT_USAGE,
                              "%s: '%s'%s exceeds the limit of '%s', got %lld; lower it, or raise the limit",
                              reader->source, path, cache ? " with 'train.cache'" : "",
@@ -242,7 +243,8 @@ static bool check_lengths(const OptionReader *reader, const Config *config) {
 
 static bool check_frozen(const OptionReader *reader, const Config *config) {
     Model *model = model_new(&config->model, &config->position, (int)config->train.length, reader->arena);
-    return model_freeze(model, config->train.frozen, reader->source, reader->err);
+    return model_freeze(model, config->train.frozen, reader->source, reader->err) &&
+           growth_check_frozen(&config->train.growth, model, reader->source, reader->err);
 }
 
 /* Checks the position method and `until` against the task. */
@@ -288,10 +290,9 @@ static bool read_point(const OptionReader *reader, Config *config, const Json *j
                                                         config->train.length, config->data.task));
     if (!fine || !options_note(reader, read_vocabulary(reader, config, json_get(json, "model"))))
         return false;
-    int length = (int)config->train.length;
     const ExamplesOptions *task = config->data.task;
-    fine = options_note(reader,
-                        model_check(&config->model, &config->position, length, reader->source, reader->err));
+    fine = options_note(reader, model_check(&config->model, &config->position, (int)config->train.length,
+                                            reader->source, reader->err));
     fine &= options_note(reader, check_lengths(reader, config));
     if (fine && config->train.frozen) fine = options_note(reader, check_frozen(reader, config));
     fine &= options_note(reader, check_task(reader, config));
@@ -300,7 +301,7 @@ static bool read_point(const OptionReader *reader, Config *config, const Json *j
                                                task                       ? task->task->name
                                                : config->position.partner ? config->position.method->name
                                                                           : NULL));
-    fine &= options_note(reader, train_check(&config->train, reader->source, reader->err));
+    fine &= options_note(reader, train_check(&config->train, &config->model, reader->source, reader->err));
     fine = fine && options_note(reader, read_variants(reader, config,
                                                       json_get(json_get(json, "evaluate"), "variants")));
     if (fine) write_point(config, reader->arena, json_arena(json));

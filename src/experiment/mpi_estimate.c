@@ -18,7 +18,8 @@ static double gradient_bytes(const PlanPoint *point, const Model *model, int ran
     for (int i = 0; i < point->stage_count; i++) {
         const TrainStage *stage = &point->stages[i].train;
         Cache cache = train_cache(model, &point->config->train, stage);
-        peak = fmax(peak, (double)batch_gradient_bytes(model, cache.capacity ? &cache : NULL,
+        Model part = train_stage_model(model, &point->config->train, stage);
+        peak = fmax(peak, (double)batch_gradient_bytes(&part, cache.capacity ? &cache : NULL,
                                                        stage->sequences, stage->length, ranks));
     }
     return peak;

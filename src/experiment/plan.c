@@ -93,7 +93,7 @@ static bool check_stage(const Config *config, int index, long long tokens, Error
         return !config->train.cache || batches_check_order(batches_windows(tokens, length), length,
                                                            stage.sequences, config->source, err);
     Arena *scratch = arena_new(0);
-    const char *path = train_stage_path(&config->train, index, scratch);
+    const char *path = train_stage_path(&config->train, &stage, scratch);
     error_set(err, EXIT_USAGE,
               "%s: '%s' %d needs at least %d training tokens, the corpus has %lld; add files to "
               "'data.files' or lower '%s'",
@@ -181,6 +181,7 @@ static void measure_stages(PlanPoint *point, const ModelOptions *compute, Arena 
     for (int i = 0; i < point->stage_count; i++) {
         TrainStage stage = train_stage(train, i);
         ModelOptions scored = scored_model(point, compute, stage.length);
+        scored.layers = train_stage_layers(train, &stage, (int)compute->layers);
         double per_step = (double)stage.sequences * (double)stage.length;
         double cached = model_cache_flops(&scored, stage.length, (double)train->cache, true);
         double flops = (double)stage.updates * per_step * (model_flops(&scored, stage.length, true) + cached);
@@ -250,7 +251,7 @@ static const char *longest_path(const PlanPoint *point, Arena *arena) {
     int longest = point->stage_count - 1;
     for (int i = 0; i < point->stage_count; i++)
         if (point->stages[i].train.length > point->stages[longest].train.length) longest = i;
-    return train_stage_path(&point->config->train, longest, arena);
+    return train_stage_path(&point->config->train, &point->stages[longest].train, arena);
 }
 
 /* Refuses a point that needs more memory than the machine has. */

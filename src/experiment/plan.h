@@ -23,7 +23,7 @@ typedef struct PlanPoint {
     char key[PLAN_KEY_SIZE];
     int64_t parameters, position_parameters;
     int64_t steps;
-    PlanStage *stages; /* [stage_count] of training; one without `train.stages` */
+    PlanStage *stages; /* [stage_count] of training; one without `train.stages` and `train.growth` */
     int stage_count;
     double train_flops, evaluate_flops; /* sums over the run */
     size_t train_bytes, evaluate_bytes; /* peaks of the arenas */

@@ -83,14 +83,14 @@ void adaptive_pass_embed_backward(const Model *model, Activations *pass, const u
 void adaptive_pass_loss(const Model *model, Activations *pass, const uint32_t *const *tokens, int sequences,
                         float scale, float *nll, float *g);
 
-/* model/cached_pass.c, for passes with cached rows. _read copies those of layer l before the rows of their
-   sequences and projects them; _write leaves the last rows that the layer's attention sees in the cache;
-   _backward adds the gradients that reach the projection's weights through cached rows. */
+/* model/cached_pass.c, for passes with cached rows. _read copies those of layer l in front of the rows of
+   their sequences and projects them; _write stores the last rows that the layer's attention reads in the
+   cache; _backward adds the gradients of the projection's weights due to cached rows. */
 void cached_pass_read(const Model *model, Activations *pass, int l, int sequences);
 void cached_pass_write(const Model *model, Activations *pass, int l, int sequences);
 void cached_pass_backward(const Model *model, Activations *pass, int l, int sequences, float *gradients);
 
-/* The method's hook `embed` on x[T,C], the rows after the cached ones, and its backward hook, if it has one.
+/* The method's hook `embed` on x[T,C], the rows after the cached ones, and its backward hook if there is one.
  */
 void cached_pass_embed(const Model *model, const Activations *pass, float *x);
 void cached_pass_embed_backward(const Model *model, const Activations *pass, const float *dx);

@@ -68,7 +68,8 @@ typedef struct ModelParam {
     ModelInit init;
     double deviation; /* of MODEL_INIT_NORMAL; of MODEL_INIT_UNIFORM the largest absolute value */
     bool padding;     /* row 1 is initially 0 */
-    int index, layer; /* of MODEL_INIT_METHOD: the method's tensor; the layer of a per_layer one, else -1 */
+    int index;        /* of MODEL_INIT_METHOD: the method's tensor */
+    int layer;        /* -1: of all layers */
     bool decay;       /* weight decay applies */
     bool frozen;      /* the optimizer leaves it as it is */
 } ModelParam;
@@ -115,26 +116,37 @@ typedef struct Model {
     ModelIndex *index;
 } Model;
 
-/* Computes the layout only, which is enough to count parameters and bytes. model_allocate adds values, set to
-   zero. Both are owned by the arena. */
+/* model_new computes only the layout, which is enough to count parameters and bytes. model_allocate adds the
+   values, set to zero. The arena owns both. */
 Model *model_new(const ModelOptions *options, const Encoding *position, int train_length, Arena *arena);
 void model_allocate(Model *model, Arena *arena);
 void model_init(Model *model, uint64_t seed);
+
+/* New initial values for the tensors of a layer. `time` distinguishes repeated calls; 0: those of model_init.
+ */
+void model_init_layer(Model *model, uint64_t seed, int layer, int time);
+
+/* The first `layers` layers of a model as a model: the same tensors, of which optimizer and hooks leave those
+   of the other layers as they are. The model must outlive it. */
+Model model_part(const Model *model, int layers);
+
+/* Whether updates change the tensor: it is of a layer of the model, and not frozen. */
+bool model_trains(const Model *model, const ModelParam *param);
 
 /* The same weights under another method or other attention options. The values are shared with `model`, which
    must outlive the result. Returns NULL with err set if the tensors differ. */
 Model *model_with_changes(const Model *model, const Encoding *position, const AttentionOptions *attention,
                           const char *source, Arena *arena, Error *err);
 
-/* The name of the first tensor that only one of the models has, or that has different shapes; NULL if there
-   is none. */
+/* The name of the first tensor that only one of the models has, or whose shapes differ; NULL if there is
+ * none. */
 const char *model_first_difference(const Model *a, const Model *b);
 
-/* Freezes the tensors that a list names (NULL: none; in a name, * matches any characters). A name without a
-   tensor, and a list that leaves no tensor to train, is EXIT_USAGE. */
+/* Freezes the tensors in a list of names (NULL: none; * in a name matches any characters). Fails (usage) if a
+   name matches no tensor, or if no tensor is left to train. */
 bool model_freeze(Model *model, const char *const *names, const char *source, Error *err);
 
-/* Projects the method's tensors that are not frozen onto their allowed values, with the hook `project`. */
+/* Projects the method's tensors that are trained onto their allowed values, with the hook `project`. */
 void model_project(Model *model);
 
 /* Rows of the first feed-forward matrix: F, and 2 F for SwiGLU (gate, then value). */

@@ -51,8 +51,7 @@ const RunTaskNeed *run_task_needs(Database *store, const Plan *plan, RunTaskRetr
 /* As run_task_missing, of a point with this need. */
 bool run_task_needed(RunTask *task, Database *store, const PlanPoint *point, RunTaskNeed need, Arena *arena);
 
-/* Deletes the outcome of the task's run from the database and from its folders, if it is to be trained again.
- */
+/* Deletes the outcome of the task's run from the database and its folders, if the run must be retrained. */
 bool run_task_forget(RunTask *task, Database *store, Arena *arena, Error *err);
 
 /* Counts the stale runs of a plan, and the stale evaluations of the other runs. */

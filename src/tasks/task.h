@@ -75,6 +75,9 @@ typedef struct Task {
     /* The number of different questions of these sizes, or a lower bound. */
     double (*examples)(const void *options, TaskSizes sizes);
     void (*write)(TaskRow *row, const void *options, TaskSizes sizes, int hint, Random *rng);
+    /* Whether a token belongs to the layout of a row: rows that differ only in such tokens ask the same
+       question, and training and evaluation do not share it. NULL: no token does. */
+    bool (*layout)(int token);
     /* Prints a token of the task, or TASK_SEP. Returns `text` or a constant. */
     const char *(*symbol)(const void *options, int token, char text[TASK_SYMBOL_SIZE]);
     /* The largest position that task_place can set; 0, or NULL: the task sets no positions. */

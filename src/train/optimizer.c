@@ -94,7 +94,7 @@ static void nag(const Optimizer *optimizer, float *w, const float *g, float *u, 
 double optimizer_step(Optimizer *optimizer, Model *model, float *gradients, double rate) {
     const OptimizerOptions *options = &optimizer->options;
     for (int p = 0; p < model->param_count; p++)
-        if (model->params[p].frozen)
+        if (!model_trains(model, &model->params[p]))
             memset(gradients + model->params[p].offset, 0, model->params[p].size * sizeof *gradients);
     double norm = sqrt(nn_ops_squared_norm(gradients, model->size));
     if (!isfinite(norm)) return norm;
@@ -107,7 +107,7 @@ double optimizer_step(Optimizer *optimizer, Model *model, float *gradients, doub
     for (int p = 0; p < model->param_count; p++) {
         const ModelParam *param = &model->params[p];
         size_t at = param->offset;
-        if (param->frozen) continue;
+        if (!model_trains(model, param)) continue;
         double decay = param->decay ? options->decay : 0;
         if (options->name == OPTIMIZER_ADAMW)
             adamw(optimizer, model->values + at, gradients + at, optimizer->first + at,

@@ -5,8 +5,9 @@
  *     w = w - lr (m / (1-beta1^t) / (sqrt(v / (1-beta2^t)) + eps) + decay w)
  * NAG as in fairseq (optim/nag.py), with lr' = lr / previous lr (1 at first):
  *     w = w (1 - lr decay) + momentum^2 lr' u - (1 + momentum) lr g;  u = momentum lr' u - lr g
- * Decay applies to the tensors whose ModelParam says so (matrices of linear layers). Frozen tensors do not
- * change, and their gradients do not count in the norm.
+ * Decay applies to the tensors whose ModelParam says so (matrices of linear layers). Tensors that are
+ * frozen, or of layers that a growing model does not have yet, do not change, and their gradients do not
+ * count in the norm.
  *
  * Learning rate over n steps with w = round(warmup n) warm-up steps, for step t = 1..n, or 0..n-1 with
  * `first` 0, as fairseq counts: t <= w: lr (warmup_init + (1 - warmup_init) t / w) else:   lr (floor + (1 -

@@ -321,6 +321,16 @@ static const CoreMutant core_mutants[] = {
      "for (int64_t k = window.scored + 1; k < window.end; k++)", "accounting"},
     {"one token of context short", "start = end - request->length;",
      "start = end - request->length + (request->stride < request->length);", "accounting"},
+    {"grows behind the block after the middle", "return (blocks - 1) / 2 * block;",
+     "return blocks / 2 * block;", "test_growth"},
+    {"momentum of a new block not copied",
+     "memcpy(optimizer->first + param->offset, optimizer->first + source, bytes);", "", "test_growth"},
+    {"layers to come are trained", "return !param->frozen && param->layer < model->shape.layers;",
+     "return !param->frozen;", "test_growth"},
+    {"grows whenever a stage is resumed", "bool first = stage->index && state->steps == stage->first;",
+     "bool first = stage->index;", "test_growth"},
+    {"batches begin again after growth", "(step - 1 - stage->item_first) * stage->sequences",
+     "(step - 1 - stage->first) * stage->sequences", "test_growth"},
 };
 
 static char folder[] = "/tmp/poslab-mutants-XXXXXX";

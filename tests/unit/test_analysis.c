@@ -23,8 +23,7 @@
 #include "math/stats.h"
 #include "store/runs.h"
 
-/* Two methods, two training lengths, seeds 1 to `seeds`; lengths 16, 32, 64, each nonoverlapping and strided.
- */
+/* Two methods, two training lengths, seeds 1 to `seeds`; lengths 16, 32, 64; nonoverlapping and strided. */
 #define EXPERIMENT                                                                                           \
     "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "                                 \
     "\"evaluate\": {\"lengths\": [16, 32, 64], \"tokens\": 768,"                                             \

@@ -347,8 +347,7 @@ static void bytes_are_counted(void **state) {
         }
 }
 
-/* Two FLOPs per weight of a matrix and token; causal attention 2 T C per layer; training three times as many.
- */
+/* Two FLOPs per weight of a matrix and token; causal attention 2 T C per layer; training: three times. */
 static void flops_are_the_closed_form(void **state) {
     (void)state;
     ModelOptions o = {

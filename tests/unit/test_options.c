@@ -346,8 +346,8 @@ static void test_tables(void **state) {
         {"{\"word\":[]}",
          "config 'x': 'train.word' must be text (several values: \"sweep\": {\"train.word\": [...]}, --set "
          "sweep.train.word=[...]), got a list"},
-        {"{\"conut\":1}", "config 'x': unknown key 'train.conut'; did you mean 'count'?"},
-        {"{\"elsewere\":1}", "config 'x': unknown key 'train.elsewere'; did you mean 'elsewhere'?"},
+        {"{\"conut\":1}", "config 'x': unknown key 'train.conut'; did you mean 'train.count'?"},
+        {"{\"elsewere\":1}", "config 'x': unknown key 'train.elsewere'; did you mean 'train.elsewhere'?"},
         {"{\"zzz\":1}",
          "config 'x': unknown key 'train.zzz'; known here: count, rate, on, mode, word, empty, elsewhere"},
         {"{\"a\\nb\":1}",

@@ -501,8 +501,7 @@ static void test_clipped(void **state) {
     database_close(store);
 }
 
-/* The data file of a figure: one block per line, with mean, deviation, lowest, highest and number of seeds.
- */
+/* The data file of a figure: a block per line, with mean, deviation, lowest, highest, number of seeds. */
 static void test_figure_data(void **state) {
     (void)state;
     Error err;
