@@ -30,7 +30,8 @@ static const OptionField fields[] = {
 
 static int vector_count(const PositionShape *shape, const void *options, PositionRole role, int length) {
     int64_t scales = ((const Options *)options)->scales;
-    double most = (double)((shape->head_dim - 1) / scales) + 15 * exp2((double)(scales - 1)) + 2;
+    int64_t last_shift = (shape->head_dim - 1) / scales;
+    double most = (double)last_shift + 15 * exp2((double)(scales - 1)) + 2;
     if (role == POS_VALUE) return 0;
     return most < length ? (int)most : length;
 }
@@ -42,7 +43,8 @@ static void vectors(const PositionContext *context, PositionRole role, float *r)
     for (int h = 0; h < context->shape->heads; h++)
         for (int d = 0; d < count; d++)
             for (int c = 0; c < size; c++) {
-                double t = (d - c / scales) / exp2(c % scales);
+                int shift = c / scales;
+                double t = (d - shift) / exp2(c % scales);
                 *r++ = (float)(factor * (1 - t * t) * exp(-t * t / 2));
             }
 }

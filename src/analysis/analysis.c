@@ -258,7 +258,7 @@ Table *analysis_points(const Results *set, const Claim *claim, Arena *arena) {
     return analysis.table;
 }
 
-static bool print_all(Database *store, const AnalysisOptions *options, FILE *out, Arena *arena, Error *err) {
+bool analysis_print(Database *store, const AnalysisOptions *options, FILE *out, Arena *arena, Error *err) {
     int count = 0;
     const AnalysisKind *kind = find_kind(options, arena, err);
     const char **names = kind ? database_experiments(store, options->experiment, &count, arena, err) : NULL;
@@ -283,11 +283,4 @@ static bool print_all(Database *store, const AnalysisOptions *options, FILE *out
         if (!tables[i]) return false;
     }
     return table_print(tables, count, options->format, out, err);
-}
-
-bool analysis_print(Database *store, const AnalysisOptions *options, FILE *out, Error *err) {
-    Arena *arena = arena_new(0);
-    bool fine = print_all(store, options, out, arena, err);
-    arena_free(arena);
-    return fine;
 }

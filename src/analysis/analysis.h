@@ -37,6 +37,6 @@ Table *analysis_table(const Results *set, const AnalysisOptions *options, Arena 
 Table *analysis_points(const Results *set, const Claim *claim, Arena *arena);
 
 /* Errors: an unknown analysis, experiment or baseline (usage); failure to read or write. */
-bool analysis_print(Database *store, const AnalysisOptions *options, FILE *out, Error *err);
+bool analysis_print(Database *store, const AnalysisOptions *options, FILE *out, Arena *arena, Error *err);
 
 #endif

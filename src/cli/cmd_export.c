@@ -108,9 +108,7 @@ static Model *make_model(const Export *export) {
 static bool export_trained(Export *export, Error *err) {
     const char *path = find_model(export, err);
     SafetensorsFile file;
-    if (!path || !safetensors_read(path, &file, export->arena, err)) return false;
-    return (strcmp(json_text(json_get(file.metadata, "key"), ""), export->key) == 0 ||
-            error_set(err, EXIT_DAMAGED, "'%s' holds the weights of another run", path)) &&
+    return path && safetensors_read_weights(path, export->key, &file, export->arena, err) &&
            train_state_load_tensors(make_model(export), &file, path, err) &&
            safetensors_write(export->path, &file, err);
 }

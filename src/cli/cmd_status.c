@@ -285,9 +285,10 @@ static Json *status_json(const Status *status, Arena *arena) {
     return entry;
 }
 
-static bool print_all(Database *store, const char *experiment, TableFormat format, bool *left, FILE *out,
+bool cmd_status_print(Database *store, const char *experiment, TableFormat format, bool *left, FILE *out,
                       Arena *arena, Error *err) {
     int count = 0;
+    *left = false;
     const char **names = database_experiments(store, experiment, &count, arena, err);
     if (!names) return false;
     Json *list = json_new_array(arena);
@@ -303,15 +304,6 @@ static bool print_all(Database *store, const char *experiment, TableFormat forma
     if (format == TABLE_AS_TEXT) return table_written(out, err);
     return format == TABLE_AS_JSON ? table_print_json(list, out, err)
                                    : table_print(tables, count, format, out, err);
-}
-
-bool cmd_status_print(Database *store, const char *experiment, TableFormat format, bool *left, FILE *out,
-                      Error *err) {
-    Arena *arena = arena_new(0);
-    *left = false;
-    bool fine = print_all(store, experiment, format, left, out, arena, err);
-    arena_free(arena);
-    return fine;
 }
 
 /* --- the command --- */
@@ -333,10 +325,12 @@ static const OptionField fields[] = {
 
 static bool print_once(const Arguments *arguments, bool *left, FILE *out, Error *err) {
     const StatusOptions *options = arguments->options;
+    ArenaMark mark = arena_mark(arguments->arena);
     Database *store = database_open(arguments->words[0], DATABASE_READ, err);
-    bool fine =
-        store && cmd_status_print(store, options->experiment, ARGUMENT_FORMAT_GIVEN(options), left, out, err);
+    bool fine = store && cmd_status_print(store, options->experiment, ARGUMENT_FORMAT_GIVEN(options), left,
+                                          out, arguments->arena, err);
     database_close(store);
+    arena_release(arguments->arena, mark);
     return fine;
 }
 

@@ -20,7 +20,7 @@
 #include "cli/arguments.h"
 #include "cli/help.h"
 
-#define ADDRESS(COMMAND) &COMMAND,
+#define ADDRESS(COMMAND) &(COMMAND),
 static const Command *const commands[] = {ARGUMENTS_COMMANDS(ADDRESS) NULL};
 
 static bool check_words(const Arguments *arguments, Error *err) {

@@ -1,6 +1,7 @@
 #include "data/corpus_options.h"
 
 const char *const corpus_split_names[] = {"train", "valid", "test", NULL};
+const char *const corpus_file_keys[] = {"data.files", "data.valid_files", "data.test_files"};
 
 const OptionField corpus_fields[] = {
     {"tokenizer", OPTION_CHOICE, offsetof(CorpusOptions, tokenizer), .default_value = TOKENIZER_BYTES,

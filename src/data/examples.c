@@ -152,12 +152,10 @@ bool examples_read(ExamplesOptions *options, const Json *json, const char *sourc
 }
 
 Json *examples_json(const ExamplesOptions *options, Arena *arena) {
-    Json *json = json_new_object(arena), *size = json_new_array(arena), *hint = json_new_object(arena);
+    Json *json = json_new_object(arena), *hint = json_new_object(arena);
     const OptionField rows[] = {hint_field(options), share_field};
     json_set_text(json, "name", options->task->name);
-    json_append(size, json_new_number((double)options->low, arena));
-    json_append(size, json_new_number((double)options->high, arena));
-    json_set(json, "size", size);
+    json_set(json, "size", json_new_integers((int64_t[]){options->low, options->high}, 2, arena));
     options_write(json, options, fields, COUNT_OF(fields));
     options_write(hint, options, rows, COUNT_OF(rows));
     json_set(json, "hint", hint);

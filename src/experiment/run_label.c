@@ -84,10 +84,7 @@ static const char *from_text(const Json *values, Arena *arena) {
 }
 
 static Json *parse_resolved(const PlanPoint *point, Arena *arena) {
-    Error err;
-    const char *text = point->config->resolved;
-    Json *json = json_parse(text, strlen(text), point->config->source, arena, &err);
-    if (!json) BUG("a resolved config is not JSON: %s", err.text);
+    Json *json = json_parse_own(point->config->resolved, arena);
     const TrainOptions *train = &point->config->train;
     if (train->from_point) /* the key of a parent differs between seeds */
         json_set_text(json_get_mutable(json, "train"), "from",

@@ -73,10 +73,8 @@ bool adaptive_softmax_read(const OptionReader *reader, AdaptiveSoftmax *adaptive
 }
 
 Json *adaptive_softmax_json(const AdaptiveSoftmax *adaptive, Arena *arena) {
-    Json *json = json_new_object(arena), *cutoffs = json_new_array(arena);
-    for (int i = 0; i + 1 < adaptive->bands; i++)
-        json_append(cutoffs, json_new_number((double)adaptive->cutoffs[i], arena));
-    json_set(json, "cutoffs", cutoffs);
+    Json *json = json_new_object(arena);
+    json_set(json, "cutoffs", json_new_integers(adaptive->cutoffs, adaptive->bands - 1, arena));
     options_write(json, adaptive, adaptive_fields, COUNT_OF(adaptive_fields));
     return json;
 }

@@ -63,7 +63,7 @@ typedef struct Figure {
     int line_count, panel_count;
     int64_t *tics; /* ascending x that get labels where there is room; NULL: chosen by gnuplot */
     int tic_count;
-    const char *unit;   /* unit of perplexities: "byte" or "token" */
+    const char *unit;   /* unit of losses: "byte", "token" or "target" */
     const char *x_unit; /* unit of the sizes of a task: "digits of each number" */
     Arena *arena;
 } Figure;

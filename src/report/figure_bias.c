@@ -94,11 +94,10 @@ static bool add_run(Figure *figure, const Trained *trained, Error *err) {
     SafetensorsFile file;
     PositionContext context;
     if (!path) return true;
-    if (!safetensors_read(path, &file, figure->arena, err)) return false;
     int length = 2 * (int)trained->config->train.length + 1;
-    if (strcmp(json_text(json_get(file.metadata, "key"), ""), trained->key))
-        return error_set(err, EXIT_DAMAGED, "'%s' holds the weights of another run", path);
-    if (!load(&context, trained, &file, path, length, figure->arena, err)) return false;
+    if (!safetensors_read_weights(path, trained->key, &file, figure->arena, err) ||
+        !load(&context, trained, &file, path, length, figure->arena, err))
+        return false;
     add_heads(figure, trained, &context);
     return true;
 }

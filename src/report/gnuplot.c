@@ -2,13 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/escape.h"
 #include "sys/atomic_file.h"
+#include "sys/process.h"
 
 enum { FIGURE = 9 }; /* the file descriptor to which gnuplot writes the figure */
 
@@ -113,15 +112,12 @@ static char **environment(Arena *arena) {
 
 /* Executes gnuplot with the script as its input and `end` as FIGURE. */
 static bool start(pid_t *pid, FILE *script, int end, char **variables, Error *err) {
-    static char program[] = "gnuplot", defaults[] = "-d"; /* -d: without the user's own start-up file */
-    char *const arguments[] = {program, defaults, NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, fileno(script), STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, end, FIGURE); /* last: the script may have had this number */
-    posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-    int code = posix_spawnp(pid, program, &actions, NULL, arguments, variables);
-    posix_spawn_file_actions_destroy(&actions);
+    /* -d: without the user's own start-up file. */
+    static const char *const arguments[] = {"gnuplot", "-d", NULL};
+    const ProcessFile files[] = {{fileno(script), STDIN_FILENO},
+                                 {end, FIGURE}, /* after the script, whose descriptor may be FIGURE */
+                                 {STDERR_FILENO, STDOUT_FILENO}};
+    int code = process_start(pid, arguments, variables, files, COUNT_OF(files));
     if (code == ENOENT)
         return error_set(err, EXIT_SYSTEM,
                          "gnuplot is not installed (Debian, Ubuntu: apt install gnuplot-nox)");
@@ -129,16 +125,14 @@ static bool start(pid_t *pid, FILE *script, int end, char **variables, Error *er
 }
 
 static bool run(FILE *out, FILE *script, Arena *arena, Error *err) {
-    int ends[2], status = 0;
+    int ends[2];
     pid_t pid;
     if (pipe2(ends, O_CLOEXEC) != 0) return error_system(err, "cannot make a pipe");
     bool fine = start(&pid, script, ends[1], environment(arena), err), started = fine;
     close(ends[1]);
     fine = fine && take_figure(out, ends[0], err);
     close(ends[0]);
-    while (started && waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR) return error_system(err, "cannot wait for gnuplot");
-    if (!started || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) return fine;
+    if (!started || process_wait(pid) == 0) return fine;
     return error_set(err, EXIT_SYSTEM, "gnuplot failed; its message is above");
 }
 

@@ -42,8 +42,9 @@ static const FigureKind *find_kind(const Results *set, PlotFigure kind, Error *e
     return NULL;
 }
 
-/* The unit of perplexities: "byte" or "token". */
+/* The unit of losses and perplexities: "byte", "token", or of a task "target". */
 static const char *find_unit(const Results *set) {
+    if (set->task) return "target";
     for (int i = 0; i < set->count; i++)
         for (int k = 0; k < set->items[i].count; k++)
             for (int s = 0; s < set->items[i].cells[k].seeds_requested; s++) {

@@ -185,7 +185,7 @@ static const char *reaches(const Results *set, Arena *arena) {
         list = text_join(list, "; ", arena_format(arena, "%s for %s", text, names), arena);
     }
     if (!*list) return NULL;
-    return arena_format(arena, "Perplexity stays within 5 %% of that at the training length L up to %s.",
+    return arena_format(arena, "Perplexity stays within 5 %% of that at the training length L up to: %s.",
                         list);
 }
 

@@ -147,17 +147,6 @@ static bool check_run(const Numbers *numbers, Query *run, Error *err) {
     return check_log(numbers, run, config, err);
 }
 
-static bool check_runs(const Numbers *numbers, Error *err) {
-    Query *run = query_begin(numbers->store, runs_sql, NULL);
-    bool fine = true;
-    while (fine && query_next(run)) {
-        ArenaMark mark = arena_mark(numbers->arena);
-        fine = check_run(numbers, run, err);
-        arena_release(numbers->arena, mark);
-    }
-    return query_end(run, fine ? err : &(Error){0}) && fine;
-}
-
 /* --- evaluations --- */
 
 static const char evaluations_sql[] =
@@ -248,12 +237,14 @@ static bool check_evaluation(const Numbers *numbers, Query *row, Error *err) {
     return check_layout(numbers, name, query_text_of(row, "id"), &layout, err);
 }
 
-static bool check_evaluations(const Numbers *numbers, Error *err) {
-    Query *row = query_begin(numbers->store, evaluations_sql, NULL);
+/* Checks each row of a query. */
+static bool check_rows(const Numbers *numbers, const char *sql,
+                       bool (*check)(const Numbers *, Query *row, Error *), Error *err) {
+    Query *row = query_begin(numbers->store, sql, NULL);
     bool fine = true;
     while (fine && query_next(row)) {
         ArenaMark mark = arena_mark(numbers->arena);
-        fine = check_evaluation(numbers, row, err);
+        fine = check(numbers, row, err);
         arena_release(numbers->arena, mark);
     }
     return query_end(row, fine ? err : &(Error){0}) && fine;
@@ -262,5 +253,6 @@ static bool check_evaluations(const Numbers *numbers, Error *err) {
 bool integrity_numbers(Database *store, void (*problem)(void *user, const char *text), void *user,
                        Arena *arena, Error *err) {
     const Numbers numbers = {.store = store, .problem = problem, .user = user, .arena = arena};
-    return check_runs(&numbers, err) && check_evaluations(&numbers, err);
+    return check_rows(&numbers, runs_sql, check_run, err) &&
+           check_rows(&numbers, evaluations_sql, check_evaluation, err);
 }

@@ -60,7 +60,7 @@ typedef struct Task {
     const char *citation;      /* the source of the task or of its format */
     const char *size;          /* the unit of sizes: "digits of each number" */
     int64_t smallest, largest; /* sizes; from 1 */
-    size_t options_size;
+    size_t options_size;       /* TASK_OPTIONS sets this and the next two members */
     const OptionField *fields; /* options in `data.task` in addition to those of all tasks */
     int field_count;
     const char *const *hints; /* easier tasks for training, NULL-terminated; number 0 is "none", the task
@@ -83,6 +83,10 @@ typedef struct Task {
     /* The largest position that task_place can set; 0, or NULL: the task sets no positions. */
     int64_t (*farthest)(const void *options, TaskSizes sizes);
 } Task;
+
+/* Members of a Task: its options struct, and the array of its rows. */
+#define TASK_OPTIONS(Options, rows)                                                                          \
+    .options_size = sizeof(Options), .fields = (rows), .field_count = COUNT_OF(rows)
 
 /* The registry, in alphabetical order of names. */
 extern const Task *const task_list[];

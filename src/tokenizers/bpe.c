@@ -8,6 +8,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "base/random.h"
 #include "tokenizers/bpe_file.h"
 #include "tokenizers/internal.h"
 
@@ -119,9 +120,7 @@ static void encode_piece(Encoder *e, const unsigned char *bytes, size_t size) {
         merge_bytes(e, bytes, size);
         return;
     }
-    uint64_t hash = 0xcbf29ce484222325;
-    for (size_t i = 0; i < size; i++) hash = (hash ^ bytes[i]) * 0x100000001b3;
-    BpePiece *piece = &e->bpe->cache[(hash ^ hash >> 32) % PIECES];
+    BpePiece *piece = &e->bpe->cache[random_hash(bytes, size) % PIECES];
     if (piece->size == (int32_t)size && !memcmp(piece->bytes, bytes, size)) {
         for (int i = 0; i < piece->count; i++) put(e, piece->tokens[i]);
         return;

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/random.h"
+
 enum { LAST_LETTER = 323 }; /* the largest code point that represents a byte */
 
 static const char gpt2[] =
@@ -65,20 +67,8 @@ static bool is_null(const Json *json) {
 
 /* --- the vocabulary --- */
 
-static uint64_t mix(uint64_t x) {
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-    x = (x ^ x >> 27) * 0x94d049bb133111eb;
-    return x ^ x >> 31;
-}
-
-static uint64_t hash_bytes(const unsigned char *bytes, size_t size) {
-    uint64_t hash = 0xcbf29ce484222325;
-    for (size_t i = 0; i < size; i++) hash = (hash ^ bytes[i]) * 0x100000001b3;
-    return mix(hash);
-}
-
 static uint32_t *token_slot(const Bpe *bpe, const unsigned char *bytes, size_t size) {
-    uint64_t slot = hash_bytes(bytes, size) & (bpe->slots - 1);
+    uint64_t slot = random_hash(bytes, size) & (bpe->slots - 1);
     for (; bpe->by_bytes[slot]; slot = (slot + 1) & (bpe->slots - 1)) {
         const BpeToken *token = &bpe->tokens[bpe->by_bytes[slot] - 1];
         if ((size_t)token->size == size && !memcmp(token->bytes, bytes, size)) break;
@@ -91,7 +81,7 @@ int64_t bpe_token(const Bpe *bpe, const unsigned char *bytes, size_t size) {
 }
 
 static BpeMerge *merge_slot(const Bpe *bpe, uint64_t pair) {
-    uint64_t slot = mix(pair) & (bpe->slots - 1);
+    uint64_t slot = random_at(0, pair) & (bpe->slots - 1);
     while (bpe->merges[slot].rank >= 0 && bpe->merges[slot].pair != pair)
         slot = (slot + 1) & (bpe->slots - 1);
     return &bpe->merges[slot];

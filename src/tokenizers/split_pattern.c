@@ -20,11 +20,12 @@ static const char *rewrite(const char *expression, Arena *arena) {
     char *out = NEW(arena, room, char);
     bool set = false;
     for (const char *p = expression; *p; p++) {
-        if (*p == '\\' && p[1]) {
-            const char *space = p[1] == 's'   ? set ? WHITESPACE : "[" WHITESPACE "]"
-                                : p[1] == 'S' ? set ? NULL : "[^" WHITESPACE "]"
-                                              : "";
-            if (!space) return NULL;
+        const char escaped = *p == '\\' ? p[1] : '\0';
+        if (escaped != '\0') {
+            const char *space = "";
+            if (escaped == 'S' && set) return NULL;
+            if (escaped == 'S') space = "[^" WHITESPACE "]";
+            if (escaped == 's') space = set ? WHITESPACE : "[" WHITESPACE "]";
             used += (size_t)(*space ? snprintf(out + used, room - used, "%s", space)
                                     : snprintf(out + used, room - used, "%.2s", p));
             p++;

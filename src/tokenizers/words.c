@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/random.h"
+
 enum { END = 2, UNKNOWN = 3, SPECIAL = 4, MOST_TYPES = 1 << 24 };
 static const char *const special[SPECIAL] = {"<s>", "<pad>", "</s>", "<unk>"};
 
@@ -111,15 +113,9 @@ int64_t words_between(const TokenizerText *text, int64_t from, int64_t to) {
 
 /* --- the table --- */
 
-static uint64_t hash_of(const char *text, int64_t size) {
-    uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
-    for (int64_t i = 0; i < size; i++) hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3;
-    return hash ^ hash >> 29;
-}
-
 /* The slot of a word, or the free slot where it belongs. */
 static uint32_t *slot_of(const WordTable *table, const char *text, int64_t size) {
-    uint64_t slot = hash_of(text, size) & (table->slot_count - 1);
+    uint64_t slot = random_hash(text, (size_t)size) & (table->slot_count - 1);
     for (; table->slots[slot]; slot = (slot + 1) & (table->slot_count - 1)) {
         const Word *word = &table->words[table->slots[slot] - 1];
         if (word->size == size && !memcmp(word->text, text, (size_t)size)) break;

@@ -81,9 +81,7 @@ static size_t weight_bytes(const Model *model) {
     Arena *count = arena_new_counting();
     Model copy = *model;
     model_allocate(&copy, count);
-    size_t bytes = arena_peak(count);
-    arena_free(count);
-    return bytes;
+    return arena_counted(count);
 }
 
 static size_t session_bytes(const Model *model, const TrainOptions *options,
@@ -91,9 +89,7 @@ static size_t session_bytes(const Model *model, const TrainOptions *options,
     Arena *count = arena_new_counting();
     float *cache;
     session_allocate(model, options, optimizer, &cache, count);
-    size_t bytes = arena_peak(count);
-    arena_free(count);
-    return bytes;
+    return arena_counted(count);
 }
 
 size_t train_bytes(const Model *model, const TrainOptions *options, const OptimizerOptions *optimizer) {

@@ -159,10 +159,7 @@ bool train_options_of_run(TrainOptions *options, const Json *config, Arena *aren
 }
 
 Json *train_from_point(const TrainOptions *options, Arena *arena) {
-    Error never;
-    Json *json = json_parse(options->from_point, strlen(options->from_point), "train.from", arena, &never);
-    if (!json) BUG("%s", never.text);
-    return json;
+    return json_parse_own(options->from_point, arena);
 }
 
 Json *train_options_json(const TrainOptions *options, Arena *arena) {

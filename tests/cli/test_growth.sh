@@ -73,6 +73,15 @@ if command -v gnuplot >/dev/null; then
     check "says what a mark is" says loss.svg "trained at 16 (+: end of a stage)"
     check "and has two on each of two lines" test "$(grep -c '"mark_x": ' loss.py)" = 4
 fi
+# The first accuracy suffices, and the model is whole from update 168 of 500 on.
+cat >early.json <<'END'
+{ "name": "early", "data": { "task": { "name": "parity", "size": [1, 2] } }, "model": { "layers": 2, "heads": 2, "width": 16, "ffn": 32 },
+  "method": "none", "train": { "length": 3, "tokens": 48000, "tokens_per_step": 96, "optimizer": { "lr": 0.01 },
+                               "until": { "exact": 0.001, "updates": 10 }, "growth": { "block": 1 } },
+  "evaluate": { "task": { "sizes": [1, 2], "examples": 20 } } }
+END
+check "a task" try 0 run early.json --db early.db
+check "is not learnt before the model is whole" is 170 early.db "SELECT until_step FROM run"
 sed -i 's/"growth"/"from": "0123456789abcdef", &/' one.json
 check "growth and a run that is continued" try 2 plan one.json
 check "are refused" says err "'train.growth' starts with one block"

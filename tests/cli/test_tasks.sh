@@ -198,6 +198,8 @@ if command -v gnuplot >figure.log; then
     no_perplexity() { try 2 plot known.db --figure cost -o x.svg && says err "is for experiments on text" &&
         try 2 plot known.db --figure position -o x.svg; }
     check "figures of perplexity are refused" no_perplexity
+    loss() { try 0 plot known.db --figure loss -o loss.svg && says loss.svg "training loss (nats per target"; }
+    check "the loss is per target" loss
     in_report() { try 0 report known.db -o page.html && grep -q 'Trained on sizes .* At least 90 % of the examples are answered' page.html &&
             grep -q 'on the same seeds and examples, at the largest size in training' page.html &&
         grep -q '2 (trained)' page.html && ! sed '/id="glossary"/,$d' page.html | grep -qi perplexity; }

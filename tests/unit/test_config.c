@@ -634,7 +634,7 @@ static void test_all_mistakes(void **state) {
           "train.optimizer.lr=1000)",
           "'train.length' must be in [1, 1048576], got 0 (at train.length=0, train.optimizer.lr=1)"}},
         {"'sweep':{'method':[{'name':'alibi','trainabel':true},{'name':'rotary','bsae':1}]}",
-         {"unknown key 'method.trainabel'; did you mean 'trainable'?",
+         {"unknown key 'method.trainabel'; did you mean 'method.trainable'?",
           "unknown key 'method.bsae'; did you mean 'method.base'? (at method=rotary)"}},
         {"'data':{'files':[],'split':{'valid':2}},'train':{'precision':'fp8'}",
          {"'data.split.valid' must be in [0, 1], got 2",

@@ -288,7 +288,8 @@ static void rules(void **state) {
          "x: 'train.growth' starts with one block, and 'train.from' with the weights of all layers; remove "
          "one of them",
          0, 480, true},
-        {"{\"blocks\":1}", "x: unknown key 'train.growth.blocks'; did you mean 'block'?", 0, 480, false},
+        {"{\"blocks\":1}", "x: unknown key 'train.growth.blocks'; did you mean 'train.growth.block'?", 0, 480,
+         false},
     };
     for (int c = 0; c < COUNT_OF(cases); c++) {
         ModelOptions model = tiny_options();

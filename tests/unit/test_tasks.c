@@ -290,7 +290,7 @@ static void bad_options(void **state) {
         {"{\"name\": \"sort\", \"size\": 3, \"hint\": \"count\"}", {"data.task.hint", "an object"}},
         {"{\"name\": \"sort\", \"size\": 3, \"hint\": {\"share\": -0.1, \"name\": \"count\"}}",
          {"data.task.hint.share", "[0, 1]"}},
-        {"{\"name\": \"sort\", \"size\": 3, \"hint\": {\"shre\": 1}}", {"data.task.hint.shre", "'share'"}},
+        {"{\"name\": \"sort\", \"size\": 3, \"hint\": {\"shre\": 1}}", {"data.task.hint.shre", "'data.task.hint.share'"}},
         {"{\"name\": \"copy\", \"size\": 1.5}", {"data.task.size"}},
         {"{\"name\": \"copy\", \"size\": 3, \"order\": 1}", {"data.task.order"}},
         {"{\"name\": \"copy\", \"size\": 3, \"letter\": 1}", {"data.task.letter", "letters"}},
