@@ -219,9 +219,9 @@ static int find_panel(Figure *figure, int64_t length) {
     return figure_panel(figure, arena_format(figure->arena, "trained at %lld", (long long)length), 0, length);
 }
 
-/* Marks the ends of the stages of a line that has all its points. */
+/* Marks the ends of the stages of a line that has all its points; none if its config could not be read. */
 static void mark_stages(Figure *figure, FigureLine *line, const TrainOptions *train) {
-    for (int i = 1; line && i < train_stage_count(train); i++) {
+    for (int i = 1; line && train->length && i < train_stage_count(train); i++) {
         FigurePanel *panel = &figure->panels[line->panel];
         figure_mark(figure, line, (double)train_stage(train, i).first);
         panel->title =
