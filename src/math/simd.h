@@ -40,7 +40,13 @@ static inline SimdFloat simd_select(SimdInt mask, SimdFloat yes,
 }
 
 static inline SimdFloat simd_max(SimdFloat a, SimdFloat b) { /* NaN in a is kept */
+#if defined(__AVX__) /* GCC makes a comparison and a selection of it, which take five times as long */
+    SimdFloat max;
+    __asm__("vmaxps %1, %2, %0" : "=v"(max) : "v"(a), "v"(b));
+    return max;
+#else
     return simd_select(a < b, b, a);
+#endif
 }
 
 /* The sum of all lanes; the vector is folded in halves until one lane is left. */
