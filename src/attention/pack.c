@@ -53,9 +53,10 @@ void pack_unpack(const Attention *a, float *to, int stride, const float *packed,
 
 void pack_panels(const Attention *a, float *panels, const float *packed, int count) {
     for (int t = 0; t < count; t += TILE_PANEL, panels += (size_t)a->wide * TILE_PANEL)
-        for (int i = 0; i < a->wide; i++)
-            for (int j = 0; j < TILE_PANEL; j++)
-                panels[i * TILE_PANEL + j] = packed[(size_t)(t + j) * a->wide + i];
+        for (int i = 0; i < a->wide; i += SIMD_LANES)
+            for (int j = 0; j < TILE_PANEL; j += SIMD_LANES)
+                simd_transpose_copy(panels + i * TILE_PANEL + j, TILE_PANEL,
+                                    packed + (size_t)(t + j) * a->wide + i, (size_t)a->wide);
 }
 
 /* The factors of head h, where each head learns its own. */

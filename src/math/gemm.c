@@ -21,10 +21,10 @@
 #endif
 
 /* sum += left right with one rounding; `number` is broadcast from memory. They are instructions, because GCC
-   gives a sum another register at each multiply-add, and spends more instructions on moves than on products. */
+   gives a sum another register at each multiply-add, and spends more instructions on moves than on products.
+ */
 #if defined(__FMA__) || defined(__AVX512F__)
-#define MULTIPLY_ADD(sum, left, right)                                                                       \
-    __asm__("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(right), "v"(left))
+#define MULTIPLY_ADD(sum, left, right) __asm__("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(right), "v"(left))
 #else
 #define MULTIPLY_ADD(sum, left, right) (sum) += (left) * (right)
 #endif
@@ -112,23 +112,9 @@ void gemm_tn(float *c, int ldc, const float *from, int ldf, const float *a, int 
 }
 
 /* If both factors are contiguous along the inner index, each sum is a vector of partial sums, and SIMD_LANES
-   such vectors are folded into one vector of sums. A step makes one vector from two, x and y: lane l is the
-   sum of two lanes at distance `apart`, of x where that bit of l is clear, of y where it is set. */
-#if defined(__AVX512F__)
-#define LANES(at, apart) LANES_8(at, apart, 0), LANES_8(at, apart, 8)
-#else
-#define LANES(at, apart) LANES_8(at, apart, 0)
-#endif
-#define LANES_8(at, apart, l) LANES_4(at, apart, l), LANES_4(at, apart, (l) + 4)
-#define LANES_4(at, apart, l) at(l, apart), at((l) + 1, apart), at((l) + 2, apart), at((l) + 3, apart)
-#define NEAR(l, apart)        ((l) & (apart) ? SIMD_LANES + ((l) ^ (apart)) : (l))
-#define FAR(l, apart)         (NEAR(l, apart) + (apart))
-#if defined(__clang__)
-#define SHUFFLE(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
-#else
-#define SHUFFLE(x, y, ...) __builtin_shuffle(x, y, (SimdInt){__VA_ARGS__})
-#endif
-#define FOLD(x, y, apart) (SHUFFLE(x, y, LANES(NEAR, apart)) + SHUFFLE(x, y, LANES(FAR, apart)))
+   such vectors are folded into one vector of sums. A step makes one vector from two: each lane is the sum of
+   two lanes at distance `apart`. */
+#define FOLD(x, y, apart) (SIMD_NEAR(x, y, apart) + SIMD_FAR(x, y, apart))
 
 static inline SimdFloat fold(SimdFloat v[SIMD_LANES]) { /* lane i: the sum of v[i]; v is overwritten */
 #pragma GCC unroll 8
@@ -199,9 +185,9 @@ static void pack(float *to, const float *b, size_t ldb, bool turned, int n, int 
             continue;
         }
         int p = 0;
-        for (; p + 8 <= steps; p += 8) /* half a cache line of each column at a time */
-            for (int x = 0; x < WIDE; x++)
-                for (int y = 0; y < 8; y++) to[(p + y) * WIDE + x] = b[(size_t)(j + x) * ldb + p + y];
+        for (; p + SIMD_LANES <= steps; p += SIMD_LANES)
+            for (int x = 0; x < WIDE; x += SIMD_LANES)
+                simd_transpose_copy(to + p * WIDE + x, WIDE, b + (size_t)(j + x) * ldb + p, ldb);
         for (; p < steps; p++)
             for (int x = 0; x < WIDE; x++) to[p * WIDE + x] = b[(size_t)(j + x) * ldb + p];
     }
