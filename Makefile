@@ -242,7 +242,7 @@ reproduction: $(PROGRAM) ## only the tables, figures and report, from results/re
 	@results/reproduction/write.sh results results/reproduction
 
 # Accuracy on tasks (results/tasks/README.md), about two hours on one core. Its output in results/tasks is committed.
-TASK_CONFIGS = addition addition-longer multiplication sort copy mqar
+TASK_CONFIGS = addition addition-longer multiplication sort sort-repeated copy mqar
 tasks-reproduce: $(PROGRAM) ## train and evaluate configs/tasks-*.json, then tables, figures and verdicts in results/tasks
 	@set -e; for name in $(TASK_CONFIGS); do (set -x; ./poslab run configs/tasks-$$name.json -j $(JOBS)); done
 	@results/tasks/write.sh results results/tasks
@@ -303,7 +303,7 @@ test-all: test-setup ## all tests, also with sanitizers and valgrind; mutants of
 	@$(MAKE) $(PARALLEL) $(VALGRIND) valgrind-wrapper
 	@LIMIT=2h $(run_tests) "$(call script,torture) full $(EVERY)" "$(BUILD)/tests/test_laws core" \
 	    $(call with,$(BUILD)/valgrind,e2e,checked) $(call suite,$(BUILD)/asan) $(call suite,$(BUILD)) \
-	    "$(BUILD)/tests/test_model long" "python3 tests/tools/task_answers.py ./$(PROGRAM)" $(SCRIPTS:%="bash %") $(call script,lint)
+	    "$(BUILD)/tests/test_model long" "$(BUILD)/tests/test_fairseq long" "python3 tests/tools/task_answers.py ./$(PROGRAM)" $(SCRIPTS:%="bash %") $(call script,lint)
 .PHONY: check test-all
 
 # The test commands of a build: its cmocka programs, and the end-to-end test of its program.

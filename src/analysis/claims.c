@@ -14,7 +14,7 @@
 
 const char *const claims_verdict_names[] = {"supported", "contradicted", "undecided", "not tested", NULL};
 
-static const double one_seed_margin = 0.05; /* of the logarithm, to both sides */
+static const double one_seed_margin = 0.05; /* of the logarithm, on both sides */
 
 typedef struct Judge {
     const BenchResults *benches;
@@ -25,7 +25,7 @@ typedef struct Judge {
 
 /* --- points --- */
 
-/* logs[count]: the logarithms of the ratios of the seeds. Returns the new point; NULL without seeds. */
+/* logs[count]: logarithms of the ratios, one for each seed. Returns the new point; NULL if count is 0. */
 static ClaimPoint *add_point(const Judge *judge, const Series *series, const Series *against, int64_t length,
                              const double *logs, int count) {
     Claim *claim = judge->claim;
@@ -61,8 +61,8 @@ static bool add_growth(const Judge *judge, const Series *series, const Series *a
     return true;
 }
 
-/* Perplexities on the same windows: the interval is the wider one of the seeds' and the bootstrap's. One that
-   was trained on fewer tokens might be better by any factor with as many. */
+/* Perplexities on the same windows: the interval covers the range of the seeds and the bootstrap interval. If
+   the method was trained on fewer tokens than the other, the lower end is 0. */
 static bool add_pair(const Judge *judge, const Series *series, const Series *against, const SeriesCell *cell,
                      const SeriesCell *other, Error *err) {
     double *logs = NEW(judge->arena, cell->count, double);
@@ -110,8 +110,8 @@ static bool is_known(const Claim *claim, const Series *series, const Series *aga
     return false;
 }
 
-/* At one length, ratios of the times within each round are compared; at two lengths, speeds. Each length
-   counts once, for all training lengths of runs. */
+/* At the same length the ratio is that of times within rounds; at two lengths, of speeds. Each length is
+   added once, for whatever training lengths the runs have. */
 static void add_bench(const Judge *judge, const BenchRecord *bench, const Series *series,
                       const Series *against) {
     bool longer = against->train_length > series->train_length;
@@ -137,7 +137,7 @@ static bool add_speed(const Judge *judge, const Series *series, const Series *ag
     return true;
 }
 
-/* From runs: the memory of a run does not depend on the load of the machine. */
+/* Taken from runs: memory, unlike time, does not depend on the load of the machine. */
 static bool add_memory(const Judge *judge, const Series *series, const Series *against, Error *err) {
     (void)err;
     double *logs = NEW(judge->arena, series->run_count, double);
@@ -147,7 +147,7 @@ static bool add_memory(const Judge *judge, const Series *series, const Series *a
             double ours = series->runs[i].cost[SERIES_BYTES], theirs = against->runs[k].cost[SERIES_BYTES];
             if (series->runs[i].seed != against->runs[k].seed || !(ours > 0 && theirs > 0)) continue;
             logs[count++] = log(ours / theirs);
-            break; /* a database that another program wrote can have a seed twice */
+            break; /* databases written by other programs can contain a seed twice */
         }
     ClaimPoint *point = add_point(judge, series, against, series->train_length, logs, count);
     if (count == 1) point->low = point->high = point->ratio;
@@ -158,9 +158,9 @@ static bool add_memory(const Judge *judge, const Series *series, const Series *a
 
 enum { SAME_LENGTH, LONGER, ALONE };
 static const struct {
-    const char *name, *words; /* words: %s is the other method */
+    const char *name, *words; /* words: %s stands for the other method */
     int against;
-    bool whole_run; /* the same under every protocol */
+    bool whole_run; /* does not depend on the protocol */
     bool (*add)(const Judge *judge, const Series *series, const Series *against, Error *err);
 } quantities[] = {
     {"growth", "perplexity over that at the training length", ALONE, false, add_growth},
@@ -230,8 +230,8 @@ static bool read_claims(ClaimList *list, const Json *json, const char *source, A
 
 /* --- judging --- */
 
-/* A claim about a method with several sets of options is about the default ones if the experiment has them.
- */
+/* Whether a claim about a method applies to this series. Of several sets of options it applies to the default
+   ones, if the experiment has them. */
 static bool is_meant(const Results *set, const Series *series) {
     const PositionMethod *method = encoding_find(series->method);
     if (!method || !strcmp(series->label, method->label)) return true;
@@ -248,7 +248,7 @@ static bool comparable(const Series *series, const Series *other, int against) {
            series_same_protocol(other, series);
 }
 
-/* Whether it is of the task itself, as trained, with these values of the config. */
+/* Whether the series is of the task itself (not of a hint), without a variant, and has these values. */
 static bool has_answers(const Judge *judge, const Series *series, const char *values) {
     return *series->task && !*series->variant && !strcmp(series_hint(series), task_no_hints[0]) &&
            series_has_values(series, values, judge->arena);
@@ -266,7 +266,7 @@ static const Series *gain_counterpart(const Judge *judge, const Series *series) 
     return NULL;
 }
 
-/* A point for each size. */
+/* Adds a point for each size. */
 static void add_gains(const Judge *judge) {
     Claim *claim = judge->claim;
     int count = 0, most = judge->set->count;
@@ -310,7 +310,7 @@ static const char *point_text(const Judge *judge, const ClaimPoint *point) {
                             ? arena_format(judge->arena, "%s, ", point->against->name)
                             : "";
     const char *interval = isnan(point->low)
-                               ? "" /* of one seed */
+                               ? "" /* one seed */
                                : arena_format(judge->arena, " (%+.3f to %+.3f)", point->low, point->high);
     if (point->methods)
         return arena_format(judge->arena, "%+.3f%s at size %lld", point->ratio, interval,
@@ -338,7 +338,7 @@ static const char *quantity_words(const Judge *judge) {
     return arena_format(judge->arena, "%s%s%s", words, names, source + 2);
 }
 
-/* What is missing for a claim that has no point. */
+/* Why a claim has no point. */
 static const char *untested_text(const Judge *judge) {
     bool there = false, speed = quantities[judge->claim->quantity].add == add_speed;
     for (int i = 0; i < judge->set->count; i++)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "attention/internal.h"
+#include "math/nn_ops.h"
 
 static PackedPair pair_new(const Attention *a, Arena *arena) {
     size_t packed = (size_t)a->padded * a->wide;
@@ -99,6 +100,10 @@ static bool has_sink_queries(const Attention *a) {
     return a->sinks && a->moves_sinks && a->active;
 }
 
+const PackedPair *pack_queries(const Attention *a, const Tile *tile) {
+    return tile->sinks && has_sink_queries(a) ? &a->current.sink : &a->current.near;
+}
+
 static bool has_far(const Attention *a) {
     return a->use && a->use->horizon;
 }
@@ -144,10 +149,6 @@ void pack_clear_gradients(Attention *a) {
     if (has_sink_queries(a)) memset(a->current.sink.dq, 0, bytes);
 }
 
-static void add(const Attention *a, float *to, const float *from) {
-    for (size_t i = 0; i < (size_t)a->length * a->wide; i++) to[i] += from[i];
-}
-
 /* Gradients of a pair at q and k after the transform become those before it. A method with parameters also
    gets the input of the transform, which replaces its output in the pair. */
 static void transform_back(Attention *a, const PositionContext *context, PositionRole query, PositionRole key,
@@ -164,19 +165,20 @@ static void transform_back(Attention *a, const PositionContext *context, Positio
 void pack_return_gradients(Attention *a, float *dqkv, const float *qkv, int h) {
     const PositionMethod *m = a->method;
     const float *from = qkv + (size_t)h * a->size;
+    size_t count = (size_t)a->length * a->wide;
     PositionContext context = *a->context;
     context.head = h;
     if (m->transform && a->active) transform_back(a, &context, POS_QUERY, POS_KEY, &a->current.near, from);
     if (has_far(a)) {
         const PackedPair *far = &a->current.far;
         transform_back(a, &context, POS_QUERY_FAR, POS_KEY_FAR, far, from);
-        add(a, a->current.near.dq, far->dq);
-        add(a, a->current.near.dk, far->dk);
+        nn_ops_add(a->current.near.dq, far->dq, count);
+        nn_ops_add(a->current.near.dk, far->dk, count);
     }
     if (has_sink_queries(a)) {
         context.tables = a->sink_tables;
         transform_back(a, &context, POS_QUERY, POS_KEY, &a->current.sink, from);
-        add(a, a->current.near.dq, a->current.sink.dq);
+        nn_ops_add(a->current.near.dq, a->current.sink.dq, count);
     }
     select_scale(a, h);
     scale_backward(a, a->current.near.dq, qkv, h);

@@ -112,8 +112,7 @@ static void subject_size(Subject *subject, const CmdBenchOptions *options, const
     Model counted = *subject->model;
     Subject same = *subject;
     subject_allocate(&same, &counted, count);
-    subject->bytes = arena_peak(count);
-    arena_free(count);
+    subject->bytes = arena_counted(count);
 }
 
 static void subject_make(Subject *subject, const CmdBenchOptions *options, Arena *arena) {

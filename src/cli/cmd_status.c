@@ -34,7 +34,7 @@ enum {
     REASON,
     SETTLED,
     REQUESTED,
-    STALE = 16,
+    STALE = 17,
     STALE_EVALUATIONS,
     TASK
 };
@@ -56,6 +56,7 @@ static const TableColumn columns[COLUMNS] = {
     {"steps", NULL, TABLE_INT},
     {"train_seconds", NULL, TABLE_REAL},
     {"final_loss", NULL, TABLE_REAL},
+    {"until_step", NULL, TABLE_INT},
     [STALE] = {"stale", "stale", TABLE_INT, .if_varying = true},
     [STALE_EVALUATIONS] = {"stale_evaluations", "stale evaluations", TABLE_INT, .if_varying = true},
     [TASK] = {"task.name", "task", TABLE_TEXT, .if_varying = true},
@@ -80,9 +81,9 @@ enum { IDLE_LONG = 60 }; /* seconds without an update after which the text says 
 static const char points[] =
     "SELECT x.name, r.key, p.variant, r.method, r.label,"
     " r.train_length, r.seed, r.status, coalesce(r.reason, ''), coalesce(o.settled, 0), coalesce(o.asked, 0),"
-    " r.started, r.finished, r.steps, r.train_seconds, r.final_loss,"
-    " r.steps IS NOT NULL AND edited(r.method_files), coalesce(o.stale, 0), json_extract(r.config, "
-    "'$.train')" QUERY_RUNS " LEFT JOIN (SELECT experiment, run_key, count(*) AS asked,"
+    " r.started, r.finished, r.steps, r.train_seconds, r.final_loss, r.until_step,"
+    " r.steps IS NOT NULL AND edited(r.method_files), coalesce(o.stale, 0), r.config" QUERY_RUNS
+    " LEFT JOIN (SELECT experiment, run_key, count(*) AS asked,"
     "  sum(outcome IN ('done', 'diverged', 'beyond_limit', 'beyond_text')) AS settled,"
     "  sum((SELECT edited(e.method_files) FROM evaluation e WHERE e.id = evaluation)) AS stale"
     "  FROM outcome GROUP BY experiment, run_key) o"
@@ -107,12 +108,11 @@ static bool is_running(const TableCell *row) {
     return !strcmp(row[STATUS].text, runs_status_names[RUN_RUNNING]);
 }
 
-/* The stages of a run, from the section `train` of its config; false for a config of another revision that
-   cannot be read. */
+/* The stages of a run, from its config; false for a config of another revision that cannot be read. */
 static bool read_train(TrainOptions *train, const char *text, Arena *arena) {
     Error ignored;
-    const Json *json = json_parse(text, strlen(text), "train", arena, &ignored);
-    return json && train_options_read(train, json, "train", arena, &ignored);
+    const Json *json = json_parse(text, strlen(text), "run.config", arena, &ignored);
+    return json && train_options_of_run(train, json, arena);
 }
 
 /* Adds the last line of the train.jsonl of a running run, for people as "step 120 of 400 (30 %), stage 1 of 2
@@ -141,9 +141,9 @@ static void add_progress(TableCell *row, Database *store, const char *experiment
     if (read_train(&train, config, arena)) {
         TrainStage stage = train_stage_at(&train, last.log.step);
         TABLE_NUMBERS(row + STAGE, stage.index + 1, train_stage_count(&train));
-        if (train.stage_count)
-            text = arena_format(arena, "%s, stage %d of %d (length %d)", text, stage.index + 1,
-                                train_stage_count(&train), stage.length);
+        if (train_stage_count(&train) > 1)
+            text = arena_format(arena, "%s, stage %d of %d (%s)", text, stage.index + 1,
+                                train_stage_count(&train), train_stage_text(&train, &stage, arena));
     }
     text = arena_format(arena, "%s, loss %.3f", text, last.log.loss);
     bool in_use = run_folder_in_use(folder);
@@ -285,9 +285,10 @@ static Json *status_json(const Status *status, Arena *arena) {
     return entry;
 }
 
-static bool print_all(Database *store, const char *experiment, TableFormat format, bool *left, FILE *out,
+bool cmd_status_print(Database *store, const char *experiment, TableFormat format, bool *left, FILE *out,
                       Arena *arena, Error *err) {
     int count = 0;
+    *left = false;
     const char **names = database_experiments(store, experiment, &count, arena, err);
     if (!names) return false;
     Json *list = json_new_array(arena);
@@ -303,15 +304,6 @@ static bool print_all(Database *store, const char *experiment, TableFormat forma
     if (format == TABLE_AS_TEXT) return table_written(out, err);
     return format == TABLE_AS_JSON ? table_print_json(list, out, err)
                                    : table_print(tables, count, format, out, err);
-}
-
-bool cmd_status_print(Database *store, const char *experiment, TableFormat format, bool *left, FILE *out,
-                      Error *err) {
-    Arena *arena = arena_new(0);
-    *left = false;
-    bool fine = print_all(store, experiment, format, left, out, arena, err);
-    arena_free(arena);
-    return fine;
 }
 
 /* --- the command --- */
@@ -333,10 +325,12 @@ static const OptionField fields[] = {
 
 static bool print_once(const Arguments *arguments, bool *left, FILE *out, Error *err) {
     const StatusOptions *options = arguments->options;
+    ArenaMark mark = arena_mark(arguments->arena);
     Database *store = database_open(arguments->words[0], DATABASE_READ, err);
-    bool fine =
-        store && cmd_status_print(store, options->experiment, ARGUMENT_FORMAT_GIVEN(options), left, out, err);
+    bool fine = store && cmd_status_print(store, options->experiment, ARGUMENT_FORMAT_GIVEN(options), left,
+                                          out, arguments->arena, err);
     database_close(store);
+    arena_release(arguments->arena, mark);
     return fine;
 }
 

@@ -68,9 +68,6 @@ static const Corpus **read_corpora(Plan *plan, bool outline, Arena *arena, Error
     const Corpus **corpora = NEW(arena, plan->experiment->count, const Corpus *);
     for (int i = 0; i < plan->experiment->count; i++) {
         const Config *config = &points[i];
-        bool runs = config_runnable(config, err);
-        if (!runs && !outline) return NULL;
-        if (!runs) add_notice(plan, err->text, arena);
         int same = 0;
         while (same < i && !same_corpus(&points[same], config)) same++;
         if (same < i) corpora[i] = corpora[same];
@@ -80,9 +77,12 @@ static const Corpus **read_corpora(Plan *plan, bool outline, Arena *arena, Error
         if (!corpora[i] && outline) corpora[i] = absent_corpus(plan, config, arena, err);
         if (!corpora[i]) return NULL;
     }
-    for (int i = 0; i < plan->experiment->count; i++)
-        if (!points[i].model.vocabulary)
-            points[i] = *config_with_vocabulary(&points[i], corpora[i]->vocabulary, arena);
+    for (int i = 0; i < plan->experiment->count; i++) {
+        if (points[i].model.vocabulary) continue;
+        const Config *config = config_with_vocabulary(&points[i], corpora[i]->vocabulary, arena, err);
+        if (!config) return NULL;
+        points[i] = *config;
+    }
     return corpora;
 }
 
@@ -93,7 +93,7 @@ static bool check_stage(const Config *config, int index, long long tokens, Error
         return !config->train.cache || batches_check_order(batches_windows(tokens, length), length,
                                                            stage.sequences, config->source, err);
     Arena *scratch = arena_new(0);
-    const char *path = train_stage_path(&config->train, index, scratch);
+    const char *path = train_stage_path(&config->train, &stage, scratch);
     error_set(err, EXIT_USAGE,
               "%s: '%s' %d needs at least %d training tokens, the corpus has %lld; add files to "
               "'data.files' or lower '%s'",
@@ -168,7 +168,7 @@ static double request_flops(const ModelOptions *compute, const EvaluateRequest *
 /* The options that give the FLOPs of a token of training: logits are computed only at scored targets. */
 static ModelOptions scored_model(const PlanPoint *point, const ModelOptions *compute, int length) {
     ModelOptions scored = *compute;
-    if (point->corpus->examples)
+    if (point->corpus->examples) /* never with model.adaptive */
         scored.vocabulary = (int64_t)ceil((double)compute->vocabulary *
                                           examples_scored_share(point->corpus->examples, length));
     return scored;
@@ -181,6 +181,7 @@ static void measure_stages(PlanPoint *point, const ModelOptions *compute, Arena 
     for (int i = 0; i < point->stage_count; i++) {
         TrainStage stage = train_stage(train, i);
         ModelOptions scored = scored_model(point, compute, stage.length);
+        scored.layers = train_stage_layers(train, &stage, (int)compute->layers);
         double per_step = (double)stage.sequences * (double)stage.length;
         double cached = model_cache_flops(&scored, stage.length, (double)train->cache, true);
         double flops = (double)stage.updates * per_step * (model_flops(&scored, stage.length, true) + cached);
@@ -191,13 +192,10 @@ static void measure_stages(PlanPoint *point, const ModelOptions *compute, Arena 
 
 static void measure(PlanPoint *point, Arena *scratch) {
     const Config *config = point->config;
-    ModelOptions weights = config->model, compute = config->model;
-    weights.vocabulary = adaptive_softmax_weight_rows(&config->adaptive, weights.vocabulary, weights.width);
-    compute.vocabulary = adaptive_softmax_compute_rows(&config->adaptive, compute.vocabulary, compute.width);
-    measure_stages(point, &compute, scratch);
-    compute = scored_model(point, &compute, (int)config->train.length);
+    measure_stages(point, &config->model, scratch);
+    const ModelOptions compute = scored_model(point, &config->model, (int)config->train.length);
     ArenaMark mark = arena_mark(scratch);
-    Model *model = model_new(&weights, &config->position, (int)config->train.length, scratch);
+    Model *model = model_new(&config->model, &config->position, (int)config->train.length, scratch);
     point->parameters = model->parameters;
     point->position_parameters = model->position_parameters;
     point->steps = train_steps(&config->train);
@@ -253,7 +251,7 @@ static const char *longest_path(const PlanPoint *point, Arena *arena) {
     int longest = point->stage_count - 1;
     for (int i = 0; i < point->stage_count; i++)
         if (point->stages[i].train.length > point->stages[longest].train.length) longest = i;
-    return train_stage_path(&point->config->train, longest, arena);
+    return train_stage_path(&point->config->train, &point->stages[longest].train, arena);
 }
 
 /* Refuses a point that needs more memory than the machine has. */

@@ -1,4 +1,4 @@
-/* integers: files of tokens, little-endian numbers of 16 or 32 bits. */
+/* integers: files of tokens as little-endian numbers of 16 or 32 bits. */
 #include "tokenizers/internal.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "sys/atomic_file.h"
 #include "tokenizers/file_type.h"
 
-/* Bytes of a token; 1: bytes as tokens. */
+/* The size of a token in bytes; 1: tokens are bytes. */
 static int size_of(const Tokenizer *tokenizer) {
     TokenizerKind kind = tokenizer->options.kind;
     return kind == TOKENIZER_UINT32 ? 4 : kind == TOKENIZER_UINT16 ? 2 : 1;
@@ -56,8 +56,8 @@ static int64_t number_at(const char *bytes, int size) {
     return number;
 }
 
-/* Checks the type and the number of tokens that the index announces. Sizes of int32 follow its header, in
-   Megatron's format after a further count. */
+/* Checks the type and the number of tokens in the index. The sizes of documents (int32) follow its header; in
+   Megatron's format a further count is between. */
 static bool check_index(const char *index, const char *bytes, int64_t size, const TokenizerText *text,
                         int token_size, const char *where, Error *err) {
     static const int sizes[] = {0, 1, 1, 2, 4, 8, 0, 0, 2, 4, 8}; /* by type; 0: not an integer */

@@ -88,6 +88,10 @@ def configs():
     yield config("stages", ["rotary", "alibi", "t5", "pi", "yarn", "learned"],  # updates 1 and 2, 3 and 4, then 5
                  model={"attention": {"scale": "log_n"}},
                  train={"stages": [{"length": 8, "share": 0.006}, {"length": 16, "share": 0.006}]})
+    for block, place, state in ((1, "middle", "copy"), (1, "last", "reset"), (2, "split", "copy"), (2, "middle", "reset")):
+        yield config(f"growth{block}{place}", ["rotary", {"name": "kerple", "per_layer": True}, "t5", "learned"],
+                     model={"layers": 4 * block},  # five updates in all: 1, 2, 3 and 4, 5 blocks
+                     train={"tokens": 5 * 256, "growth": {"block": block, "alpha": 1, "place": place, "state": state}})
     parent, later = {"method": "rotary"}, [{"name": "pi", "factor": 4}, {"name": "ntk", "factor": 4}, "rotary", "none",
                                            {"name": "yarn", "factor": 4, "beta_fast": 128, "beta_slow": 4}]
     run = config("continued", [parent["method"]])
@@ -428,6 +432,28 @@ def updates_of(run, stages):
     return [b for rows in stages for b in rows.split(run["train"]["tokens_per_step"] // (rows.shape[1] - 1))]
 
 
+def grow(w, optimizer, growth, layers):
+    """MIDAS: inserts a copy of a block directly behind it. Adam's count of updates continues."""
+    block = growth["block"]
+    first = {"middle": (math.ceil(layers / block / 2) - 1) * block, "last": layers - block, "split": (layers - block) // 2}
+    start = first[growth["place"]]
+    sources = list(range(layers))
+    sources[start + block:start + block] = sources[start:start + block]
+    kept = {k: (v.detach().clone(), {s: t.clone() for s, t in optimizer.state[v].items()}) for k, v in w.items()}
+    for layer, source in enumerate(sources):
+        for k in [k for k in w if k.startswith(f"layers.{layer}.")]:
+            value, state = kept[k.replace(f"layers.{layer}.", f"layers.{source}.")]
+            fresh = growth["state"] == "reset" and start + block <= layer < start + 2 * block
+            w[k].data.copy_(value)
+            optimizer.state[w[k]] = {s: t * 0 if fresh and s != "step" else t.clone() for s, t in state.items()}
+    return layers + block
+
+
+def ends_of_growth(growth, layers, steps):
+    sums = [sum(i ** growth["alpha"] for i in range(1, n + 1)) for n in range(1, layers // growth["block"] + 1)]
+    return [math.floor(steps * s / sums[-1] + 0.5) for s in sums]
+
+
 def trained(w, run, batches, logged, mean_loss=mean_loss):
     """The largest deviations of loss and gradient norm over the first updates."""
     method, worst = run["method"], [0.0, 0.0]
@@ -439,9 +465,13 @@ def trained(w, run, batches, logged, mean_loss=mean_loss):
     optimizer = torch.optim.AdamW(groups, betas=(o_["beta1"], o_["beta2"]), eps=o_["eps"])
     undecided.clear()
     assert len(batches) == UPDATES
+    growth, layers = run["train"].get("growth"), run["model"]["layers"]
+    ends = ends_of_growth(growth, layers, len(logged)) if growth else []
+    layers = growth["block"] if growth else layers
     for step, batch in enumerate(batches):
+        layers = grow(w, optimizer, growth, layers) if step in ends else layers
         loss, rate, norm = logged[step + 1]
-        value = mean_loss(w, run, m, o, batch)
+        value = mean_loss(w, {**run, "model": {**run["model"], "layers": layers}}, m, o, batch)
         if undecided:
             return worst, step
         optimizer.zero_grad()

@@ -30,7 +30,7 @@ static const char *printed(Database *store, CmdTableOptions options) {
     Error err;
     FILE *out = fopen("out", "w");
     assert_non_null(out);
-    if (!cmd_table_print(&store, 1, &options, out, &err)) fail_msg("%s", err.text);
+    if (!cmd_table_print(&store, 1, &options, out, sample_arena, &err)) fail_msg("%s", err.text);
     fclose(out);
     return sample_file("out", NULL);
 }
@@ -363,7 +363,7 @@ static void lost_seeds(void **state) {
                                .baseline = "none",
                                .resamples = STATS_RESAMPLES,
                                .block = STATS_BLOCK};
-    if (!analysis_print(store, &options, out, &err)) fail_msg("%s", err.text);
+    if (!analysis_print(store, &options, out, sample_arena, &err)) fail_msg("%s", err.text);
     fclose(out);
     const char *text = sample_file("out", NULL);
     static const char *const wanted[][2] = {{"Rotary", "2"}, {"ALiBi", "2"}, {"T5 bias", "3"}};
