@@ -247,6 +247,15 @@ tasks-reproduce: $(PROGRAM) ## train and evaluate configs/tasks-*.json, then tab
 	@set -e; for name in $(TASK_CONFIGS); do (set -x; ./poslab run configs/tasks-$$name.json -j $(JOBS)); done
 	@results/tasks/write.sh results results/tasks
 
+# Training that changes as it goes (results/training/README.md), about half an hour on one core. Its output in
+# results/training is committed.
+TRAINING_CONFIGS = staged continued cache growth
+training-reproduce: setup ## train and evaluate configs/training-*.json, then tables, figures and verdicts in results/training
+	@$(MAKE) $(PARALLEL) $(PROGRAM)
+	@$(MAKE) data
+	@set -e; for name in $(TRAINING_CONFIGS); do (set -x; ./poslab run configs/training-$$name.json -j $(JOBS)); done
+	@results/training/write.sh results results/training
+
 # All methods, trained at one length (results/zoo.db; about 20 minutes on two cores). ZOO: more options for `run`. The
 # run folders are also in results/zoo; they are not committed.
 ZOO      ?=

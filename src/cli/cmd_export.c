@@ -258,8 +258,8 @@ static bool add_batches(Export *export, SafetensorsFile *file, const Corpus *cor
         return error_set(err, EXIT_USAGE, "--batches %lld exceeds %d tokens; lower it",
                          (long long)export->options->batches, EXPORT_MAX_TOKENS);
     const TrainOptions *train = &export->config->train;
-    Batches *batches = batches_of(corpus, length, n, train->cache > 0, (uint64_t)train->seed, stage->item,
-                                  export->config->source, export->arena, err);
+    Batches *batches = batches_of(corpus, length, n, train_in_order(train), (uint64_t)train->seed,
+                                  stage->item, export->config->source, export->arena, err);
     for (int64_t row = 0; batches && row < updates * n; row++) {
         BatchesSequence sequence = batches_sequence(batches, before + row);
         const uint32_t *from[] = {sequence.tokens, sequence.targets, sequence.positions};

@@ -78,6 +78,8 @@ check "killed in the parent" killed 200 a state.safetensors
 check "which fails with the child" is "failed|failed" a/x.db "SELECT group_concat(status, '|') FROM run"
 check "whose reason is the parent" is "'train.from': run $parent, which it continues, failed (see \`poslab status\`); rerun the command to retry both" \
     a/x.db "SELECT reason FROM run WHERE key = '$key'"
+names_parent() { try 3 status a/x.db && says out "(continues $parent)" && try 0 runs a/x.db --format csv && says out ",$parent"; }
+check "status and runs name the parent" names_parent
 check "both end alike" ended_alike a
 cp -r a again
 sql again/x.db "UPDATE run SET shared_sources = 'other' WHERE key = '$parent'"
