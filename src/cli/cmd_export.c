@@ -25,9 +25,7 @@
 #include "run/worker.h"
 #include "cli/cmd_methods.h"
 
-enum { EXPORT_MAX_TOKENS = 1 << 29 };
-
-enum { TOKENS_NONE = -1 };
+enum { EXPORT_MAX_TOKENS = 1 << 29, TOKENS_NONE = -1 };
 
 typedef struct ExportOptions {
     RunsChoice choice; /* without a key */
@@ -162,6 +160,10 @@ static bool check_loader(const Export *export, Error *err) {
                          " methods that have one: %s",
                          method->name, method->name, list);
     }
+    if (export->config->model.adaptive.bands)
+        return error_set(err, EXIT_USAGE,
+                         "--loader supports a full softmax only, but the run has 'model.adaptive';"
+                         " export its weights without --loader");
     const Json *changed = json_first(options_changes(&export->config->model.attention, attention_fields,
                                                      attention_field_count, export->arena));
     return !changed ||

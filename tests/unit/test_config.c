@@ -555,6 +555,9 @@ static void test_mistakes(void **state) {
          "unknown key 'method.bsae'; did you mean 'method.base'?"},
         {"{'data':{'files':'a'},'method':{'name':'none','x':1}}", "unknown key 'method.x'; known here: name"},
         {"{'data':{'files':'a','tokenizer':'uint16'},'method':'none'}", "'model.vocabulary' is missing"},
+        {"{'data':{'task':{'name':'copy','size':[1,2]}},'model':{'adaptive':{'cutoffs':[2]}},'method':'none',"
+         "'train':{'length':16}}",
+         "'model.adaptive' is for text, and 'data.task' copy has no frequent tokens; remove it"},
         {"{'data':{'files':'a'},'method':'sinusoidal','model':{'width':3,'heads':3}}", "'method': "},
         {"{'name':'','data':{'files':'a'},'method':'none'}", "'name' must be 1 to 64 letters"},
         {"{'name':'.a','data':{'files':'a'},'method':'none'}", "'name' must be 1 to 64 letters"},
