@@ -9,6 +9,10 @@
  *     growth_against      growth of the method / growth of the other
  *     versus              P(l) of the method / P(l) of the other, both trained at L
  *     short_against_long  P(l) of the method / P(l) of the other trained at l
+ *     change              P of the method's runs that `where` selects / P of the runs of `against` that
+ *                         `against_where` selects, whatever their lengths and tokens, where both predict
+ *                         equally many targets at once. Conditions are as those of --where, protocol=cached
+ *                         or train.cache=64, and all must hold
  *     train_speed         training tokens per second of the method / of the other, from a bench
  *     train_memory        peak bytes in training of the method / of the other, from runs trained at L
  *     short_long_speed    train_speed, with the other trained at a longer length
@@ -21,12 +25,14 @@
  * on one side of it. A claim is supported if the bound holds at every point, contradicted if it fails at half
  * of them or more, untested if there are no points, and otherwise undecided. The intervals:
  *
- *     several seeds       the range of the seeds; for perplexities on the same windows widened to the
- * bootstrap interval (math/stats.h) one seed            5 % on both sides speeds              the quartiles
- * of the bench; speeds of runs depend on other load and are not used fewer tokens        the lower end is 0
- * if the method was trained on fewer tokens than the other exact_gain          the bootstrap over seeds and
- * methods; the bound neither holds nor fails where both sides answer less than 5 % of the examples, or both
- * more than 95 %
+ * - several seeds: the range of the seeds; for perplexities on the same windows, widened to the bootstrap
+ *   interval (math/stats.h);
+ * - one seed: 5 % on both sides;
+ * - speeds: the quartiles of the bench; speeds of runs depend on other load and are not used;
+ * - fewer tokens: the lower end is 0 if the method was trained on fewer tokens than the other, except for
+ *   `change`;
+ * - exact_gain: the bootstrap over seeds and methods; the bound neither holds nor fails where both sides
+ *   answer less than 5 % of the examples, or both more than 95 %.
  */
 #ifndef POSLAB_ANALYSIS_CLAIMS_H
 #define POSLAB_ANALYSIS_CLAIMS_H
@@ -56,8 +62,7 @@ typedef struct ClaimPoint {
 typedef struct Claim {
     const char *text, *section, *paper; /* paper: its numbers; "" if it gives none */
     const char *method, *against;       /* keys of methods; against: separated by commas, or "" */
-    const char *where, *against_where;  /* of exact_gain: values of the configs */
-    const char *quantity_name;
+    const char *where, *against_where;  /* of exact_gain: values of the configs; of change: conditions */
     int quantity, protocol;             /* indices */
     double from, to, at_least, at_most; /* 0: none */
     ClaimVerdict verdict;

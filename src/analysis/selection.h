@@ -16,4 +16,7 @@
 bool selection_apply(const Results **sets, int *count, const char *const *where, const char *const *methods,
                      Arena *arena, Error *err);
 
+/* Replaces one set by what conditions in one text leave of it: "field=value,field=value". */
+bool selection_choose(const Results **set, const char *conditions, Arena *arena, Error *err);
+
 #endif

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "math/precision.h"
 #include "data/corpus.h"
+#include "tasks/task.h"
 #include "train/evaluate.h"
 #include "train/train_options.h"
 
@@ -290,7 +291,7 @@ const char *series_config_value(const Series *series, const char *path, Arena *a
     return value ? run_label_value(value, arena) : "";
 }
 
-bool series_has_values(const Series *series, const char *list, Arena *arena) {
+static bool has_values(const Series *series, const char *list, Arena *arena) {
     for (size_t size; *list; list += size + (list[size] == ',')) {
         size = strcspn(list, ",");
         char *path = arena_format(arena, "%.*s", (int)size, list), *value = path + strcspn(path, "=");
@@ -298,6 +299,11 @@ bool series_has_values(const Series *series, const char *list, Arena *arena) {
         if (strcmp(series_config_value(series, path, arena), value)) return false;
     }
     return true;
+}
+
+bool series_has_answers(const Series *series, const char *values, Arena *arena) {
+    return *series->task && !*series->variant && !strcmp(series_hint(series), task_no_hints[0]) &&
+           has_values(series, values, arena);
 }
 
 TableCell series_key_cell(const Series *series, const char *path, TableFormat format, Arena *arena) {

@@ -141,8 +141,9 @@ bool series_nonoverlapping(const Series *series);
 /* The value of a key of the config ("train.optimizer.lr"); "" if the key is missing. */
 const char *series_config_value(const Series *series, const char *path, Arena *arena);
 
-/* Whether the config has these values: "path=value,path=value". */
-bool series_has_values(const Series *series, const char *list, Arena *arena);
+/* Whether it is of a task itself (not of a hint), without a variant, and its config has these values:
+   "path=value,path=value". */
+bool series_has_answers(const Series *series, const char *values, Arena *arena);
 
 /* The value of a key as a cell for programs: in JSON a number, in CSV the shortest text of that number. */
 TableCell series_key_cell(const Series *series, const char *path, TableFormat format, Arena *arena);
@@ -201,6 +202,10 @@ int series_outcomes(const SeriesCell *cell, const char *outcome);
    NULL. */
 int series_log_ratios(double *logs, const SeriesCell *cell, const SeriesCell *base, const SeriesCell *other,
                       const SeriesCell *other_base);
+
+/* ln of a cost of the runs over that of the runs of `other` with the same seed; logs[series->run_count];
+   returns how many are known. */
+int series_log_costs(double *logs, const Series *series, const Series *other, int cost);
 
 /* Mean loss over the seeds of a cell (NULL is allowed), in nats per token; NAN without seeds. */
 double series_mean_loss(const SeriesCell *cell);

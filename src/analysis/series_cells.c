@@ -303,6 +303,18 @@ bool series_compare(StatsDifference *differences, const SeriesCell *const *cells
     return true;
 }
 
+int series_log_costs(double *logs, const Series *series, const Series *other, int cost) {
+    int count = 0;
+    for (int i = 0; i < series->run_count; i++)
+        for (int k = 0; k < other->run_count; k++) {
+            double ours = series->runs[i].cost[cost], theirs = other->runs[k].cost[cost];
+            if (series->runs[i].seed != other->runs[k].seed || !(ours > 0 && theirs > 0)) continue;
+            logs[count++] = log(ours / theirs);
+            break; /* a database that another program wrote can have a seed twice */
+        }
+    return count;
+}
+
 /* --- losses by position in the window --- */
 
 int series_bins(SeriesBin *bins, const SeriesSeed *seed, Error *err) {

@@ -67,11 +67,15 @@ void flash_scores(Attention *a, const Tile *t) {
 /* The highest of the first `valid` raw scores of a row. The scores after them, up to a whole vector, become
    -infinity; *end is `valid` rounded up to a multiple of the vector length. */
 static inline float highest_score(float *s, int valid, int *end) {
-    SimdFloat top = simd_broadcast(-INFINITY);
-    int columns = *end = attention_round_up(valid, SIMD_LANES);
-    for (int j = valid; j < columns; j++) s[j] = -INFINITY;
-    for (int j = 0; j < columns; j += SIMD_LANES) top = simd_max(simd_load(s + j), top);
-    return simd_reduce_max(top);
+    SimdFloat even = simd_broadcast(-INFINITY), odd = even;
+    int columns = *end = attention_round_up(valid, SIMD_LANES), j = 0;
+    for (int i = valid; i < columns; i++) s[i] = -INFINITY;
+    for (; j + 2 * SIMD_LANES <= columns; j += 2 * SIMD_LANES) {
+        even = simd_max(simd_load(s + j), even);
+        odd = simd_max(simd_load(s + j + SIMD_LANES), odd);
+    }
+    if (j < columns) even = simd_max(simd_load(s + j), even);
+    return simd_reduce_max(simd_max(even, odd));
 }
 
 void flash_dropout(const Attention *a, const AttentionDropout *dropout, float *row, int sequence, int h,

@@ -42,21 +42,27 @@ void pack_select(Attention *a, int h) {
     if (a->kept) a->current = a->kept[h];
 }
 
+static inline void copy_row(float *to, const float *from, int size) {
+    int i = 0;
+    for (; i + SIMD_LANES <= size; i += SIMD_LANES) simd_store(to + i, simd_load(from + i));
+    for (; i < size; i++) to[i] = from[i];
+}
+
 void pack_rows(const Attention *a, float *packed, const float *from, int stride) {
-    for (int t = 0; t < a->length; t++)
-        for (int i = 0; i < a->size; i++) packed[(size_t)t * a->wide + i] = from[(size_t)t * stride + i];
+    for (int t = 0; t < a->length; t++, packed += a->wide, from += stride) copy_row(packed, from, a->size);
 }
 
 void pack_unpack(const Attention *a, float *to, int stride, const float *packed, int first) {
-    for (int t = first; t < a->length; t++, to += stride)
-        for (int i = 0; i < a->size; i++) to[i] = packed[(size_t)t * a->wide + i];
+    packed += (size_t)first * a->wide;
+    for (int t = first; t < a->length; t++, packed += a->wide, to += stride) copy_row(to, packed, a->size);
 }
 
 void pack_panels(const Attention *a, float *panels, const float *packed, int count) {
     for (int t = 0; t < count; t += TILE_PANEL, panels += (size_t)a->wide * TILE_PANEL)
-        for (int i = 0; i < a->wide; i++)
-            for (int j = 0; j < TILE_PANEL; j++)
-                panels[i * TILE_PANEL + j] = packed[(size_t)(t + j) * a->wide + i];
+        for (int i = 0; i < a->wide; i += SIMD_LANES)
+            for (int j = 0; j < TILE_PANEL; j += SIMD_LANES)
+                simd_transpose_copy(panels + i * TILE_PANEL + j, TILE_PANEL,
+                                    packed + (size_t)(t + j) * a->wide + i, (size_t)a->wide);
 }
 
 /* The factors of head h, where each head learns its own. */

@@ -54,6 +54,10 @@ double random_normal(Random *rng) {
     return sqrt(-2.0 * log(u)) * cos(6.283185307179586476925 * v);
 }
 
+uint64_t random_zipf(Random *rng, uint64_t bound) {
+    return (uint64_t)pow((double)bound, random_uniform(rng)) - 1;
+}
+
 uint64_t random_below(Random *rng, uint64_t bound) {
     /* 2^64 mod bound: smaller draws are rejected, so the result is unbiased */
     uint64_t skip = -bound % bound;

@@ -26,5 +26,6 @@ uint64_t random_next(Random *rng);
 double random_uniform(Random *rng);                 /* in [0, 1), 53 bits */
 double random_normal(Random *rng);                  /* mean 0, deviation 1; draws two numbers (Box-Muller) */
 uint64_t random_below(Random *rng, uint64_t bound); /* in [0, bound), unbiased; bound > 0 */
+uint64_t random_zipf(Random *rng, uint64_t bound);  /* the same, k with a probability of about 1 / (k + 1) */
 
 #endif

@@ -25,9 +25,7 @@
 #include "run/worker.h"
 #include "cli/cmd_methods.h"
 
-enum { EXPORT_MAX_TOKENS = 1 << 29 };
-
-enum { TOKENS_NONE = -1 };
+enum { EXPORT_MAX_TOKENS = 1 << 29, TOKENS_NONE = -1 };
 
 typedef struct ExportOptions {
     RunsChoice choice; /* without a key */
@@ -162,6 +160,10 @@ static bool check_loader(const Export *export, Error *err) {
                          " methods that have one: %s",
                          method->name, method->name, list);
     }
+    if (export->config->model.adaptive.bands)
+        return error_set(err, EXIT_USAGE,
+                         "--loader supports a full softmax only, but the run has 'model.adaptive';"
+                         " export its weights without --loader");
     const Json *changed = json_first(options_changes(&export->config->model.attention, attention_fields,
                                                      attention_field_count, export->arena));
     return !changed ||
@@ -256,8 +258,8 @@ static bool add_batches(Export *export, SafetensorsFile *file, const Corpus *cor
         return error_set(err, EXIT_USAGE, "--batches %lld exceeds %d tokens; lower it",
                          (long long)export->options->batches, EXPORT_MAX_TOKENS);
     const TrainOptions *train = &export->config->train;
-    Batches *batches = batches_of(corpus, length, n, train->cache > 0, (uint64_t)train->seed, stage->item,
-                                  export->config->source, export->arena, err);
+    Batches *batches = batches_of(corpus, length, n, train_in_order(train), (uint64_t)train->seed,
+                                  stage->item, export->config->source, export->arena, err);
     for (int64_t row = 0; batches && row < updates * n; row++) {
         BatchesSequence sequence = batches_sequence(batches, before + row);
         const uint32_t *from[] = {sequence.tokens, sequence.targets, sequence.positions};

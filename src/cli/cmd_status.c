@@ -38,7 +38,8 @@ enum {
     STALE_EVALUATIONS,
     TASK
 };
-enum { PROGRESS = TASK + 3, STEP, STEPS, SHARE, LOSS, RATE, NORM, SPEED, LEFT, IDLE, STAGE, STAGES, COLUMNS };
+enum { PROGRESS = TASK + 3, STEP, STEPS, SHARE, LOSS, RATE, NORM, SPEED, LEFT, IDLE, STAGE, STAGES };
+enum { PARENT = STAGES + 1, COLUMNS };
 static const TableColumn columns[COLUMNS] = {
     {"experiment", NULL, TABLE_TEXT},
     [KEY] = {"run_key", "run", TABLE_TEXT, .code = true},
@@ -74,6 +75,7 @@ static const TableColumn columns[COLUMNS] = {
     [IDLE] = {"progress.seconds_idle", NULL, TABLE_REAL},
     [STAGE] = {"progress.stage", NULL, TABLE_INT},
     [STAGES] = {"progress.stages", NULL, TABLE_INT},
+    [PARENT] = {"continues", "continues", TABLE_TEXT, .code = true, .if_varying = true},
 };
 enum { IDLE_LONG = 60 }; /* seconds without an update after which the text says so */
 
@@ -82,7 +84,8 @@ static const char points[] =
     "SELECT x.name, r.key, p.variant, r.method, r.label,"
     " r.train_length, r.seed, r.status, coalesce(r.reason, ''), coalesce(o.settled, 0), coalesce(o.asked, 0),"
     " r.started, r.finished, r.steps, r.train_seconds, r.final_loss, r.until_step,"
-    " r.steps IS NOT NULL AND edited(r.method_files), coalesce(o.stale, 0), r.config" QUERY_RUNS
+    " r.steps IS NOT NULL AND edited(r.method_files), coalesce(o.stale, 0), r.config,"
+    " coalesce(json_extract(r.config, '$.train.from'), '')" QUERY_RUNS
     " LEFT JOIN (SELECT experiment, run_key, count(*) AS asked,"
     "  sum(outcome IN ('done', 'diverged', 'beyond_limit', 'beyond_text')) AS settled,"
     "  sum((SELECT edited(e.method_files) FROM evaluation e WHERE e.id = evaluation)) AS stale"
@@ -170,6 +173,8 @@ static void add_row(Status *status, Database *store, Query *query, Arena *arena)
     status->stale += stale;
     status->stale_evaluations += evaluations;
     if (is_running(row)) add_progress(row, store, status->experiment, query_text(query, STALE + 2), arena);
+    const char *parent = query_text(query, STALE + 3);
+    if (*parent) row[PARENT] = table_text(arena_copy(arena, parent));
     const SqueueTask *task = squeue_find(&status->queue, row[KEY].text);
     if (task) {
         row[TASK] = table_text(task->name);
@@ -241,9 +246,10 @@ static void print_text(const Status *status, FILE *out, Arena *arena) {
         const TableCell *row = &status->unfinished->cells[r * COLUMNS];
         const SqueueTask *task = squeue_find(&status->queue, row[KEY].text);
         const char *state = arena_format(arena, "%-8s", escape_text(ESCAPE_LINE, row[STATUS].text, arena));
-        const char *line = arena_format(arena, "  %s  %s  %s L=%.0f seed=%.0f%s%s", row[KEY].text, state,
-                                        row[NAME].text, row[TRAIN_LENGTH].number, row[SEED].number,
-                                        *row[REASON].text ? ": " : "", row[REASON].text);
+        const char *line = arena_format(arena, "  %s  %s  %s L=%.0f seed=%.0f", row[KEY].text, state,
+                                        row[NAME].text, row[TRAIN_LENGTH].number, row[SEED].number);
+        if (row[PARENT].text) line = arena_format(arena, "%s (continues %s)", line, row[PARENT].text);
+        if (*row[REASON].text) line = arena_format(arena, "%s: %s", line, row[REASON].text);
         if (row[PROGRESS].text) line = arena_format(arena, "%s: %s", line, row[PROGRESS].text);
         if (row[STALE].number > 0)
             line =
@@ -362,7 +368,7 @@ const Command cmd_status = {
 
 /* --- runs --- */
 
-enum { RUNS_KEY, RUNS_EXPERIMENTS, RUNS_STALE = 8, RUNS_BYTES = 11, RUNS_COLUMNS };
+enum { RUNS_KEY, RUNS_EXPERIMENTS, RUNS_STALE = 8, RUNS_BYTES = 11, RUNS_PARENT, RUNS_COLUMNS };
 static const TableColumn runs_columns[RUNS_COLUMNS] = {
     [RUNS_KEY] = {"run_key", "run", TABLE_TEXT, .code = true},
     [RUNS_EXPERIMENTS] = {"experiments", "experiments", TABLE_TEXT, .if_varying = true},
@@ -376,6 +382,7 @@ static const TableColumn runs_columns[RUNS_COLUMNS] = {
     {"train_seconds", "seconds", TABLE_REAL, .decimals = 1},
     {"perplexity", "perplexity", TABLE_REAL, .decimals = -1},
     [RUNS_BYTES] = {"bytes", "folder", TABLE_INT},
+    [RUNS_PARENT] = {"continues", "continues", TABLE_TEXT, .code = true, .if_varying = true},
 };
 
 /* The perplexity at the training length; if there are several, preferably nonoverlapping on the validation
@@ -389,7 +396,7 @@ static const char runs_sql[] =
     " (SELECT CASE WHEN e.nll_sum / e.tokens < 709.78 THEN exp(e.nll_sum / e.tokens) END FROM evaluation e"
     "  WHERE e.run = r.key AND e.length = r.train_length AND e.variant = '' AND e.status = 'done'"
     "  AND e.protocol <> 'exact' ORDER BY e.split <> 'valid', e.protocol <> 'nonoverlapping', e.id LIMIT 1),"
-    " 0 FROM run r LEFT JOIN point o ON o.run = r.key"
+    " 0, coalesce(json_extract(r.config, '$.train.from'), '') FROM run r LEFT JOIN point o ON o.run = r.key"
     " GROUP BY r.key ORDER BY min(o.experiment) IS NULL, min(o.experiment), min(o.ordinal), r.key";
 
 static bool runs(Database *store, const Arguments *arguments, Error *err) {

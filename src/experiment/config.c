@@ -250,11 +250,11 @@ static bool check_frozen(const OptionReader *reader, const Config *config) {
 /* Checks the position method and `until` against the task. */
 static bool check_task(const OptionReader *reader, const Config *config) {
     const ExamplesOptions *task = config->data.task;
-    if (!task && config->train.until_updates)
-        return error_set(reader->err, EXIT_USAGE, "%s: 'train.until' needs 'data.task'; remove it",
-                         reader->source);
-    if (!task) return true;
-    int64_t farthest = examples_train_farthest(task);
+    const char *unfit = !task && config->train.until_updates        ? "'train.until' needs 'data.task'"
+                        : task && config->train.order == TRAIN_TEXT ? "'train.order' needs 'data.files'"
+                                                                    : NULL;
+    if (unfit) return error_set(reader->err, EXIT_USAGE, "%s: %s; remove it", reader->source, unfit);
+    int64_t farthest = task ? examples_train_farthest(task) : 0;
     const PositionMethod *method = config->position.method;
     if (!farthest) return true;
     if (method->positions || !(method->claims & POS_BY_POSITION))

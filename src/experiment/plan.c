@@ -90,8 +90,8 @@ static bool check_stage(const Config *config, int index, long long tokens, Error
     const TrainStage stage = train_stage(&config->train, index);
     int length = stage.length;
     if (tokens >= length + 1)
-        return !config->train.cache || batches_check_order(batches_windows(tokens, length), length,
-                                                           stage.sequences, config->source, err);
+        return !train_in_order(&config->train) || batches_check_order(batches_windows(tokens, length), length,
+                                                                      stage.sequences, config->source, err);
     Arena *scratch = arena_new(0);
     const char *path = train_stage_path(&config->train, &stage, scratch);
     error_set(err, EXIT_USAGE,
@@ -157,10 +157,18 @@ static double request_tokens(const EvaluateRequest *request, const Corpus *corpu
     return stride * growing * (growing + 1) / 2 + (windows - growing) * length - (windows * stride - targets);
 }
 
-/* FLOPs of a token that passes through the model, at the full cache where there is one. */
-static double request_flops(const ModelOptions *compute, const EvaluateRequest *request, int64_t length) {
+/* The mean number of rows in a cache at `count` segments, when it is empty at the first. */
+static double mean_rows(double capacity, double segment, double count) {
+    double growing = fmin(ceil(capacity / segment), count);
+    return (segment * growing * (growing - 1) / 2 + (count - growing) * capacity) / count;
+}
+
+/* FLOPs of a token that passes through the model; the mean where there is a cache. */
+static double request_flops(const ModelOptions *compute, const EvaluateRequest *request, int64_t length,
+                            double windows) {
     if (!evaluate_uses_cache(request)) return model_flops(compute, (int)length, false);
-    double segment = (double)request->stride, cached = (double)(length - request->stride);
+    double segment = (double)request->stride;
+    double cached = mean_rows((double)length - segment, segment, windows);
     if (request->protocol == EVALUATE_TOKEN) cached += (segment - 1) / 2, segment = 1;
     return model_flops(compute, (int)segment, false) + model_cache_flops(compute, segment, cached, false);
 }
@@ -174,6 +182,19 @@ static ModelOptions scored_model(const PlanPoint *point, const ModelOptions *com
     return scored;
 }
 
+/* The mean number of cached rows in the updates of a stage: the cache is empty at the first update of an
+   epoch. */
+static double stage_rows(const PlanPoint *point, const TrainStage *stage) {
+    double capacity = (double)point->config->train.cache, updates = (double)stage->updates;
+    int64_t windows = batches_windows(point->corpus->splits[SPLIT_TRAIN].count, stage->length);
+    double epoch = floor((double)windows / stage->sequences);
+    if (!capacity || is_absent(point->corpus) || updates <= epoch)
+        return capacity ? mean_rows(capacity, stage->length, updates) : 0;
+    double rest = fmod(updates, epoch), rows = (updates - rest) * mean_rows(capacity, stage->length, epoch);
+    if (rest > 0) rows += rest * mean_rows(capacity, stage->length, rest);
+    return rows / updates;
+}
+
 static void measure_stages(PlanPoint *point, const ModelOptions *compute, Arena *arena) {
     const TrainOptions *train = &point->config->train;
     point->stage_count = train_stage_count(train);
@@ -183,7 +204,7 @@ static void measure_stages(PlanPoint *point, const ModelOptions *compute, Arena 
         ModelOptions scored = scored_model(point, compute, stage.length);
         scored.layers = train_stage_layers(train, &stage, (int)compute->layers);
         double per_step = (double)stage.sequences * (double)stage.length;
-        double cached = model_cache_flops(&scored, stage.length, (double)train->cache, true);
+        double cached = model_cache_flops(&scored, stage.length, stage_rows(point, &stage), true);
         double flops = (double)stage.updates * per_step * (model_flops(&scored, stage.length, true) + cached);
         point->stages[i] = (PlanStage){stage, flops};
         point->train_flops += flops;
@@ -218,7 +239,8 @@ static void measure(PlanPoint *point, Arena *scratch) {
                                          : evaluate_bytes(changed, request)) +
                        model->size * sizeof(float);
         if (bytes > point->evaluate_bytes) point->evaluate_bytes = bytes;
-        point->evaluate_flops += request_tokens(request, corpus) * request_flops(&compute, request, length);
+        point->evaluate_flops += request_tokens(request, corpus) *
+                                 request_flops(&compute, request, length, request_windows(request, corpus));
     }
     arena_release(scratch, mark);
 }

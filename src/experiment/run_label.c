@@ -106,6 +106,14 @@ const char *run_label_value(const Json *value, Arena *arena) {
     return text;
 }
 
+const char *run_label_setting_path(const char *path) {
+    for (int i = 0; whole_sections[i]; i++) {
+        size_t size = strlen(whole_sections[i]);
+        if (!strncmp(path, whole_sections[i], size) && path[size] == '.') return whole_sections[i];
+    }
+    return path;
+}
+
 const char **run_label_settings(const Plan *plan, Arena *arena) {
     const char **settings = NEW(arena, plan->count, const char *);
     if (!plan->count) return settings;

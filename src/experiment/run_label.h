@@ -22,6 +22,9 @@ const char *run_label_method(const Encoding *position, Arena *arena);
    "64:0.25,128:0.5". */
 const char *run_label_value(const Json *value, Arena *arena);
 
+/* The path of the setting that a key belongs to: that of its section, if the section is one setting. */
+const char *run_label_setting_path(const char *path);
+
 /* The settings of each point, [plan->count]; "" if a point has none. Owned by the arena. */
 const char **run_label_settings(const Plan *plan, Arena *arena);
 

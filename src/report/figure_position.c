@@ -219,9 +219,9 @@ static int find_panel(Figure *figure, int64_t length) {
     return figure_panel(figure, arena_format(figure->arena, "trained at %lld", (long long)length), 0, length);
 }
 
-/* Marks the ends of the stages of a line that has all its points. */
+/* Marks the ends of the stages of a line that has all its points; NULL: stages that are not known. */
 static void mark_stages(Figure *figure, FigureLine *line, const TrainOptions *train) {
-    for (int i = 1; line && i < train_stage_count(train); i++) {
+    for (int i = 1; train && i < train_stage_count(train); i++) {
         FigurePanel *panel = &figure->panels[line->panel];
         figure_mark(figure, line, (double)train_stage(train, i).first);
         panel->title =
@@ -229,10 +229,11 @@ static void mark_stages(Figure *figure, FigureLine *line, const TrainOptions *tr
     }
 }
 
-static void read_stages(TrainOptions *train, const char *text, Arena *arena) {
+/* The options of a run, from its config, in `train`; NULL if the config is of another revision. */
+static const TrainOptions *read_train(TrainOptions *train, const char *text, Arena *arena) {
     Error ignored;
     const Json *json = json_parse(text, strlen(text), "run.config", arena, &ignored);
-    if (!json || !train_options_of_run(train, json, arena)) *train = (TrainOptions){0};
+    return json && train_options_of_run(train, json, arena) ? train : NULL;
 }
 
 static bool make_loss(Figure *figure, Error *err) {
@@ -241,7 +242,8 @@ static bool make_loss(Figure *figure, Error *err) {
     const char *const parameters[] = {figure->set->experiment, live, figure_run_keys(figure), NULL};
     Query *query = query_begin(figure->set->store, arena_format(figure->arena, sql, WINDOWS), parameters);
     LossWindow *window = NEW(figure->arena, 1, LossWindow);
-    TrainOptions train = {0}; /* of the line's runs */
+    TrainOptions options;
+    const TrainOptions *train = NULL; /* of the line's runs */
     while (query_next(query)) {
         const char *name = results_run_name(figure->set, query_text(query, 3), query_text(query, 4),
                                             query_text(query, 5), figure->arena);
@@ -251,15 +253,15 @@ static bool make_loss(Figure *figure, Error *err) {
         bool same_line = window->line && window->line->panel == panel && !strcmp(window->line->name, name);
         if (!same_line || step != window->step || window->count == MOST_SEEDS) end_window(figure, window);
         if (!same_line) {
-            mark_stages(figure, window->line, &train);
+            mark_stages(figure, window->line, train);
             window->line = figure_line(figure, panel, name, name, figure->panels[panel].title);
-            read_stages(&train, query_text(query, 6), figure->arena);
+            train = read_train(&options, query_text(query, 6), figure->arena);
         }
         window->step = step;
         window->losses[window->count++] = query_real(query, 2);
     }
     end_window(figure, window);
-    mark_stages(figure, window->line, &train);
+    mark_stages(figure, window->line, train);
     return query_end(query, err);
 }
 

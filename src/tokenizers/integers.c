@@ -107,28 +107,36 @@ bool integers_find(const Tokenizer *tokenizer, const char *path, int64_t size, T
     return check_index(index, bytes, (int64_t)length, text, token_size, where, err);
 }
 
+/* Copies numbers of `size` bytes, a constant, until one is outside the vocabulary; returns how many. */
+static inline __attribute__((always_inline)) int64_t copy(uint32_t *tokens, const unsigned char *at, int size,
+                                                          int64_t count, uint32_t vocabulary) {
+    for (int64_t i = 0; i < count; i++, at += size) {
+        uint32_t token = 0;
+        memcpy(&token, at, (size_t)size);
+        tokens[i] = token;
+        if (token >= vocabulary) return i;
+    }
+    return count;
+}
+
 bool integers_write(const Tokenizer *tokenizer, const TokenizerText *text, int vocabulary, uint32_t *tokens,
                     const char *where, Error *err) {
     int size = size_of(tokenizer);
     const unsigned char *at = size == 1 ? text->content : text->numbers;
     const char *given = tokenizer->options.vocabulary;
-    for (int64_t i = 0; i < text->count; i++, at += size) {
-        uint32_t token = 0;
-        memcpy(&token, at, (size_t)size);
-        if (token < (uint32_t)vocabulary) {
-            tokens[i] = token;
-            continue;
-        }
-        if (given)
-            return error_set(
-                err, EXIT_USAGE,
-                "%s: token %lld is %u, outside the vocabulary of %d of '%s'; name the dictionary that "
-                "belongs to the file in 'data.vocabulary'",
-                where, (long long)i, token, vocabulary, given);
-        return error_set(err, EXIT_USAGE,
-                         "%s: token %lld is %u, outside the vocabulary of %d; raise 'model.vocabulary' or "
-                         "check 'data.tokenizer'",
-                         where, (long long)i, token, vocabulary);
-    }
-    return true;
+    uint32_t below = (uint32_t)vocabulary;
+    int64_t count = text->count, done = size == 1   ? copy(tokens, at, 1, count, below)
+                                        : size == 2 ? copy(tokens, at, 2, count, below)
+                                                    : copy(tokens, at, 4, count, below);
+    if (done == count) return true;
+    if (given)
+        return error_set(
+            err, EXIT_USAGE,
+            "%s: token %lld is %u, outside the vocabulary of %d of '%s'; name the dictionary that "
+            "belongs to the file in 'data.vocabulary'",
+            where, (long long)done, tokens[done], vocabulary, given);
+    return error_set(err, EXIT_USAGE,
+                     "%s: token %lld is %u, outside the vocabulary of %d; raise 'model.vocabulary' or "
+                     "check 'data.tokenizer'",
+                     where, (long long)done, tokens[done], vocabulary);
 }

@@ -38,6 +38,7 @@ struct Words {
 
 /* The size of the whitespace character at p, as in Python's str.split(); 0: none. */
 static int space_at(const unsigned char *p, const unsigned char *end) {
+    if (*p > ' ' && *p < 0xC2) return 0; /* most bytes */
     if (*p < 0x80) return *p == ' ' || (*p >= 9 && *p <= 13) || (*p >= 28 && *p <= 31);
     if (end - p >= 2 && p[0] == 0xC2) return p[1] == 0x85 || p[1] == 0xA0 ? 2 : 0;
     if (end - p < 3) return 0;
@@ -63,7 +64,7 @@ static Cursor cursor_at(const TokenizerText *text) {
 }
 
 /* Moves to the next token; false at the end of the document. */
-static bool next_token(Cursor *c) {
+static inline bool next_token(Cursor *c) {
     int space;
     while (c->next < c->end && *c->next != '\n' && *c->next != '\r' && (space = space_at(c->next, c->end))) {
         c->next += space;
@@ -82,8 +83,10 @@ static bool next_token(Cursor *c) {
         c->line = false;
         return true;
     }
-    while (c->next < c->end && !space_at(c->next, c->end)) c->next++;
-    c->size = c->next - c->token;
+    const unsigned char *p = c->next, *end = c->end;
+    while (p < end && !space_at(p, end)) p++;
+    c->next = p;
+    c->size = p - c->token;
     return c->line = true;
 }
 

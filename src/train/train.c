@@ -143,7 +143,7 @@ static bool enter_stage(Training *training, Error *err) {
     training->cache = train_cache(state->model, task->options, &stage);
     training->cache.rows = state->cache;
     training->batches =
-        batches_of(task->corpus, stage.length, stage.sequences, task->options->cache > 0,
+        batches_of(task->corpus, stage.length, stage.sequences, train_in_order(task->options),
                    (uint64_t)task->options->seed, stage.item, task->source, training->data, err);
     if (!training->batches) return false;
     enter_update(training, &stage, true);

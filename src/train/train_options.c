@@ -9,6 +9,8 @@
 enum { MAX_LENGTH = 1 << 20, MAX_STAGES = 100, MAX_FROZEN = 10000 };
 static const double most_tokens_per_step = 1e9;
 
+static const char *const order_names[] = {"random", "text", NULL};
+
 const OptionField train_fields[] = {
     {"length", OPTION_INT, offsetof(TrainOptions, length), .default_value = 128, .low = 1, .high = MAX_LENGTH,
      .help = "tokens of a training sequence"},
@@ -17,9 +19,10 @@ const OptionField train_fields[] = {
     {"tokens_per_step", OPTION_INT, offsetof(TrainOptions, tokens_per_step), .default_value = 4096, .low = 1,
      .high = most_tokens_per_step, .help = "tokens of one update; a multiple of the length"},
     {"cache", OPTION_INT, offsetof(TrainOptions, cache), .default_value = 0, .low = 0, .high = MAX_LENGTH,
-     .help =
-         "rows of the segments before, in the order of the text, that every layer attends to; 0: none, and "
-         "windows in random order"},
+     .help = "rows of the segments before, in the order of the text, that every layer attends to; 0: none"},
+    {"order", OPTION_CHOICE, offsetof(TrainOptions, order), .choices = order_names,
+     .help = "windows of text in random order, or each sequence of an update after that of the update before "
+             "(text); with a cache always text"},
     {"precision", OPTION_CHOICE, offsetof(TrainOptions, precision), .choices = precision_names,
      .help =
          "precision of the inputs of matrix products in linear layers; bf16 needs a CPU with AVX-512 BF16 "
@@ -166,6 +169,7 @@ Json *train_options_json(const TrainOptions *options, Arena *arena) {
     Json *json = json_new_object(arena), *until = json_new_object(arena), *stages = json_new_array(arena);
     options_write(json, options, train_fields, train_field_count);
     if (!options->cache) json_remove(json, "cache");
+    if (options->cache || options->order == TRAIN_RANDOM) json_remove(json, "order");
     options_write(until, options, until_fields, COUNT_OF(until_fields));
     if (options->until_updates) json_set(json, "until", until);
     for (int i = 0; i < options->stage_count; i++) {
@@ -249,6 +253,10 @@ bool train_check(const TrainOptions *options, const ModelOptions *model, const c
 }
 
 /* --- stages --- */
+
+bool train_in_order(const TrainOptions *options) {
+    return options->cache || options->order == TRAIN_TEXT;
+}
 
 int64_t train_steps(const TrainOptions *options) {
     int64_t steps = llround((double)options->tokens / (double)options->tokens_per_step);

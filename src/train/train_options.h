@@ -5,9 +5,9 @@
  * the number of layers grows during training (train/growth.h). A stage is a part of the updates at one length
  * and one number of layers: a new one begins where either changes. An update has tokens_per_step tokens in
  * every stage, so tokens, optimizer and learning rate do not depend on stages, and batches do not depend on
- * growth. With `cache`, sequence b of an update continues sequence b of the update before, except at the
- * beginning of an epoch and of a stage. Everything that depends on the length or the layers of an update asks
- * train_stage or train_stage_at.
+ * growth. In the order of the text (`order`, and always with `cache`), sequence b of an update continues
+ * sequence b of the update before, except at the beginning of an epoch and of a stage. Everything that
+ * depends on the length or the layers of an update asks train_stage or train_stage_at.
  *
  * With `from`, the initial weights are those with which another run ended. A config names that run by its
  * key, or as a point of the same experiment; then the plan sets the key (experiment/point.h).
@@ -24,9 +24,12 @@ typedef struct TrainStageOptions { /* an item of `train.stages` */
     int item;     /* its index in the config: items of share 0 are left out of the options */
 } TrainStageOptions;
 
+typedef enum TrainOrder { TRAIN_RANDOM, TRAIN_TEXT } TrainOrder;
+
 typedef struct TrainOptions {
     int64_t length, tokens, tokens_per_step, seed;
     int64_t cache;         /* rows of earlier segments that every layer attends to (model/cache.h); 0: none */
+    int order;             /* TrainOrder; has no effect with `cache` (train_in_order) */
     int precision;         /* Precision */
     double checkpoint;     /* seconds between saved states; 0: none */
     double until_exact;    /* of a task, section `until`: training ends at this share of answered examples, */
@@ -59,6 +62,9 @@ Json *train_from_point(const TrainOptions *options, Arena *arena);
 /* Checks the rules between options: tokens_per_step is a multiple of all lengths, shares and growth leave
    updates to the last stage, and the model can grow. */
 bool train_check(const TrainOptions *options, const ModelOptions *model, const char *source, Error *err);
+
+/* Whether the sequences of updates follow each other in the text. */
+bool train_in_order(const TrainOptions *options);
 
 int64_t train_steps(const TrainOptions *options);
 

@@ -58,6 +58,9 @@ check "table" try 0 table whole/x.db
 check "shows the stages" says out "growth=1:1:middle:copy" \
     "Trained in stages: layers 1 to update 2, 2 to 5, 3 to 10 ($(sql whole/x.db "SELECT group_concat(label || ' growth=1:1:middle:copy', ', ')
     FROM (SELECT label FROM run WHERE config LIKE '%growth%' ORDER BY rowid)"))."
+check "as settings that are shown" lacks out "not shown"
+check "the best growth" try 0 table whole/x.db --best train.growth
+check "leaves one row of each method" lacks out "growth=1:1"
 check "the runs that grow" try 0 table whole/x.db --where train.growth=1:1:middle:copy
 check "are found by their setting" says out "Trained in stages"
 check "the others" try 0 table whole/x.db --where train.growth=

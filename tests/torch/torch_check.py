@@ -100,6 +100,12 @@ def configs():
                    "train.frozen": [[], ["layers.*.ffn.*", "norm.*"]]}]
         yield {**run, "sweep": [*blocks, run["sweep"]]}
     yield config("relu", ["rotary"], model={"activation": "relu", "final_norm": False})
+    for i, cutoffs in enumerate([[100, 110], [], [60]]):  # as fairseq trains, without dropout
+        yield config(f"adaptive{i}", ["sinusoidal", "alibi", "rotary", "t5", "shape"],
+                     model={"adaptive": {"cutoffs": cutoffs, "factor": 4}, "init": "fairseq", "final_norm": i > 0},
+                     train={"optimizer": {"name": "nag", "lr": 1, "momentum": 0.99, "decay": 0.01 * i, "clip": 0.1,
+                                          "clip_eps": 1e-6},
+                            "schedule": {"warmup": 0.02, "floor": 1e-4, "warmup_init": 1e-7, "first": 0}})
     yield config("swiglu", ["t5"], model={"activation": "swiglu"})
     for i, attention in enumerate(ATTENTION):
         yield config(f"attention{i}", MIXED[: -1 if "sinks" in attention else None], model={"attention": attention})
@@ -359,13 +365,37 @@ def embedding(m, o, p, t, width):
     return 0.0
 
 
+def bands(w, model):
+    """Embeddings and projection of each band (fairseq: AdaptiveInput)."""
+    return [[w[f"decoder.embed_tokens.embeddings.{b}.{k}.weight"] for k in (0, 1)]
+            for b in range(len(model["adaptive"]["cutoffs"]) + 1)]
+
+
+def words(w, model):
+    """[V,C]: the embeddings of all words."""
+    return torch.cat([e @ p.T for e, p in bands(w, model)]) if "adaptive" in model else w["embedding.weight"]
+
+
+def output(w, model, h):
+    """Logits; with bands the logarithms of probabilities (fairseq: AdaptiveSoftmax.get_log_prob)."""
+    if "adaptive" not in model:
+        return h @ w["embedding.weight"].T
+    (first, _), *further = bands(w, model)
+    if not further:
+        return h @ first.T
+    head = (h @ torch.cat([first, w["decoder.adaptive_softmax.head.class_proj.weight"]]).T).log_softmax(-1)
+    n = len(first)
+    return torch.cat([head[..., :n], *(head[..., n + b: n + b + 1] + (h @ p @ e.T).log_softmax(-1)
+                                       for b, (e, p) in enumerate(further))], -1)
+
+
 def logits(w, model, m, o, tokens, train, positions=None):
     width, length = model["width"], tokens.shape[1]
     t = torch.arange(length, dtype=torch.float64) if positions is None else positions
     own = lambda prefix: {k[len(prefix) + 9:]: v for k, v in w.items() if k.startswith(prefix + "position.")}
     linear = lambda x, name: x @ w[name + ".weight"].T + w[name + ".bias"]
     norm = lambda x, name: F.layer_norm(x, (width,), w[name + ".weight"], w[name + ".bias"], 1e-5)
-    x = math.sqrt(width) * w["embedding.weight"][tokens] + embedding(m, o, own(""), t, width)
+    x = math.sqrt(width) * words(w, model)[tokens] + embedding(m, o, own(""), t, width)
     a = {**model["attention"], "heads": model["heads"]}
     for layer in range(model["layers"]):
         at = f"layers.{layer}."
@@ -384,7 +414,7 @@ def logits(w, model, m, o, tokens, train, positions=None):
         else:
             z = F.relu(z) if model["activation"] == "relu" else F.gelu(z)
         x = x + linear(z, at + "ffn.out")
-    return (norm(x, "norm") if model["final_norm"] else x) @ w["embedding.weight"].T
+    return output(w, model, norm(x, "norm") if model["final_norm"] else x)
 
 
 # ---- the comparison ---------------------------------------------------------------------------------------------
@@ -432,6 +462,35 @@ def updates_of(run, stages):
     return [b for rows in stages for b in rows.split(run["train"]["tokens_per_step"] // (rows.shape[1] - 1))]
 
 
+def fairseq_rate(run, update):
+    """CosineLRScheduleConfig: get_lr of update - 1, if counting from 0."""
+    s, o, steps = run["train"]["schedule"], run["train"]["optimizer"], run["train"]["tokens"] // run["train"]["tokens_per_step"]
+    n, warm, start = update - 1 + s.get("first", 1), round(s["warmup"] * steps), o["lr"] * s.get("warmup_init", 0)
+    if n < warm:
+        return start + n * (o["lr"] - start) / warm
+    low = o["lr"] * s["floor"]
+    return low + 0.5 * (o["lr"] - low) * (1 + math.cos(math.pi * (n - warm) / (steps - warm)))
+
+
+class Nag(torch.optim.Optimizer):
+    """fairseq/optim/nag.py, from its formulas."""
+
+    def __init__(self, groups, momentum):
+        super().__init__(groups, {"lr": 0.0, "momentum": momentum})
+        self.before = 0.0
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            rate, m = group["lr"], group["momentum"]
+            change = rate / self.before if self.before > 0 else 1.0
+            for p in filter(lambda p: p.grad is not None, group["params"]):
+                u = self.state[p].setdefault("u", torch.zeros_like(p))
+                p.mul_(1 - rate * group["weight_decay"]).add_(u, alpha=m * m * change).add_(p.grad, alpha=-(1 + m) * rate)
+                u.mul_(m * change).sub_(p.grad, alpha=rate)
+        self.before = rate
+
+
 def grow(w, optimizer, growth, layers):
     """MIDAS: inserts a copy of a block directly behind it. Adam's count of updates continues."""
     block = growth["block"]
@@ -462,7 +521,9 @@ def trained(w, run, batches, logged, mean_loss=mean_loss):
         v.requires_grad_(not any(fnmatch.fnmatchcase(k, name) for name in run["train"].get("frozen", [])))
     matrix = lambda k: w[k].dim() == 2 and k.startswith("layers.") and ".position." not in k
     groups = [{"params": [w[k] for k in w if matrix(k) == d], "weight_decay": o_["decay"] * d} for d in (True, False)]
-    optimizer = torch.optim.AdamW(groups, betas=(o_["beta1"], o_["beta2"]), eps=o_["eps"])
+    nag = o_["name"] == "nag"
+    optimizer = Nag(groups, o_["momentum"]) if nag else torch.optim.AdamW(
+        groups, betas=(o_["beta1"], o_["beta2"]), eps=o_["eps"])
     undecided.clear()
     assert len(batches) == UPDATES
     growth, layers = run["train"].get("growth"), run["model"]["layers"]
@@ -478,6 +539,7 @@ def trained(w, run, batches, logged, mean_loss=mean_loss):
         value.backward()
         length = torch.nn.utils.clip_grad_norm_(list(w.values()), o_["clip"]).item()
         worst = [max(worst[0], abs(value.item() / loss - 1)), max(worst[1], abs(length / norm - 1))]
+        assert not nag or abs(fairseq_rate(run, step + 1) / rate - 1) < 1e-12
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.step()

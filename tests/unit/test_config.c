@@ -168,9 +168,15 @@ static void test_trained(void **state) {
         {"train.growth={\"block\":2}", false},
         {"train.cache=0", true},
         {"train.cache=64", false},
+        {"train.order=\"random\"", true},
+        {"train.order=\"text\"", false},
         {"evaluate.protocols=[\"cached\"]", true},
     };
     const char *before = good("", NULL)->points->trained;
+    assert_string_equal(/* which has an order of its own */
+                        good("'train':{'cache':8}", (const char *const[]){"train.order=\"text\"", NULL})
+                            ->points->trained,
+                        good("'train':{'cache':8}", NULL)->points->trained);
     for (int i = 0; i < COUNT_OF(cases); i++) {
         const char *after = good("", (const char *const[]){cases[i].set, NULL})->points->trained;
         assert_int_equal(strcmp(before, after) == 0, cases[i].same);
@@ -260,6 +266,9 @@ static void a_task_has_no_cache(void **state) {
     assert_error(
         "a task", experiment, &err,
         "'train.cache' requires consecutive segments of text, which 'copy' does not have; remove it");
+    experiment = read_file(
+        "{'data':{'task':{'name':'copy','size':4}},'method':'alibi','train':{'order':'text'}}", NULL, &err);
+    assert_error("a task", experiment, &err, "'train.order' needs 'data.files'; remove it");
 }
 
 static void test_long_names(void **state) {
@@ -546,6 +555,9 @@ static void test_mistakes(void **state) {
          "unknown key 'method.bsae'; did you mean 'method.base'?"},
         {"{'data':{'files':'a'},'method':{'name':'none','x':1}}", "unknown key 'method.x'; known here: name"},
         {"{'data':{'files':'a','tokenizer':'uint16'},'method':'none'}", "'model.vocabulary' is missing"},
+        {"{'data':{'task':{'name':'copy','size':[1,2]}},'model':{'adaptive':{'cutoffs':[2]}},'method':'none',"
+         "'train':{'length':16}}",
+         "'model.adaptive' is for text, and 'data.task' copy has no frequent tokens; remove it"},
         {"{'data':{'files':'a'},'method':'sinusoidal','model':{'width':3,'heads':3}}", "'method': "},
         {"{'name':'','data':{'files':'a'},'method':'none'}", "'name' must be 1 to 64 letters"},
         {"{'name':'.a','data':{'files':'a'},'method':'none'}", "'name' must be 1 to 64 letters"},
