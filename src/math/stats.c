@@ -75,8 +75,10 @@ static void estimate(double *d, int stride, const StatsPanel *panel, Random *rng
     double tokens = 0;
     memset(sums, 0, (size_t)width * sizeof *sums);
     memset(drawn, 0, (size_t)panel->seeds * sizeof *drawn);
-    for (int s = 0; s < panel->seeds; s++)
-        drawn[rng ? random_below(rng, (uint64_t)panel->seeds) : (uint64_t)s]++;
+    for (int s = 0; s < panel->seeds; s++) {
+        size_t seed = rng ? random_below(rng, (uint64_t)panel->seeds) : (size_t)s;
+        drawn[seed]++;
+    }
     for (int u = 0; u < panel->units; u++) {
         size_t unit = rng ? random_below(rng, (uint64_t)panel->units) : (size_t)u;
         const double *nats = panel->nats + unit * (size_t)width;

@@ -198,7 +198,7 @@ static const CoreMutant core_mutants[] = {
      "*valid = attention_min(i - t->j0 + 2, t->columns)", "causality"},
     {"mask shuts one key too many out", "*valid = attention_min(i - t->j0 + 1, t->columns)",
      "*valid = attention_min(i > t->j0 ? i - t->j0 : 1, t->columns)", "agreement"},
-    {"reads beyond the diagonal", "for (int j = valid; j < columns; j++) s[j] = -INFINITY;", "", "causality"},
+    {"reads beyond the diagonal", "for (int i = valid; i < columns; i++) s[i] = -INFINITY;", "", "causality"},
     {"backward reads beyond the diagonal", "for (int j = valid; j < end; j++) s[j] = -INFINITY;", "",
      "agreement"},
     {"softmax without the maximum", "if (!(e->highest > top[r])) e->highest = top[r];", "e->highest = 0;",
