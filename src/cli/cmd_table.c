@@ -273,7 +273,7 @@ static bool print_all(Database *const *stores, int count, const CmdTableOptions 
     if (sets.count) {
         const Results **joined = NEW(arena, 1, const Results *), *all;
         joined[0] = all = selection_join(sets.items, sets.count, arena);
-        if (together) sets = (Sets){joined, 1};
+        if (together && sets.count > 1) sets = (Sets){joined, 1};
         more = (PathColumns){results_names_differ(all), all->paths, all->path_count, more.format};
     }
     const Table **tables = NEW(arena, sets.count, const Table *);

@@ -171,7 +171,9 @@ report_best() { swept && try 0 report best.db -o best.html --best train.optimize
 analyse_best() { swept && try 0 analyse best.db curves --best train.optimizer.lr && says out "Chosen: " && lacks out "lr=0.001"; }
 table_metric() {
     refused "--metric exact is for experiments on tasks, but 'e2e' is on text" table x/x.db --experiment e2e --metric exact &&
-        refused "exact" table x/x.db --metric accurate
+        refused "exact" table x/x.db --metric accurate && refused "did you mean 'exact'?" table x/x.db --metric accuracy &&
+        refused "did you mean 'run'?" train e2e.json && refused "did you mean 'cost'?" analyse x/x.db speed &&
+        refused "did you mean 'eval_length'?" table x/x.db --rows length
 }
 table_ratio() { try 0 table x/x.db --experiment e2e --ratio && says out "perplexity over that at the training length" "1.000"; }
 
