@@ -220,7 +220,13 @@ plot_ylim() {
 }
 plot_log() {
     drawn l8.svg --log xy && says l8.svg "(log scale)" && drawn l8.svg --log linear && lacks l8.svg "(log scale)" &&
-        refused "cannot be logarithmic" plot x/x.db --experiment e2e -o p.svg --log y --ylim -1:5
+        refused "cannot be logarithmic" plot x/x.db --experiment e2e -o p.svg --log y --ylim -1:5 || return
+    for limits in 25:45 31:33 60:140 9:99 1:1e9 95:96; do # never a single label, and no more than fit
+        drawn l8.svg --width 3.3 --log xy --ylim $limits --script &&
+            perl -0ne '$n = () = /"ytics_list":\s*"([^"]*)"/ && $1 =~ /\x27[\d.e+]+\x27/g; exit !($n >= 3 && $n <= 12)' l8.py ||
+            { echo "$limits: $(grep ytics l8.py)"; return 1; }
+    done
+    drawn l8.svg --figure loss --width 3.3 --log xy --script && says l8.py "('1' 1, '2' 2, '5' 5"
 }
 plot_legend() {
     drawn l9.svg --legend off && lacks l9.svg ">$(named "$one")<" && drawn l9.svg --legend right && says l9.svg ">$(named "$one")<" &&
