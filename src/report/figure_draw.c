@@ -196,7 +196,7 @@ static const char *even_tics(double low, double high, Arena *arena) {
 /* Labels of a logarithmic axis: 1, 2 and 5 in every decade; 1 alone if these are more than `most`, others if
    they are fewer than three. */
 static const char *log_tics(double low, double high, double most, Arena *arena) {
-    static const double digits[] = {1, 2, 5}, more[] = {1, 1.5, 2, 3, 5, 7};
+    static const double digits[] = {1, 2, 5}, more[] = {1, 2, 3, 5, 7};
     int count;
     const char *list = decade_tics(digits, COUNT_OF(digits), low, high, &count, arena);
     if (count > most) list = decade_tics(digits, 1, low, high, &count, arena);

@@ -226,7 +226,7 @@ plot_log() {
             perl -0ne '$n = () = /"ytics_list":\s*"([^"]*)"/ && $1 =~ /\x27[\d.e+]+\x27/g; exit !($n >= 3 && $n <= 12)' l8.py ||
             { echo "$limits: $(grep ytics l8.py)"; return 1; }
     done
-    drawn l8.svg --figure loss --width 3.3 --log xy --script && says l8.py "('1' 1, '2' 2, '5' 5"
+    drawn l8.svg --figure loss --width 3.3 --log xy --script && says l8.py "('1' 1, '2' 2, '3' 3)"
 }
 plot_legend() {
     drawn l9.svg --legend off && lacks l9.svg ">$(named "$one")<" && drawn l9.svg --legend right && says l9.svg ">$(named "$one")<" &&
