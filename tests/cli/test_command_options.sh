@@ -370,7 +370,7 @@ export_is_of_one_run() {
     mapfile -t keys < <(sql x/x.db "SELECT run FROM point WHERE experiment = 1 ORDER BY 1")
     exported whole && cmp whole "x/e2e/${keys[0]}/model.safetensors" && refused "runs match; choose one of them:" export x/x.db "" f &&
         cp x/x.db ab.db && sql ab.db "UPDATE run SET key = 'ab' || rowid" && refused "runs match; choose one of them:" export ab.db ab f &&
-        refused "no run matches; its runs are:" export x/x.db xyz f && fresh swapped &&
+        refused "no run matches 'xyz'; its runs are:" export x/x.db xyz f && fresh swapped &&
         cp "x/e2e/${keys[1]}/model.safetensors" "swapped/e2e/${keys[0]}/" && try 4 export swapped/x.db "${keys[0]}" f &&
         says err "holds the weights of another run" && [ ! -e f ]
 }
