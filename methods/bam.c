@@ -6,11 +6,11 @@
  *
  *     B[h,d] = -e^(b_h) (d + 1e-5)^(a_h)
  *
- * b_h starts at ln of ALiBi's slope. Option `start` sets a_h at the start: one number for all heads, or from
- * 0 to 1 over the heads (the authors' code has both). a = 1 is ALiBi, a = 0 no position information; with a <
- * 0 near keys are suppressed. The location of the density is 0, as in the paper's experiments. All layers
- * share a and b. The paper combines it with a learned scale of all scores by ln n. dB/da = B ln(d + 1e-5),
- * dB/db = B.
+ * b_h starts at the logarithm of ALiBi's slope. Option `start` sets the initial a_h: the same for all heads,
+ * or from 0 in the first head to 1 in the last (the authors' code has both). a = 1 is ALiBi, a = 0 has no
+ * position information, and a < 0 suppresses near keys. The location of the density is 0, as in the paper's
+ * experiments. All layers share a and b. The paper also scales all scores by a learned multiple of ln n; the
+ * option `scale` of attention has a similar form. dB/da = B ln(d + 1e-5), dB/db = B.
  *
  * Speed: H T powers per pass; each pair costs one addition, as with alibi.
  */
@@ -28,9 +28,9 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     {"start", OPTION_CHOICE, offsetof(Options, start), .default_value = START_SPREAD, .choices = start_names,
-     .help = "initial a_h: 'shape' for all heads, or 'shape' times 0 to 1 over the heads"},
+     .help = "initial a_h: 'shape' for all heads, or from 0 in the first head to 'shape' in the last"},
     {"shape", OPTION_REAL, offsetof(Options, shape), .default_value = 1, .low = 0.01, .high = 2,
-     .help = "initial a_h, or the largest"},
+     .help = "initial a_h, or the largest initial a_h"},
 };
 
 enum { A, B };

@@ -1,15 +1,15 @@
 /* Bounded ALiBi: ALiBi with a learned factor and a learned lower bound.
  *
- * github.com/google-research/meliad, transformer/position_alibi.py (BoundedALiBi); no paper. The penalty is
- * ALiBi's, times a factor shared by the heads of a layer, and does not fall below a bound, so that far keys
- * keep some weight:
+ * github.com/google-research/meliad, transformer/position_alibi.py (BoundedALiBi); there is no paper. The
+ * bias is ALiBi's, times a factor shared by the heads of a layer, and does not fall below a bound, so that
+ * far keys keep some weight:
  *
  *     B[h,d] = max(-|s| m_h d, -|b|),      m_h = 2^(-8 h/H), h = 1..H;      s = b = 1 at the start
  *
- * Option `slopes` learns the slopes m_h themselves instead of s, `by_head` one b for each head; with
- * `fixed_bound` b is not learned (some of meliad's configurations: 2). The slopes follow the formula for
- * every H, unlike alibi.c. dB/ds = -sign(s) m_h d and dB/dm_h = -sign(m_h) d where the penalty is not below
- * the bound, dB/db = -sign(b) elsewhere.
+ * Option `slopes` learns the slopes m_h instead of s, `by_head` learns one b for each head, and `fixed_bound`
+ * sets b (2 in some of meliad's configurations). Unlike alibi.c, the slopes follow the formula for every H.
+ * Where the bound does not apply, dB/ds = -sign(s) m_h d and dB/dm_h = -sign(m_h) d; elsewhere dB/db =
+ * -sign(b).
  *
  * Speed: H T numbers per layer; each pair costs one addition, as with alibi.
  */
@@ -24,11 +24,11 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     {"slopes", OPTION_BOOL, offsetof(Options, slopes), .default_value = 0,
-     .help = "learn the slope of each head, instead of one factor for a layer"},
+     .help = "learn one slope for each head, instead of one factor for each layer"},
     {"by_head", OPTION_BOOL, offsetof(Options, by_head), .default_value = 0,
-     .help = "learn a bound for each head, instead of one for a layer"},
+     .help = "learn one bound for each head, instead of one for each layer"},
     {"fixed_bound", OPTION_REAL, offsetof(Options, fixed_bound), .default_value = 0, .low = 0.01, .high = 1e6,
-     .or_zero = true, .help = "a bound that is not learned; 0: it is"},
+     .or_zero = true, .help = "fixed bound, instead of a learned one; 0: learned"},
 };
 
 enum { SCALE, BOUND };
@@ -57,8 +57,8 @@ static void init(const PositionContext *context, int index, float *value, Random
     for (int h = 0; index == BOUND && h < (options->by_head ? heads : 1); h++) value[h] = 1;
 }
 
-/* With one or two heads, of slopes 2^-8 and 2^-4, short texts do not reach the bound, and it is not learned.
- */
+/* With the slopes of one or two heads (2^-8, 2^-4) short texts do not reach the bound, so it would not be
+   learned. */
 static bool check(const PositionShape *shape, const void *options, Error *err) {
     (void)options;
     if (shape->heads > 2) return true;

@@ -1,16 +1,16 @@
 /* DAPE v2: data-adaptive positional encoding by convolution.
  *
  * Zheng et al., "DAPE v2: process attention score as feature map for length extrapolation", 2024, arXiv
- * 2410.04798 (code: github.com/chuanyang-Zheng/DAPE, Kerple_DAPEV2). As dape.c, but f sees three neighbouring
- * keys of a query and not one pair:
+ * 2410.04798 (code: github.com/chuanyang-Zheng/DAPE, Kerple_DAPEV2). As dape.c, but f sees three adjacent
+ * keys of a query instead of one:
  *
  *     S = A + B + f([A; B]),     f: convolution 2H -> 32, leaky ReLU (0.01), convolution 32 -> H,
  *     B = -p_h ln(1 + a_h d)
  *
- * Both convolutions have three taps along the keys. Scores and biases of keys that a query does not see are
- * zero in the first; in the second the unit of the key after the query counts, if that is a row of the text,
- * so the last row of a text is not that of a longer one. All tensors are the layer's own and start as in
- * dape.c, with torch's +-1/sqrt(3 inputs).
+ * Both convolutions have three taps along the keys. The first reads zeros at keys that the query does not
+ * see. The second also reads the units of the key after the query, if the text has one; hence the last row of
+ * a text differs from the same row of a longer text. Each layer has tensors of its own. They start as in
+ * dape.c, with the bounds +-1/sqrt(3 inputs) of torch's convolutions.
  *
  * Speed: three times dape.c: 1728 H operations per pair in training, in addition to none's 14 D H; 576 H in
  * evaluation.
@@ -29,7 +29,7 @@ static bool check(const PositionShape *shape, const void *options, Error *err) {
     return error_set(err, EXIT_USAGE, "works with at most %d heads, got %d", MOST_HEADS, shape->heads);
 }
 
-/* Weights are stored by tap: in_weight[tap,unit,input], out_weight[tap,head,unit]; tap 1 is the key itself.
+/* Weights are stored by tap: in_weight[tap,unit,input], out_weight[tap,head,unit]. Tap 1 is the key itself.
  */
 static int layout(const PositionShape *shape, const void *options, PositionTensor tensors[]) {
     int H = shape->heads;
@@ -78,8 +78,8 @@ static void distance_bias_backward(const PositionContext *context, const float *
 
 /* ---- the convolutions ---- */
 
-/* A stretch of the keys of one query: WIDTH keys from `begin` on, with their neighbours. Column c of the
-   inputs is key begin - 2 + c, column c of the units is key begin - 1 + c. */
+/* WIDTH keys of one query, from `begin` on, with their neighbours. Column c of the inputs is key begin - 2 +
+   c, column c of the units is key begin - 1 + c. */
 enum { WIDTH = 64, INPUTS = WIDTH + 4, HIDDEN = WIDTH + 2 };
 
 typedef struct Stretch {
@@ -120,7 +120,7 @@ static void move_columns(float *x, int rows) {
     for (int i = 0; i < rows; i++, x += INPUTS) memcpy(x, x + WIDTH, 4 * sizeof *x);
 }
 
-/* Zero for units of keys before the first and after the last. */
+/* Clears the units of columns that are not keys. */
 static void clear_outside(const Stretch *x, float *unit) {
     for (int c = 0; c < HIDDEN; c++) {
         int j = x->begin - 1 + c;
@@ -177,8 +177,8 @@ static void units_backward(const PositionContext *context, Stretch *x) {
     clear_outside(x, x->dunit);
 }
 
-/* Gradients of the weights, from the keys and units of this stretch alone. The unit after the query's belongs
-   to the last stretch, also where that is full. */
+/* Gradients of the weights, from the keys and units of this stretch alone. The unit of the key after the
+   query belongs to the last stretch, even if that is full. */
 static void add_gradients(const PositionContext *context, const Stretch *x) {
     int H = context->shape->heads;
     int units = x->begin + WIDTH > x->query ? x->keys - x->begin : WIDTH, outs = stretch_end(x) - x->begin;

@@ -1,19 +1,19 @@
 /* FoPE: Fourier position embedding.
  *
  * Hua et al., "Fourier position embedding: enhancing attention's periodic extension for length
- * generalization", 2024, arXiv 2412.17739 (code: olmo/model.py of the authors; FourierEmbedding). Two changes
- * of rotary: slow pairs are dropped, and each pair rotates by a sum of frequencies. Of w_i = base^(-2i/D)
- * only the m with L w_i >= 2 pi are kept (L: training length). In row t at position p, pair k < c = min(m,
- * D/4) is mapped by
+ * generalization", 2024, arXiv 2412.17739 (code: FourierEmbedding in the authors' olmo/model.py). It changes
+ * rotary in two ways: slow frequencies are dropped, and each pair rotates by a sum of frequencies. Of w_i =
+ * base^(-2i/D) the first m are kept, those with L w_i >= 2 pi (L: training length). At position p, pair
+ * k < c = min(m, D/4) is mapped by
  *
- *     (a, b) -> (a C_k - b S_k, b C_k + a S_k),    C_k = sum_i cos(p w_i) X[i,k],   S_k = sum_i sin(p w_i)
- * Y[i,k]
+ *     (a, b) -> (a C_k - b S_k, b C_k + a S_k)
+ *     C_k = sum_i cos(p w_i) X[i,k],    S_k = sum_i sin(p w_i) Y[i,k]
  *
- * and all others, as in the code, with C = S = 1 (not the identity of the text). The coefficients of a
- * head are X = I + Z, and Y likewise, with I[i,k] = 1 where i = k ceil(m / c), and Z normal with
- * deviation gain sqrt(2 / (m c + H c)) (xavier_normal_ of [H,m,c]). As in the authors' configuration they are
- * not trained, but drawn once, here the same in all runs; option `learned` trains them. A pair is a
- * coordinate and the one D/2 after it.
+ * and every other pair with C = S = 1, as in the code; in the text these pairs do not change. The
+ * coefficients of a head are X = I + Z, and Y likewise, where I[i,k] = 1 if i = k ceil(m / c), and Z is
+ * normal with deviation gain sqrt(2 / (m c + H c)) (xavier_normal_ of [H,m,c]). As in the authors'
+ * configuration they are not trained: they are drawn once, the same in all runs. Option `learned` trains
+ * them. A pair is a coordinate and the one D/2 after it.
  *
  * Speed: 4 m c operations per row of queries and of keys, with m and c at most D/2 and D/4, and rotary's 3 D.
  */
@@ -31,9 +31,9 @@ static const OptionField fields[] = {
     {"base", OPTION_REAL, offsetof(Options, base), .default_value = 10000, .low = 1.01, .high = 1e9,
      .help = "base of the frequencies, base^(-2i/D)"},
     {"gain", OPTION_REAL, offsetof(Options, gain), .default_value = 0.3, .low = 0.01, .high = 10,
-     .help = "size of the random part of the coefficients (the paper: 0.3 to 0.6)"},
+     .help = "scale of the random part of the coefficients (the paper: 0.3 to 0.6)"},
     {"learned", OPTION_BOOL, offsetof(Options, learned), .default_value = 0,
-     .help = "train the coefficients of each head"},
+     .help = "train the coefficients"},
 };
 
 enum { COSINES, SINES, MOST_SIZE = 1024 };
@@ -70,7 +70,7 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return 2;
 }
 
-/* Draws the coefficients [H,m,c] of the cosines or of the sines. */
+/* Draws the coefficients [H,m,c] of the cosines, or of the sines. */
 static void draw(const PositionShape *shape, const void *options, float *value, Random *rng) {
     Sizes s = sizes_of(shape, options);
     int step = (s.kept + s.columns - 1) / s.columns;
@@ -87,7 +87,7 @@ static void init(const PositionContext *context, int index, float *value, Random
     draw(context->shape, context->options, value, rng);
 }
 
-/* Tables: cosines[T,m], sines[T,m]; if the coefficients are fixed, then those [2,H,m,c]. */
+/* Tables: cosines[T,m], sines[T,m]; then the coefficients [2,H,m,c] if they are fixed. */
 static void *prepare(const PositionShape *shape, const void *options, int length, const double *positions,
                      Arena *arena) {
     Sizes s = sizes_of(shape, options);
@@ -127,7 +127,7 @@ static void sum_waves(const PositionContext *context, Sizes s, int which, int t,
     for (int k = s.columns; k < context->shape->head_dim / 2; k++) sums[k] = 1;
 }
 
-/* direction -1: the transpose */
+/* direction: 1, or -1 for the transposed map. */
 static void turn(const PositionContext *context, float *x, int stride, float direction) {
     Sizes s = sizes_of(context->shape, context->options);
     int half = context->shape->head_dim / 2;

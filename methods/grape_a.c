@@ -2,16 +2,16 @@
  *
  * Zhang et al., "Group representational position encoding", 2025, arXiv 2512.07805, its additive form with a
  * query gate (code: github.com/model-architectures/GRAPE, llama-mha-grape-a-*.py; there is also a key gate).
- * With ALiBi's slopes m_h, and per layer and head a strength o_h and a direction u_h,
+ * With ALiBi's slopes m_h, and a strength o_h and a direction u_h of each layer and head:
  *
- *     S[h,i,j] = q_i . k_j / sqrt(D) - d m_h softplus(o_h) g_i,      g_i = softplus(u_h . q_i / (|u_h|
- * sqrt(D)))
+ *     S[h,i,j] = q_i . k_j / sqrt(D) - d m_h softplus(o_h) g_i
+ *     g_i = softplus(u_h . q_i / (|u_h| sqrt(D)))
  *
- * o_h starts at ln(e - 1), so that softplus(o_h) = 1; u_h is normal with deviation 1/sqrt(D). The gate is
- * computed from the query of the product, with an attention scale.
+ * o_h starts at ln(e - 1), so that softplus(o_h) = 1; u_h is normal with deviation 1/sqrt(D). The gate uses
+ * the same query as the product, including a scale of attention.
  *
- * Speed: 2 D operations per row for the gate and one multiplication and addition per pair, forward; backward
- * the same twice. Rows of scores are in memory, which is most of the cost.
+ * Speed: forward 2 D operations per row for the gate, and one multiplication and addition per pair; backward
+ * twice as many. Most of the cost is that rows of scores are stored in memory.
  */
 #include "position/position.h"
 
@@ -41,7 +41,8 @@ static double sigmoid(double x) {
     return 1 / (1 + exp(-x));
 }
 
-/* Head h: u_h / |u_h|, and the factor that makes its products arguments of the gate. */
+/* The parameters of a head. direction: u_h; factor: 1 / (|u_h| sqrt(D)), which the argument of the gate has.
+ */
 typedef struct Head {
     const float *direction;
     double slope, strength, norm, factor;
@@ -77,8 +78,9 @@ static void scores(const PositionContext *context, const PositionScores *block) 
     }
 }
 
-/* With G the sum of d dS over the keys of a row: do = -m s(o) g G, dz = -m softplus(o) s(z) G for the gate's
-   argument z; du is the part of sum of dz q / sqrt(D) that is orthogonal to u, over |u|. */
+/* With G the sum of d dS over the keys of a row, z the argument of the gate and s the logistic function: do =
+   -m s(o) g G, dz = -m softplus(o) s(z) G. du is the part of (sum of dz q) / (|u| sqrt(D)) that is orthogonal
+   to u. */
 static void scores_backward(const PositionContext *context, const PositionScores *block) {
     int D = context->shape->head_dim;
     for (int h = 0; h < context->shape->heads; h++) {

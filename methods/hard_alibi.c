@@ -1,15 +1,16 @@
 /* Hard-ALiBi: heads that see their last h positions, and heads without positions.
  *
  * Jelassi et al., "Repeat after me: transformers are better than state space models at copying", 2024, arXiv
- * 2402.01032 (code: github.com/sjelassi/transformers_ssm_copy, hard_alibi_model.py). Head h = 1..M sees the h
- * nearest positions, itself included; the other heads see all and have no position information:
+ * 2402.01032 (code: github.com/sjelassi/transformers_ssm_copy, hard_alibi_model.py). Head h = 1..M sees the
+ * last h positions, that of the query included. The other heads see all positions, without information about
+ * them:
  *
  *     B[h,d] = 0 for d < h,  -infinity for d >= h,      h = 1..M;      B[h,d] = 0 for the other heads
  *
- * so that M heads together can find the n-gram before a position, which copying needs. The paper has M = 8 of
- * 16 heads; hence the default, half of the heads, rounded up.
+ * M heads together can find the n-gram before a position, which copying needs. The paper uses M = 8 of 16
+ * heads; hence the default, half of the heads, rounded up.
  *
- * Speed: H T numbers per pass; each pair costs one addition, as with alibi, also those that are not seen.
+ * Speed: H T numbers per pass; each pair costs one addition, as with alibi, even if it is not seen.
  */
 #include "position/position.h"
 
@@ -19,7 +20,7 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     {"local", OPTION_INT, offsetof(Options, local), .default_value = 0, .low = 0, .high = 1024,
-     .help = "M: heads 1..M see 1..M positions (at most all heads); 0: half of the heads"},
+     .help = "M: number of local heads; head h = 1..M sees the last h positions; 0: half of the heads"},
 };
 
 static bool check(const PositionShape *shape, const void *options, Error *err) {

@@ -1,13 +1,13 @@
 /* HoPE (high-frequency): rotary without the pairs that do not complete a turn in training.
  *
  * Chen et al., "HoPE: a novel positional encoding without long-term decay for enhanced context awareness and
- * extrapolation", 2024, arXiv 2410.21216; not the hyperbolic HoPE of 2025. Slow pairs are replaced by ones
- * that do not depend on position, so that no angle is new at larger lengths:
+ * extrapolation", 2024, arXiv 2410.21216; not the hyperbolic HoPE of 2025. Slow pairs are not rotated, so
+ * that no angle is new at larger lengths. With L the training length:
  *
- *     w_i = base^(-2i/n)  if L w_i >= 2 pi,      w_i = 0  for the others,      L the training length
+ *     w_i = base^(-2i/n)  if L w_i >= 2 pi,      otherwise w_i = 0
  *
- * Not confirmed: the threshold of one turn follows from the abstract; the paper's own was not found in a
- * source, and the authors published no code.
+ * Not confirmed: the threshold of one turn follows from the abstract. The threshold of the paper was not
+ * found in a source, and the authors published no code.
  *
  * Speed: that of rotary, 3 D operations per row of queries and of keys.
  */

@@ -20,7 +20,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 typedef enum Preset { PRESET_GEOMETRIC, PRESET_UNIFORM } Preset;
 static const char *const presets[] = {"geometric", "uniform", NULL};
@@ -45,22 +44,24 @@ static const OptionField fields[] = {
      .help = "queries and keys after the first are scaled by this; 0: by sqrt(1 + ln s / ln L)"},
 };
 
-/* Whether the option has `count` numbers from 1 on. */
-static bool has_factors(const char *text, int count) {
+/* Number `index` of the list in the option; NAN if that is not a list of `count` numbers from 1 on. */
+static double given_factor(const char *list, int index, int count) {
+    double found = NAN;
     for (int i = 0; i < count; i++) {
         char *end;
-        double value = strtod(text, &end);
-        if (end == text || !(value >= 1) || !(value <= 1e6) || *end != (i + 1 < count ? ',' : 0))
-            return false;
-        text = end + 1;
+        double factor = strtod(list, &end);
+        bool last = i + 1 == count;
+        if (end == list || !(factor >= 1 && factor <= 1e6) || *end != (last ? '\0' : ',')) return NAN;
+        if (i == index) found = factor;
+        list = end + 1;
     }
-    return count > 0;
+    return found;
 }
 
 static bool check(const PositionShape *shape, const void *opaque, Error *err) {
     const Options *options = opaque;
     int half = rotary_size(shape, options) / 2;
-    if (*options->factors && half > 0 && !has_factors(options->factors, half))
+    if (*options->factors && half > 0 && isnan(given_factor(options->factors, 0, half)))
         return error_set(err, EXIT_USAGE,
                          "needs 'factors' to be %d numbers from 1 on, as \"1,1.5\", got \"%s\"", half,
                          options->factors);
@@ -70,11 +71,9 @@ static bool check(const PositionShape *shape, const void *opaque, Error *err) {
 /* l_i */
 static double divisor(const PositionContext *context, int pair, double s) {
     const Options *options = context->options;
-    const char *factors = options->factors;
     int n = rotary_size(context->shape, options);
     if (s <= 1) return 1;
-    for (int i = 0; *factors && i < pair; i++) factors = strchr(factors, ',') + 1;
-    if (*factors) return strtod(factors, NULL);
+    if (*options->factors) return given_factor(options->factors, pair, n / 2);
     return options->preset == PRESET_UNIFORM || n == 2 ? s : pow(s, 2.0 * pair / (n - 2));
 }
 

@@ -5,8 +5,8 @@
  *
  *     S[h,i,j] = q_i . k_j / sqrt(D) - m_h d,      m_h = 1/h for heads h = 1..n, 0 for the others
  *
- * so that some heads are local and the others can reach any distance. (The authors' code can also take
- * 2^-(h-1) for 1/h.) A single head is local.
+ * so that some heads are local and the others reach any distance. The authors' code also has the slopes
+ * 2^-(h-1). If the model has one head, it is local.
  *
  * Speed: H T numbers per pass; each pair costs one addition, as with alibi.
  */

@@ -32,7 +32,7 @@ static bool check(const PositionShape *shape, const void *options, Error *err) {
 
 static void *prepare(const PositionShape *shape, const void *options, int length, const double *positions,
                      Arena *arena) {
-    const PositionSinusoids kind = {((const Options *)options)->base, shape->width / 2 - 1, .first = 2};
+    const PositionSinusoids kind = {((const Options *)options)->base, shape->width / 2.0 - 1, .first = 2};
     return position_sinusoids(&kind, shape->width, length, positions, arena);
 }
 

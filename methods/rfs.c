@@ -1,15 +1,15 @@
 /* RFS: random float sampling of positions.
  *
  * Shimizu, Taniguchi and Matsuo, "Position encoding with random float sampling enhances length generalization
- * of transformers", 2026, arXiv 2602.14050. Positions are continuous and random, in training and in
- * evaluation, so that no length has positions that did not occur in training:
+ * of transformers", 2026, arXiv 2602.14050. Positions are random real numbers, in training and in
+ * evaluation, so that every length uses positions that occurred in training:
  *
- *     positions = T uniform numbers of [0, N), sorted
+ *     positions = T numbers, uniform in [0, N), sorted
  *
- * This is `randomised` with real instead of whole numbers; it has no longest length.
+ * This is `randomised` with real numbers instead of whole ones, and without a longest length.
  *
- * Not confirmed: no code was found, and the range (here an option) and the same draw in evaluation are from a
- * summary of the paper.
+ * Not confirmed: no code was found. The range (here an option) and the random positions in evaluation are
+ * from a summary of the paper.
  *
  * Speed: T uniform numbers per sequence and T divisions; the partner's tables are computed for each sequence.
  */
@@ -50,7 +50,7 @@ const PositionMethod method_rfs = {
     .name = "rfs",
     .label = "RFS",
     .citation = "Shimizu, Taniguchi and Matsuo 2026, arXiv 2602.14050",
-    .unconfirmed = "the range of positions, and that evaluation draws them as training does",
+    .unconfirmed = "the range of positions, and the random positions in evaluation",
     POSITION_OPTIONS(Options, fields),
     .positions = positions,
     .farthest = farthest,

@@ -43,7 +43,7 @@ static void init(const PositionContext *context, int index, float *value, Random
 static void *prepare(const PositionShape *shape, const void *opaque, int length, const double *positions,
                      Arena *arena) {
     const Options *options = opaque;
-    const PositionSinusoids kind = {options->base, shape->width / 2};
+    const PositionSinusoids kind = {options->base, shape->width / 2.0};
     return position_sinusoids(&kind, shape->width, length, positions, arena);
 }
 

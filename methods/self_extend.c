@@ -2,19 +2,18 @@
  *
  * Jin et al., "LLM maybe LongLM: Self-Extend LLM context window without tuning", 2024, arXiv 2401.01325
  * (code: github.com/datamllab/LongLM, self_extend_patch/Llama.py). Pairs less than w positions apart are
- * rotated as in rotary.c. Of all others, the positions are divided by G and rounded down, and the query is
- * moved so that far distances continue the near ones:
+ * rotated as in rotary.c. For all other pairs, positions are divided by G and rounded down, and the query is
+ * shifted so that far distances continue the near ones:
  *
  *     S[i,j] = (R_i q_i) . (R_j k_j) / sqrt(D)                                              for i - j < w
  *     S[i,j] = (R_p q_i) . (R_r k_j) / sqrt(D),  p = i div G + w - w div G,  r = j div G    for i - j >= w
  *
- * It has no parameters, and G = 1 is rotary. It is meant for models that were trained with rotary: relative
- * positions stay below the training length L up to lengths of (L - w) G + w. The paper takes w = 1024, G = 8
- * for L = 4096; hence the defaults. The code's scale of queries by ln n is an option of attention here
- * (`scale`).
+ * It has no parameters, and G = 1 is rotary. It is meant for models trained with rotary at length L: relative
+ * positions stay below L up to a length of (L - w) G + w. The paper uses w = 1024 and G = 8 for L = 4096;
+ * hence the defaults. The code also scales queries by ln n, which is an option of attention here (`scale`).
  *
- * Speed: as rerope: tiles on one side of w cost one product, the other tiles two; the rest is a second
- * rotation of queries and keys, 6 D operations per row.
+ * Speed: as rerope. Tiles on one side of w cost one product, the other tiles two. The second rotation of
+ * queries and keys takes 6 D operations per row.
  */
 #include "position/rotary.h"
 
@@ -26,10 +25,9 @@ typedef struct Options {
 } Options;
 
 static const OptionField fields[] = {
-    ROTARY_WINDOW_FIELDS(
-        "w: from this distance on positions are grouped; 0: a quarter of the training length"),
+    ROTARY_WINDOW_FIELDS("w: distance from which positions are grouped; 0: a quarter of the training length"),
     {"group", OPTION_INT, offsetof(Options, group), .default_value = 8, .low = 1, .high = 1 << 16,
-     .help = "G: this many positions form a group"},
+     .help = "G: number of positions in a group"},
 };
 
 static int horizon(const PositionShape *shape, const void *options) {

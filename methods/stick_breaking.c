@@ -1,21 +1,22 @@
 /* Stick-breaking attention.
  *
  * Tan et al., "Stick-breaking attention", 2024, arXiv 2410.17980 (code: github.com/shawntan/
- * stickbreaking-attention, sb_ref.py). Going back from the query, each key takes a share of what nearer keys
- * have left; the token itself gets the rest (sb_remainder, as the authors trained). With z the scaled scores,
+ * stickbreaking-attention, sb_ref.py). From the query backwards, each key takes a share of the attention that
+ * the nearer keys have left. The key of the query itself gets the remainder (sb_remainder, as the authors
+ * trained). With z the scaled scores and s the logistic function:
  *
  *     A[i,j] = s(z_ij) prod_{j<k<i} (1 - s(z_ik))  for j < i,      A[i,i] = prod_{k<i} (1 - s(z_ik))
  *
- * A row sums to 1, so softmax of its logarithms gives A. With l(z) = ln(1 + e^z):
+ * Rows of A sum to 1, so A is the softmax of its logarithm. With l(z) = ln(1 + e^z):
  *
  *     S_ij = z_ij - sum_{j<=k<i} l(z_ik)  for j < i,      S_ii = -sum_{k<i} l(z_ik)
  *     dz_ik = dS_ik - s(z_ik) (dS_ii + sum_{j<=k} dS_ij)  for k < i,      dz_ii = 0
  *
- * Nearer keys come first, so no other position information is needed. Without the remainder the rows do not
- * sum to 1, which no hook can express; that form is left out.
+ * The order of the keys is the only position information. The form without the remainder is not offered: its
+ * rows do not sum to 1, which no hook can express.
  *
  * Speed: per pair a softplus and a running sum forward, a sigmoid and a running sum backward: 40 vector
- * instructions for 8 pairs and 2 additions that follow each other. Rows of scores are in memory.
+ * instructions for 8 pairs, and 2 dependent additions per pair. Rows of scores are stored in memory.
  */
 #include "position/position.h"
 

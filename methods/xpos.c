@@ -32,7 +32,8 @@ static int limit(const PositionShape *shape, const void *opaque) {
     const Options *options = opaque;
     double growth =
         log((1 + options->gamma) / options->gamma) / options->scale_base; /* of the fastest pair */
-    return (int)fmin(shape->train_length / 2 + 15 * log(10) / growth, 1 << 30);
+    int middle = shape->train_length / 2;
+    return (int)fmin(middle + 15 * log(10) / growth, 1 << 30);
 }
 
 /* Makes a table for queries, scaled up, and one for keys, scaled down. */
@@ -40,7 +41,7 @@ static void *prepare(const PositionShape *shape, const void *opaque, int length,
                      Arena *arena) {
     const Options *options = opaque;
     PositionContext context = {.shape = shape, .options = options, .length = length};
-    int n = rotary_size(shape, options), half = n / 2;
+    int n = rotary_size(shape, options), half = n / 2, middle = shape->train_length / 2;
     size_t size = (size_t)length * half;
     RotaryTables *tables = rotary_tables(2, length, n, options->rotation.pairs, arena);
     if (!tables) return NULL;
@@ -51,7 +52,7 @@ static void *prepare(const PositionShape *shape, const void *opaque, int length,
         double growth = log((2 * i + options->gamma * n) / (n + options->gamma * n)) / options->scale_base;
         for (int t = 0; t < length; t++) {
             double position = position_at(positions, t), angle = position * frequency;
-            double scale = exp(growth * (position - shape->train_length / 2));
+            double scale = exp(growth * (position - middle));
             float *query = up + (size_t)t * half + i, *key = down + (size_t)t * half + i;
             query[0] = (float)(scale * cos(angle)), query[size] = (float)(scale * sin(angle));
             key[0] = (float)(cos(angle) / scale), key[size] = (float)(sin(angle) / scale);

@@ -13,7 +13,7 @@ verdicts() {
     "$poslab" analyse "$databases/tasks-$1.db" claim-points --claims "$claims/$2.json" --format csv >"$output/$1-claim-points.csv"
 }
 
-for name in addition addition-longer multiplication sort copy mqar; do
+for name in addition addition-longer multiplication sort sort-repeated copy mqar; do
     "$poslab" table "$databases/tasks-$name.db" --format csv >"$output/$name.csv" # every run, by size
     "$poslab" analyse "$databases/tasks-$name.db" accuracy --format md >"$output/$name.md"
 done
@@ -21,6 +21,7 @@ verdicts addition addition
 verdicts addition-longer addition
 verdicts multiplication multiplication
 verdicts sort sort
+verdicts sort-repeated sort-repeated
 for name in copy mqar; do
     "$poslab" analyse "$databases/tasks-$name.db" compare --baseline rotary --format md >"$output/$name-compare.md"
 done

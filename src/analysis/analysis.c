@@ -30,7 +30,7 @@ static const TableColumn claim_columns[] = {
     {"finding", NULL, TABLE_TEXT},
 };
 
-static double bound(double value) { /* 0 is none */
+static double bound(double value) { /* 0: no bound */
     return value > 0 ? value : NAN;
 }
 
@@ -70,6 +70,10 @@ static bool run_claims(const Analysis *analysis, Error *err) {
                 : "points: ratios, each at one length, training length and other method; hold, fail: those "
                   "whose whole "
                   "interval is on the bound's side, or beyond it; least, greatest: of the points");
+    for (int i = 0; list && i < list->count && analysis->set->task; i++)
+        if (list->items[i].verdict == CLAIM_UNDECIDED)
+            table_note(analysis->table, arena_format(analysis->arena, "Undecided: %s %s", list->items[i].text,
+                                                     list->items[i].finding));
     return list != NULL;
 }
 
@@ -85,7 +89,7 @@ static const TableColumn point_columns[] = {
     ANALYSIS_KEYS(TABLE_SHOWN, TABLE_SHOWN),
     {"against", "against", TABLE_TEXT, .if_varying = true},
     {"against_train_length", "against trained at", TABLE_INT, .if_varying = true},
-    {"length", "length", TABLE_INT}, /* evaluated; of speed and memory in training, trained at */
+    {"length", "length", TABLE_INT}, /* evaluation length; for speed and memory the training length */
     {"ratio", "ratio", TABLE_REAL, .decimals = 3},
     {"ratio_low", "from", TABLE_REAL, .decimals = 3},
     {"ratio_high", "to", TABLE_REAL, .decimals = 3},
@@ -149,14 +153,14 @@ static const AnalysisKind *find_kind(const AnalysisOptions *options, Arena *aren
     return NULL;
 }
 
-/* The kind that makes the analysis of this experiment; NULL: it is not for such experiments. */
+/* The kind for an experiment on text or on a task; NULL if the analysis does not exist for it. */
 static const AnalysisKind *kind_for(const AnalysisKind *kind, const Results *set) {
     if (set->task) return kind->of_task;
     return kind->tasks_only ? NULL : kind;
 }
 
-/* Those of the experiments that the analysis is for; fails (usage) if there is none, or if csv cannot hold
-   the columns of all. */
+/* Removes experiments for which the analysis does not exist. Fails (usage) if none is left, or if csv would
+   need different columns. */
 static bool choose_sets(const Results **sets, int *count, const AnalysisKind *kind,
                         const AnalysisOptions *options, Error *err) {
     const Results *last = *count ? sets[*count - 1] : NULL;
@@ -166,8 +170,8 @@ static bool choose_sets(const Results **sets, int *count, const AnalysisKind *ki
     for (int i = 1; i < kept && options->format == TABLE_AS_CSV; i++)
         if (!sets[i]->task != !sets[0]->task)
             return error_set(err, EXIT_USAGE,
-                             "experiments on text and on tasks have other columns in csv ('%s', '%s'); name "
-                             "one with --experiment",
+                             "experiments on text and on tasks have different columns in csv ('%s', '%s'); "
+                             "choose one with --experiment",
                              sets[0]->experiment, sets[i]->experiment);
     *count = kept;
     if (kept || !last) return true;
@@ -188,7 +192,7 @@ static bool is_shown(const AnalysisOptions *options, const Series *series) {
     return shown;
 }
 
-/* Says which settings differ between the rows and are not in their names, and how the best were chosen. */
+/* Notes which settings differ between the rows and are not in their names, and how the best were chosen. */
 static void put_notes(const Analysis *analysis) {
     const Series **series = NULL;
     int count = 0;
@@ -257,7 +261,7 @@ Table *analysis_points(const Results *set, const Claim *claim, Arena *arena) {
     return analysis.table;
 }
 
-static bool print_all(Database *store, const AnalysisOptions *options, FILE *out, Arena *arena, Error *err) {
+bool analysis_print(Database *store, const AnalysisOptions *options, FILE *out, Arena *arena, Error *err) {
     int count = 0;
     const AnalysisKind *kind = find_kind(options, arena, err);
     const char **names = kind ? database_experiments(store, options->experiment, &count, arena, err) : NULL;
@@ -283,11 +287,4 @@ static bool print_all(Database *store, const AnalysisOptions *options, FILE *out
         if (!tables[i]) return false;
     }
     return table_print(tables, count, options->format, out, err);
-}
-
-bool analysis_print(Database *store, const AnalysisOptions *options, FILE *out, Error *err) {
-    Arena *arena = arena_new(0);
-    bool fine = print_all(store, options, out, arena, err);
-    arena_free(arena);
-    return fine;
 }

@@ -8,24 +8,25 @@
 #include "base/text.h"
 #include "sys/atomic_file.h"
 #include "position/encoding.h"
-#include "tasks/task.h"
 #include "train/evaluate.h"
 #include "store/bench_results.h"
+#include "analysis/selection.h"
 
 const char *const claims_verdict_names[] = {"supported", "contradicted", "undecided", "not tested", NULL};
 
-static const double one_seed_margin = 0.05; /* of the logarithm, to both sides */
+static const double one_seed_margin = 0.05; /* of the logarithm, on both sides */
 
 typedef struct Judge {
     const BenchResults *benches;
-    const Results *set;
+    const Results *set, *others; /* with the method, and with what it is compared */
+    bool chosen;                 /* the claim chooses the runs of both */
     Claim *claim;
     Arena *arena;
 } Judge;
 
 /* --- points --- */
 
-/* logs[count]: the logarithms of the ratios of the seeds. Returns the new point; NULL without seeds. */
+/* logs[count]: logarithms of the ratios, one for each seed. Returns the new point; NULL if count is 0. */
 static ClaimPoint *add_point(const Judge *judge, const Series *series, const Series *against, int64_t length,
                              const double *logs, int count) {
     Claim *claim = judge->claim;
@@ -61,15 +62,16 @@ static bool add_growth(const Judge *judge, const Series *series, const Series *a
     return true;
 }
 
-/* Perplexities on the same windows: the interval is the wider one of the seeds' and the bootstrap's. One that
-   was trained on fewer tokens might be better by any factor with as many. */
+/* Perplexities on the same windows: the interval covers the range of the seeds and the bootstrap interval. If
+   the method was trained on fewer tokens than the other, the lower end is 0. */
 static bool add_pair(const Judge *judge, const Series *series, const Series *against, const SeriesCell *cell,
                      const SeriesCell *other, Error *err) {
     double *logs = NEW(judge->arena, cell->count, double);
     int count = series_log_ratios(logs, cell, other, NULL, NULL);
     ClaimPoint *point = add_point(judge, series, against, cell->length, logs, count);
     if (!point) return true;
-    if (series_train_tokens(series) && series_train_tokens(series) < series_train_tokens(against))
+    if (!judge->chosen && series_train_tokens(series) &&
+        series_train_tokens(series) < series_train_tokens(against))
         point->low = 0;
     if (count < 2) return true;
     StatsDifference difference;
@@ -84,12 +86,14 @@ static bool add_pair(const Judge *judge, const Series *series, const Series *aga
 }
 
 static bool add_versus(const Judge *judge, const Series *series, const Series *against, Error *err) {
-    for (int k = 0; k < series->count; k++) {
-        const SeriesCell *cell = &series->cells[k], *other = series_cell(against, cell->length);
-        if (!other || other->stride != cell->stride) continue;
-        if (!in_range(judge->claim, cell->length, series->train_length)) continue;
-        if (!add_pair(judge, series, against, cell, other, err)) return false;
-    }
+    bool alike = series_same_protocol(series, against);
+    for (int k = 0; k < series->count; k++)
+        for (int m = 0; m < against->count; m++) {
+            const SeriesCell *cell = &series->cells[k], *other = &against->cells[m];
+            if (cell->stride != other->stride || (alike && cell->length != other->length)) continue;
+            if (!in_range(judge->claim, cell->length, series->train_length)) continue;
+            if (!add_pair(judge, series, against, cell, other, err)) return false;
+        }
     return true;
 }
 
@@ -110,8 +114,8 @@ static bool is_known(const Claim *claim, const Series *series, const Series *aga
     return false;
 }
 
-/* At one length, ratios of the times within each round are compared; at two lengths, speeds. Each length
-   counts once, for all training lengths of runs. */
+/* At the same length the ratio is that of times within rounds; at two lengths, of speeds. Each length is
+   added once, for whatever training lengths the runs have. */
 static void add_bench(const Judge *judge, const BenchRecord *bench, const Series *series,
                       const Series *against) {
     bool longer = against->train_length > series->train_length;
@@ -137,18 +141,11 @@ static bool add_speed(const Judge *judge, const Series *series, const Series *ag
     return true;
 }
 
-/* From runs: the memory of a run does not depend on the load of the machine. */
+/* Taken from runs: memory, unlike time, does not depend on the load of the machine. */
 static bool add_memory(const Judge *judge, const Series *series, const Series *against, Error *err) {
     (void)err;
     double *logs = NEW(judge->arena, series->run_count, double);
-    int count = 0;
-    for (int i = 0; i < series->run_count; i++)
-        for (int k = 0; k < against->run_count; k++) {
-            double ours = series->runs[i].cost[SERIES_BYTES], theirs = against->runs[k].cost[SERIES_BYTES];
-            if (series->runs[i].seed != against->runs[k].seed || !(ours > 0 && theirs > 0)) continue;
-            logs[count++] = log(ours / theirs);
-            break; /* a database that another program wrote can have a seed twice */
-        }
+    int count = series_log_costs(logs, series, against, SERIES_BYTES);
     ClaimPoint *point = add_point(judge, series, against, series->train_length, logs, count);
     if (count == 1) point->low = point->high = point->ratio;
     return true;
@@ -156,24 +153,34 @@ static bool add_memory(const Judge *judge, const Series *series, const Series *a
 
 /* --- quantities --- */
 
-enum { SAME_LENGTH, LONGER, ALONE };
+enum { SAME_LENGTH, LONGER, ALONE, CHOSEN };
+static const char *const quantity_names[] = {"growth",
+                                             "growth_against",
+                                             "versus",
+                                             "short_against_long",
+                                             "train_speed",
+                                             "train_memory",
+                                             "short_long_speed",
+                                             "short_long_memory",
+                                             "exact_gain",
+                                             "change",
+                                             NULL};
 static const struct {
-    const char *name, *words; /* words: %s is the other method */
+    const char *words; /* %s stands for the other method */
     int against;
-    bool whole_run; /* the same under every protocol */
+    bool whole_run; /* does not depend on the protocol */
     bool (*add)(const Judge *judge, const Series *series, const Series *against, Error *err);
 } quantities[] = {
-    {"growth", "perplexity over that at the training length", ALONE, false, add_growth},
-    {"growth_against", "growth of perplexity beyond the training length over that of %s", SAME_LENGTH, false,
-     add_growth},
-    {"versus", "perplexity over that of %s", SAME_LENGTH, false, add_versus},
-    {"short_against_long", "perplexity over that of %s trained at the length of evaluation", LONGER, false,
-     add_short_long},
-    {"train_speed", "training speed over that of %s", SAME_LENGTH, true, add_speed},
-    {"train_memory", "peak memory in training over that of %s", SAME_LENGTH, true, add_memory},
-    {"short_long_speed", "training speed over that of %s trained longer", LONGER, true, add_speed},
-    {"short_long_memory", "peak memory in training over that of %s trained longer", LONGER, true, add_memory},
-    {"exact_gain", "gain in exact match", ALONE, true, NULL}, /* add_gains */
+    {"perplexity over that at the training length", ALONE, false, add_growth},
+    {"growth of perplexity beyond the training length over that of %s", SAME_LENGTH, false, add_growth},
+    {"perplexity over that of %s", SAME_LENGTH, false, add_versus},
+    {"perplexity over that of %s trained at the length of evaluation", LONGER, false, add_short_long},
+    {"training speed over that of %s", SAME_LENGTH, true, add_speed},
+    {"peak memory in training over that of %s", SAME_LENGTH, true, add_memory},
+    {"training speed over that of %s trained longer", LONGER, true, add_speed},
+    {"peak memory in training over that of %s trained longer", LONGER, true, add_memory},
+    {"gain in exact match", ALONE, true, NULL}, /* add_gains */
+    {"perplexity over that of %s", CHOSEN, false, add_versus},
 };
 
 /* --- reading --- */
@@ -182,10 +189,11 @@ static const OptionField claim_fields[] = {
     {"text", OPTION_TEXT, offsetof(Claim, text), .help = "the claim, a sentence"},
     {"section", OPTION_TEXT, offsetof(Claim, section), .help = "where the paper makes it"},
     {"paper", OPTION_TEXT, offsetof(Claim, paper), .help = "its figures there"},
-    {"quantity", OPTION_TEXT, offsetof(Claim, quantity_name), .help = "what would show it"},
+    {"quantity", OPTION_CHOICE, offsetof(Claim, quantity), .choices = quantity_names,
+     .help = "what would show it"},
     {"method", OPTION_TEXT, offsetof(Claim, method), .help = "key of the method; exact_gain: keys"},
     {"against", OPTION_TEXT, offsetof(Claim, against), .help = "keys of others, separated by commas"},
-    {"where", OPTION_TEXT, offsetof(Claim, where), .help = "exact_gain: path=value, separated by commas"},
+    {"where", OPTION_TEXT, offsetof(Claim, where), .help = "field=value, separated by commas"},
     {"against_where", OPTION_TEXT, offsetof(Claim, against_where), .help = "those of what is compared"},
     {"protocol", OPTION_CHOICE, offsetof(Claim, protocol), .choices = evaluate_protocol_names,
      .help = "of evaluation"},
@@ -197,17 +205,6 @@ static const OptionField claim_fields[] = {
     {"at_most", OPTION_REAL, offsetof(Claim, at_most), .low = 0, .high = 1e6, .help = "upper bound; 0: none"},
 };
 
-static bool find_quantity(Claim *claim, const char *source, const char *path, Arena *arena, Error *err) {
-    const char *list = "";
-    for (int i = 0; i < COUNT_OF(quantities); i++) {
-        claim->quantity = i;
-        if (!strcmp(quantities[i].name, claim->quantity_name)) return true;
-        list = text_join(list, ", ", quantities[i].name, arena);
-    }
-    return error_set(err, EXIT_USAGE, "%s: '%s.quantity' must be one of %s, got '%s'", source, path, list,
-                     claim->quantity_name);
-}
-
 static bool read_claims(ClaimList *list, const Json *json, const char *source, Arena *arena, Error *err) {
     const Json *array = json_get(json, "claims");
     if (!json_is_array(array)) return json_value_error(array, source, "claims", "an array", err);
@@ -218,20 +215,21 @@ static bool read_claims(ClaimList *list, const Json *json, const char *source, A
         const char *path = arena_format(arena, "claims.%d", list->count);
         const OptionSection section = {path, NULL, claim_fields, COUNT_OF(claim_fields), NULL};
         options_default(claim, claim_fields, COUNT_OF(claim_fields));
-        if (!options_read(claim, &section, json_at(array, list->count), source, arena, err) ||
-            !find_quantity(claim, source, path, arena, err))
-            return false;
-        if (*claim->text && *claim->method && (claim->at_least > 0) + (claim->at_most > 0) == 1) continue;
-        return error_set(err, EXIT_USAGE, "%s: '%s' needs a text, a method and either at_least or at_most",
-                         source, path);
+        if (!options_read(claim, &section, json_at(array, list->count), source, arena, err)) return false;
+        if (*claim->text && *claim->method && json_get(json_at(array, list->count), "quantity") &&
+            (claim->at_least > 0) + (claim->at_most > 0) == 1)
+            continue;
+        return error_set(err, EXIT_USAGE,
+                         "%s: '%s' needs a text, a quantity, a method and either at_least or at_most", source,
+                         path);
     }
     return true;
 }
 
 /* --- judging --- */
 
-/* A claim about a method with several sets of options is about the default ones if the experiment has them.
- */
+/* Whether a claim about a method applies to this series. Of several sets of options it applies to the default
+   ones, if the experiment has them. */
 static bool is_meant(const Results *set, const Series *series) {
     const PositionMethod *method = encoding_find(series->method);
     if (!method || !strcmp(series->label, method->label)) return true;
@@ -241,17 +239,13 @@ static bool is_meant(const Results *set, const Series *series) {
     return true;
 }
 
-static bool comparable(const Series *series, const Series *other, int against) {
+static bool comparable(const Claim *claim, const Series *series, const Series *other) {
+    int against = quantities[claim->quantity].against;
     bool lengths = against == LONGER ? other->train_length > series->train_length
                                      : other->train_length == series->train_length;
-    return lengths && !strcmp(other->setting, series->setting) && !strcmp(other->corpus, series->corpus) &&
-           series_same_protocol(other, series);
-}
-
-/* Whether it is of the task itself, as trained, with these values of the config. */
-static bool has_answers(const Judge *judge, const Series *series, const char *values) {
-    return *series->task && !*series->variant && !strcmp(series_hint(series), task_no_hints[0]) &&
-           series_has_values(series, values, judge->arena);
+    if (strcmp(other->corpus, series->corpus) != 0) return false;
+    if (against == CHOSEN) return series_same_targets(other, series);
+    return lengths && !strcmp(other->setting, series->setting) && series_same_protocol(other, series);
 }
 
 static const Series *gain_counterpart(const Judge *judge, const Series *series) {
@@ -261,19 +255,20 @@ static const Series *gain_counterpart(const Judge *judge, const Series *series) 
         if (*claim->against ? !text_has(claim->against, ',', other->method)
                             : strcmp(other->label, series->label))
             continue;
-        if (has_answers(judge, other, claim->against_where)) return other;
+        if (series_has_answers(other, claim->against_where, judge->arena)) return other;
     }
     return NULL;
 }
 
-/* A point for each size. */
+/* Adds a point for each size. */
 static void add_gains(const Judge *judge) {
     Claim *claim = judge->claim;
     int count = 0, most = judge->set->count;
     const Series **ours = NEW(judge->arena, 2 * most, const Series *), **theirs = ours + most;
     for (int i = 0; i < most; i++) {
         const Series *series = ours[count] = &judge->set->items[i];
-        if (!text_has(claim->method, ',', series->method) || !has_answers(judge, series, claim->where))
+        if (!text_has(claim->method, ',', series->method) ||
+            !series_has_answers(series, claim->where, judge->arena))
             continue;
         count += (theirs[count] = gain_counterpart(judge, series)) != NULL;
     }
@@ -290,17 +285,21 @@ static void add_gains(const Judge *judge) {
 
 static bool add_series(const Judge *judge, const Series *series, Error *err) {
     const Claim *claim = judge->claim;
-    const Results *set = judge->set;
+    const Results *set = judge->others;
     int against = quantities[claim->quantity].against;
     if (against == ALONE) return quantities[claim->quantity].add(judge, series, NULL, err);
     for (int i = 0; i < set->count; i++) {
         const Series *other = &set->items[i];
         if (!text_has(claim->against, ',', other->method) || !is_meant(set, other)) continue;
-        if (!comparable(series, other, against)) continue;
+        if (!comparable(claim, series, other)) continue;
         if (against == LONGER && !in_range(claim, other->train_length, series->train_length)) continue;
         if (!quantities[claim->quantity].add(judge, series, other, err)) return false;
     }
     return true;
+}
+
+static const char *called(const Judge *judge, const Series *series) {
+    return judge->chosen ? series->name : series->label;
 }
 
 /* "1.77 (Label, trained at 128, evaluated at 256)" */
@@ -310,7 +309,7 @@ static const char *point_text(const Judge *judge, const ClaimPoint *point) {
                             ? arena_format(judge->arena, "%s, ", point->against->name)
                             : "";
     const char *interval = isnan(point->low)
-                               ? "" /* of one seed */
+                               ? "" /* one seed */
                                : arena_format(judge->arena, " (%+.3f to %+.3f)", point->low, point->high);
     if (point->methods)
         return arena_format(judge->arena, "%+.3f%s at size %lld", point->ratio, interval,
@@ -329,8 +328,9 @@ static const char *quantity_words(const Judge *judge) {
         const Series *other = claim->points[i].against;
         if (!other) break;
         bool seen = false;
-        for (int k = 0; k < i; k++) seen |= !strcmp(claim->points[k].against->label, other->label);
-        if (!seen) names = text_join(names, ", ", other->label, judge->arena);
+        for (int k = 0; k < i; k++)
+            seen |= !strcmp(called(judge, claim->points[k].against), called(judge, other));
+        if (!seen) names = text_join(names, ", ", called(judge, other), judge->arena);
     }
     char *words = arena_copy(judge->arena, quantities[claim->quantity].words), *source = strstr(words, "%s");
     if (!source) return words;
@@ -338,7 +338,7 @@ static const char *quantity_words(const Judge *judge) {
     return arena_format(judge->arena, "%s%s%s", words, names, source + 2);
 }
 
-/* What is missing for a claim that has no point. */
+/* Why a claim has no point. */
 static const char *untested_text(const Judge *judge) {
     bool there = false, speed = quantities[judge->claim->quantity].add == add_speed;
     for (int i = 0; i < judge->set->count; i++)
@@ -404,7 +404,7 @@ static void judge_all(const Judge *judge) {
     claim->finding =
         arena_format(judge->arena, "%s: the %s is %s; the claim requires at %s %g. %s (%s).",
                      first->methods > 1 ? arena_format(judge->arena, "Mean of %d methods", first->methods)
-                                        : first->series->label,
+                                        : called(judge, first->series),
                      quantity_words(judge), range, claim->at_least > 0 ? "least" : "most",
                      claim->at_least > 0 ? claim->at_least : claim->at_most, counts, seeds);
 }
@@ -418,7 +418,7 @@ static bool judge_claim(const Judge *judge, Error *err) {
         if (strcmp(series->method, claim->method) || !is_meant(judge->set, series)) continue;
         if (quantities[claim->quantity].whole_run
                 ? !results_is_first(judge->set, i, series_same_runs)
-                : strcmp(series->protocol, evaluate_protocol_names[claim->protocol]) != 0)
+                : !judge->chosen && strcmp(series->protocol, evaluate_protocol_names[claim->protocol]))
             continue;
         if (!add_series(judge, series, err)) return false;
     }
@@ -437,9 +437,13 @@ const ClaimList *claims_judge(const Results *set, const char *file, Arena *arena
     const BenchResults *benches = bench_results_read(set->store, set->experiment, arena, err);
     bool fine = benches && read_claims(list, json, source, arena, err);
     for (int i = 0; fine && i < list->count; i++) {
-        const Judge judge = {.benches = benches, .set = set, .claim = &list->items[i], .arena = arena};
-        fine = judge_claim(&judge, err);
-        list->counts[list->items[i].verdict]++;
+        Claim *claim = &list->items[i];
+        Judge judge = {.benches = benches, .set = set, .others = set, .claim = claim, .arena = arena};
+        judge.chosen = quantities[claim->quantity].against == CHOSEN;
+        fine = !judge.chosen || (selection_choose(&judge.set, claim->where, arena, err) &&
+                                 selection_choose(&judge.others, claim->against_where, arena, err));
+        fine = fine && judge_claim(&judge, err);
+        list->counts[claim->verdict]++;
     }
     return fine ? list : NULL;
 }

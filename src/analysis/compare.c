@@ -1,14 +1,14 @@
-/* compare: the analyses `compare` (every method against the baseline, or all pairs of chosen rows) and
- * `short-long` (trained short against trained long).
+/* compare: the analyses `compare` (each method with the baseline, or all pairs of chosen rows) and
+ * `short-long` (training at a short length with training at a long length).
  *
- * Both are lists of contrasts. A contrast compares two cells of the same evaluation length and protocol,
- * that is on the same windows. Differences are in nats per token, method minus baseline (math/stats.h);
- * with d the difference and B the baseline's perplexity, the ratio is exp(d) and the difference B (exp(d) -
- * 1). Holm's family is all contrasts of the experiment that have a p-value.
+ * Both are lists of contrasts. A contrast compares two cells of the same evaluation length and protocol, so
+ * their windows are the same. The difference d is in nats per token, method minus baseline (math/stats.h). If
+ * B is the perplexity of the baseline, the columns are the ratio exp(d) and the difference B (exp(d) - 1).
+ * Holm's correction is over all contrasts of the experiment that have a p-value.
  *
- * short-long compares a method trained at Ls and evaluated at Ll > Ls with the baseline (by default the
- * same method) trained and evaluated at Ll. Time saved is 1 - short / long, computed from the numbers of
- * tokens and the speeds of a bench (store/bench_results.h); without a bench it is unknown.
+ * short-long compares a method trained at Ls and evaluated at Ll > Ls with the baseline (by default the same
+ * method) trained and evaluated at Ll. Time saved is 1 - short / long, from the numbers of tokens and the
+ * speeds of a bench (store/bench_results.h).
  */
 #include "analysis/internal.h"
 
@@ -27,8 +27,8 @@ typedef struct Contrast {
 typedef struct Contrasts {
     Contrast *items;
     int count;
-    double *adjusted;            /* p-values by Holm */
-    int family;                  /* how many there are */
+    double *adjusted;            /* p-values after Holm's correction */
+    int family;                  /* number of p-values */
     const BenchResults *benches; /* of short-long */
 } Contrasts;
 
@@ -40,7 +40,7 @@ static void add_contrast(Contrasts *contrasts, const Series *series, const Serie
         (Contrast){.series = series, .base = base, .cell = cell, .base_cell = base_cell};
 }
 
-/* Fills all differences, and the p-values by Holm. */
+/* Computes all differences and the adjusted p-values. */
 static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err) {
     int count = contrasts->count, together;
     Arena *arena = analysis->arena;
@@ -78,7 +78,7 @@ static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err)
 
 /* --- columns of both --- */
 
-/* A number with its interval, for programs and for people. */
+/* A number with its interval: three columns for programs, one for people. */
 #define INTERVAL_COLUMNS(name, words)                                                                        \
     {name, NULL, TABLE_REAL}, {name "_low", NULL, TABLE_REAL}, {name "_high", NULL, TABLE_REAL}, {           \
         NULL, words, TABLE_TEXT                                                                              \
@@ -95,8 +95,8 @@ static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err)
         "p_holm", "p (Holm)", TABLE_REAL, .decimals = 4                                                      \
     }
 
-/* Puts a number and its interval into four columns; for people "+0.123 [+0.100, +0.146]", without an interval
-   the number alone, without a number nothing. */
+/* Fills INTERVAL_COLUMNS; for people with "+0.123 [+0.100, +0.146]", the number alone if it has no interval,
+   or nothing. */
 static TableCell *put_interval(TableCell *row, bool sign, int digits, const double *numbers, Arena *arena) {
     char text[3][32];
     for (int i = 0; i < 3; i++) {
@@ -108,7 +108,7 @@ static TableCell *put_interval(TableCell *row, bool sign, int digits, const doub
     return TABLE_TEXTS(row + 3, isfinite(numbers[0]) ? shown : "");
 }
 
-/* The mean of a metric of the baseline over the seeds that both have. */
+/* The baseline's mean of a metric, over the seeds that both cells have. */
 static double base_mean(const Contrast *contrast, SeriesMetric metric) {
     double sum = 0;
     int shared = 0;
@@ -215,7 +215,7 @@ static const TableColumn compare_columns[] = {
     CONTRAST_COLUMNS(NULL),
 };
 
-/* The longest cell for which the text is long enough. */
+/* The longest cell, without those for which the text was too short. */
 static int last_cell(const Series *series) {
     int last = series->count - 1;
     while (last > 0 &&
@@ -224,7 +224,7 @@ static int last_cell(const Series *series) {
     return last;
 }
 
-/* Of the series that are called `row` (NULL: of all) from `base`. Fails if nothing can be compared. */
+/* Adds contrasts of the series called `row` (NULL: of all) with `base_row`. Fails if there are none. */
 static bool add_pair(Contrasts *contrasts, const Analysis *analysis, const char *row, const char *base_row,
                      Error *err) {
     int before = contrasts->count;
@@ -248,7 +248,7 @@ static bool add_pair(Contrasts *contrasts, const Analysis *analysis, const char 
                analysis->set->experiment, row, base_row);
 }
 
-/* The pairs that the options select. */
+/* Adds the pairs that the options select. */
 static bool contrast_all(const Analysis *analysis, Contrasts *contrasts, Error *err) {
     const char *const *rows = analysis->options->rows, *base = analysis->options->baseline;
     if ((!rows || !*rows) && !add_pair(contrasts, analysis, NULL, base, err)) return false;
@@ -275,9 +275,9 @@ const AnalysisKind analysis_compare = {
     .of_task = &analysis_compare_accuracy,
 };
 
-/* --- compare, of tasks --- */
+/* --- compare, for tasks --- */
 
-/* Paired differences of exact match: each example is a unit, as examples are independent. */
+/* Paired differences of exact match. Examples are independent, so each is a unit of the bootstrap. */
 static const TableColumn accuracy_columns[] = {
     {"experiment", NULL, TABLE_TEXT},
     {"method", NULL, TABLE_TEXT},
@@ -352,8 +352,8 @@ static const TableColumn short_long_columns[] = {
     {"memory_saved_percent", "memory saved %", TABLE_REAL, .decimals = 1},
 };
 
-/* Time to train the one over that of the other, at the speeds of a bench that measured both; NAN without any.
- */
+/* Training time of the series over that of the base, at the speeds of a bench that measured both; NAN if
+   there is none. */
 static double bench_ratio(const Contrast *contrast, const BenchResults *benches) {
     const Series *series = contrast->series, *base = contrast->base;
     double tokens = (double)series_train_tokens(series), base_tokens = (double)series_train_tokens(base);
@@ -374,7 +374,7 @@ static void put_savings(TableCell *row, const Contrast *contrast, const BenchRes
                   100 * (1 - cost[SERIES_BYTES] / base[SERIES_BYTES]));
 }
 
-/* Whether any contrast compares trainings on different numbers of tokens. */
+/* Whether two compared series were trained on different numbers of tokens. */
 static bool budgets_differ(const Contrasts *contrasts) {
     bool differ = false;
     for (int i = 0; i < contrasts->count; i++)

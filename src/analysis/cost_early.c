@@ -1,4 +1,4 @@
-/* cost_early: the analyses `cost`, `positions` and `early`; each is described at its section. */
+/* cost_early: the analyses `cost`, `positions` and `early`, each described in its section. */
 #include <math.h>
 #include <string.h>
 
@@ -8,13 +8,13 @@
 
 /* --- cost --- */
 
-/* Speed and memory (Figure 2 and Table 1 of the paper), as the runs and `poslab bench --db` measured them.
+/* Speed and memory (Figure 2 and Table 1 of the paper), measured by the runs and by `poslab bench --db`.
  *
- * Speed is targets per second of each seed, then mean and deviation over seeds. In training it covers all
- * targets and the seconds of all sessions; in evaluation only scored targets, so a strided protocol counts
- * the last ones of each window. Memory is the largest peak of allocated bytes over seeds. `relative`, the
- * speed over that of the --baseline at the same length and phase, comes only from a bench: it alternates
- * methods, so its ratios do not depend on the other load of the machine.
+ * Speed is in targets per second: mean and deviation over seeds. In training it includes all targets and the
+ * seconds of all sessions; in evaluation only scored targets, which for strided windows are the last ones.
+ * Memory is the largest peak of allocated bytes over seeds. `relative` is the speed over that of --baseline
+ * at the same length and phase. It comes from a bench only, which alternates methods, so that its ratios do
+ * not depend on the load of the machine.
  */
 
 static const TableColumn cost_columns[] = {
@@ -38,7 +38,7 @@ static const TableColumn cost_columns[] = {
     {"load", "load", TABLE_REAL, .decimals = 1, .if_varying = true},
 };
 
-/* The measurements of several seeds under the same conditions. */
+/* Measurements of several seeds under the same conditions. */
 typedef struct Measured {
     double *speeds, *seconds, bytes; /* [count] */
     int count;
@@ -101,7 +101,7 @@ static const Series *labelled(const Results *set, const char *label) {
     return NULL;
 }
 
-/* The result of `wanted` (a method or a label) at the same length and phase; NULL: not measured. */
+/* The result of `wanted` (a method or a label) at the length and phase of `result`; NULL if not measured. */
 static const BenchResult *find_result(const BenchRecord *bench, const BenchResult *result,
                                       const char *wanted) {
     for (int i = 0; wanted && i < bench->count; i++) {
@@ -113,7 +113,7 @@ static const BenchResult *find_result(const BenchRecord *bench, const BenchResul
     return NULL;
 }
 
-/* The benches of the experiment's models, with the methods that the experiment has. */
+/* Adds the benches of the experiment's models, for the methods of the experiment. */
 static bool put_benches(const Analysis *analysis, Error *err) {
     const Results *set = analysis->set;
     const BenchResults *list = bench_results_read(set->store, set->experiment, analysis->arena, err);
@@ -157,22 +157,22 @@ const AnalysisKind analysis_cost = {
 
 /* The loss by position in the window, and the early-token curse (section 5 and appendix B of the paper).
  *
- * Nonoverlapping windows predict their first targets from little context, and longer windows have fewer
- * such targets, so a perplexity that falls with the length l need not come from longer context. With N(l)
- * the loss (nats per token) in nonoverlapping and S(l) in strided evaluation of the same targets, and L the
- * training length:
+ * The first targets of a nonoverlapping window have little context, and longer windows have fewer such
+ * targets. So a perplexity that falls with the length l is not necessarily due to longer context. With N(l)
+ * the loss (nats per token) of nonoverlapping and S(l) that of strided evaluation of the same targets, and L
+ * the training length:
  *
- *     early(l) = N(l) - S(l)                     what short contexts at the starts of windows cost
+ *     early(l) = N(l) - S(l)                     the cost of short contexts at the starts of windows
  *     N(L) - N(l) = [S(L) - S(l)] + [early(L) - early(l)]
  *     gain        = longer context + fewer early tokens
  *
- * The table also has the nonoverlapping loss at positions below L and from L on (counted from 0; a bin of
- * `position_loss` that contains L counts as below). Losses are means over seeds.
+ * The table also has the nonoverlapping loss at positions below L and from L on (counted from 0; the bin of
+ * `position_loss` that contains L counts as below L). Losses are means over seeds.
  */
 
 /* --- losses by position --- */
 
-/* The bins of a cell, summed over its seeds; returns how many, -1 with err set. */
+/* Reads the bins of a cell, summed over its seeds. Returns their number, or -1 with err set. */
 static int read_bins(SeriesBin *bins, const SeriesCell *cell, Error *err) {
     int count = 0;
     for (int s = 0; s < cell->count; s++) {
@@ -188,7 +188,7 @@ static int read_bins(SeriesBin *bins, const SeriesCell *cell, Error *err) {
     return count;
 }
 
-/* Mean loss at positions [from, to), by the bins that begin there; NAN without any. */
+/* Mean loss of the bins that begin in [from, to); NAN if there are none. */
 static double loss_between(const SeriesBin *bins, int count, int64_t from, int64_t to) {
     double nats = 0, tokens = 0;
     for (int b = 0; b < count; b++) {
@@ -253,7 +253,7 @@ static const TableColumn early_columns[] = {
     {"beyond_nats", "loss beyond L", TABLE_REAL, .decimals = 4},
 };
 
-/* strided: NULL: there is no strided evaluation. */
+/* strided: NULL if there is no strided evaluation. */
 static bool add_length(const Analysis *analysis, const Series *plain, const Series *strided,
                        const SeriesCell *cell, Error *err) {
     SeriesBin bins[SERIES_BINS];
@@ -270,7 +270,7 @@ static bool add_length(const Analysis *analysis, const Series *plain, const Seri
     return true;
 }
 
-/* The same method, evaluated on the same targets with a stride. */
+/* Whether `strided` is the strided evaluation of the same runs and targets. */
 static bool is_strided_of(const Series *strided, const Series *plain) {
     return !strcmp(strided->protocol, evaluate_protocol_names[EVALUATE_STRIDED]) &&
            series_same_runs(strided, plain) && series_same_targets(strided, plain);

@@ -3,16 +3,15 @@
  *
  * For a model trained at L, with P(l) the mean perplexity over seeds at length l >= L:
  *
- *     within 5 %   the last length up to which every P(l) <= 1.05 P(L); a length without a perplexity ends it
- *     gained       l - L at the lowest P(l)
- *     ratio        P(l) / P(L)
+ *     within 5 %   the largest length up to which every P(l) <= 1.05 P(L); it ends before a length without
+ * one gained       l - L at the lowest P(l) ratio        P(l) / P(L)
  *
  * For tasks, with the exact match of each seed:
  *
  *     90 % to      the largest size up to which, from the smallest trained size on, every median is >= 90 %
  *     beyond       the mean over all sizes beyond training, of each seed
  *
- * ">=" marks the longest length evaluated: the true value can be longer.
+ * ">=" marks the longest evaluated length: the true value can be larger.
  */
 #include "analysis/internal.h"
 
@@ -36,20 +35,20 @@ static const TableColumn curves_columns[] = {
     {"ratio", NULL, TABLE_REAL},
 };
 
-/* Fills outcome, perplexity and perplexity_sd; returns the next cell. */
+/* Fills the columns outcome, perplexity and perplexity_sd. Returns the next cell. */
 static TableCell *put_perplexity(TableCell *row, const SeriesCell *cell, const char *shown) {
     row = TABLE_TEXTS(row, cell->count ? "done" : cell->outcome);
     *row++ = table_shown(cell->mean, shown);
     return TABLE_NUMBERS(row, cell->deviation);
 }
 
-/* "1024", or ">= 1024" for the longest length that was evaluated. */
+/* "1024", or ">= 1024" for the longest evaluated length. */
 static TableCell at_least(int64_t number, bool longest, Arena *arena) {
     return table_shown((double)number,
                        arena_format(arena, "%s%lld", longest ? ">= " : "", (long long)number));
 }
 
-/* The rows of one curve. source: of a curve of a paper; NULL: ours. */
+/* Adds the rows of one curve. source: the source of a paper's curve; NULL for results of this database. */
 static void add_curve(const Analysis *analysis, const Series *series, const char *source) {
     Arena *arena = analysis->arena;
     const SeriesReach reach = series_reach(series);
@@ -72,13 +71,13 @@ static void add_curve(const Analysis *analysis, const Series *series, const char
     }
 }
 
-/* --- reference curves and ours --- */
+/* --- reference curves --- */
 
 static void add_reference(const Analysis *analysis, const ReferenceCurve *reference) {
-    if (reference->count < 2) return; /* no curve */
+    if (reference->count < 2) return; /* not a curve */
     const char *name = reference->method, *source = reference->source;
     if (*reference->dataset) source = arena_format(analysis->arena, "%s, %s", source, reference->dataset);
-    for (int i = analysis->set->count - 1; i >= 0; i--) /* the name in our tables */
+    for (int i = analysis->set->count - 1; i >= 0; i--) /* the name in the other rows */
         if (!strcmp(analysis->set->items[i].method, reference->method)) name = analysis->set->items[i].label;
     add_curve(analysis, series_of_reference(reference, name, analysis->arena), source);
 }
@@ -173,7 +172,7 @@ static const TableColumn accuracy_columns[] = {
     {NULL, NULL, TABLE_TEXT, .role = TABLE_SPREAD_VALUE},
 };
 
-/* "87.5 [12.0, 98.1]", in percent */
+/* In percent: "87.5 [12.0, 98.1]". */
 static const char *spread_text(const StatsSpread *spread, Arena *arena) {
     if (!spread->count) return "-";
     return spread->count == 1 ? arena_format(arena, "%.1f", 100 * spread->median)
@@ -181,7 +180,7 @@ static const char *spread_text(const StatsSpread *spread, Arena *arena) {
                                              100 * spread->low, 100 * spread->high);
 }
 
-/* For each seed that is done at all sizes beyond training, the mean over these sizes. Returns the number of
+/* The mean over all sizes beyond training, for each seed that is done at all of them. Returns the number of
    seeds. */
 static int beyond_training(double *means, const Series *series) {
     const SeriesCell *last = &series->cells[series->count - 1];

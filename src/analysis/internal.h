@@ -1,7 +1,7 @@
-/* internal: what the analyses share.
+/* internal: the interface of an analysis.
  *
- * An analysis is one const AnalysisKind: its columns and a function that fills a table from an experiment's
- * results. Where a row describes one series, the columns begin with ANALYSIS_KEYS.
+ * An analysis is one const AnalysisKind: its columns, and a function that fills a table from the results of
+ * an experiment. If each row describes one series, the columns begin with ANALYSIS_KEYS.
  */
 #ifndef POSLAB_ANALYSIS_INTERNAL_H
 #define POSLAB_ANALYSIS_INTERNAL_H
@@ -19,7 +19,7 @@ typedef struct Analysis {
     const AnalysisKind *kind;
     const AnalysisOptions *options;
     Table *table;
-    Arena *arena; /* the table's, too */
+    Arena *arena; /* also of the table */
 } Analysis;
 
 struct AnalysisKind {
@@ -27,16 +27,16 @@ struct AnalysisKind {
     const TableColumn *columns;
     int column_count;
     bool rows;            /* needs methods to compare, or --baseline */
-    bool of_claims;       /* its rows are of no series, and have no columns for keys of the config */
-    const char *compared; /* prefix of these columns for what a row is compared with; NULL: nothing */
+    bool of_claims;       /* rows describe claims, not series: no columns for keys of the config */
+    const char *compared; /* prefix of such columns of the baseline of a row; NULL: rows have none */
     bool (*run)(const Analysis *analysis, Error *err);
     bool tasks_only;             /* not for experiments on text */
-    const AnalysisKind *of_task; /* in its place for experiments on tasks; NULL: not for them */
+    const AnalysisKind *of_task; /* the kind for experiments on tasks; NULL: there is none */
 };
 
 #define ANALYSIS_COLUMNS(list) .columns = (list), .column_count = COUNT_OF(list)
 
-/* The analyses: the part of a symbol, and the name. */
+/* The analyses: part of the symbol, and name. */
 /* clang-format off */
 #define ANALYSIS_KINDS(X) \
     X(curves, "curves") X(matrix, "matrix") X(compare, "compare") X(short_long, "short-long") X(cost, "cost") \
@@ -47,7 +47,7 @@ ANALYSIS_KINDS(ANALYSIS_DECLARE)
 /* clang-format on */
 extern const AnalysisKind analysis_compare_accuracy;
 
-/* The first columns, with the roles of the method and of the training length. */
+/* The first columns. Arguments: the roles of the method and of the training length. */
 enum { ANALYSIS_EVALUATED = 3, ANALYSIS_TRAIN_LENGTH = 8, ANALYSIS_KEY_COUNT };
 #define ANALYSIS_KEYS(name_role, length_role)                                                                \
     {"experiment", NULL, TABLE_TEXT}, {"method", NULL, TABLE_TEXT},                                          \
@@ -61,7 +61,7 @@ enum { ANALYSIS_EVALUATED = 3, ANALYSIS_TRAIN_LENGTH = 8, ANALYSIS_KEY_COUNT };
    series; compared: what it is compared with, or NULL. */
 void analysis_put_keys(const Analysis *analysis, const Series *series, const Series *compared);
 
-/* A new row with these columns filled; the others are empty. Returns the cell behind them. */
+/* Adds a row with ANALYSIS_KEYS filled. Returns the cell after them. */
 static inline TableCell *analysis_row(const Analysis *analysis, const Series *series) {
     TableCell *row =
         TABLE_TEXTS(table_row(analysis->table), analysis->set->experiment, series->plain_name, series->name,
@@ -70,7 +70,7 @@ static inline TableCell *analysis_row(const Analysis *analysis, const Series *se
     return TABLE_NUMBERS(row, series->requested, series->train_length);
 }
 
-/* Empties the columns from `first` to `last` of a row whose keys are before `cell`. */
+/* Empties the keys `first` to `last` of a row; `cell` is the cell after its keys. */
 static inline void analysis_clear_keys(TableCell *cell, int first, int last) {
     for (int c = first; c <= last; c++) cell[c - ANALYSIS_KEY_COUNT] = table_number(NAN);
 }

@@ -49,8 +49,8 @@ bool observations_same_field(const ObservationField *a, const ObservationField *
     return !strcmp(a->name, b->name);
 }
 
-/* Numbers are compared as numbers, "2" is "2.0" and "2x": whole ones and values of the config exactly, others
-   as they are shown. */
+/* Numbers are compared as numbers: "2" equals "2.0" and "2x". Whole numbers and values of the config must be
+   exactly equal, others as they are shown. */
 bool observations_same_value(const ObservationField *field, const char *a, const char *b) {
     char *end_a, *end_b;
     if (!strcmp(a, b)) return true;
@@ -96,7 +96,7 @@ const char *observations_text(const ObservationField *field, const Observation *
     return number < 0 ? "" : arena_format(arena, "%.0f", number);
 }
 
-/* Appends the keys of a point's config to `count` names; NULL-terminated. */
+/* Appends the keys of a point's config to `count` names. The list stays NULL-terminated. */
 static const char **add_config_keys(const char **names, int count, Arena *arena) {
     for (int i = 0; config_keys_sections[i]; i++) {
         const OptionSection *section = config_keys_sections[i];
@@ -166,7 +166,7 @@ int observations_parse_fields(const ObservationField **fields, int most, const c
 
 /* --- listing --- */
 
-/* The cell with the seed that is wanted (-1: all). */
+/* The cell with only this seed (-1: all seeds). */
 static const SeriesCell *choose_seed(const SeriesCell *cell, int64_t only, Arena *arena) {
     if (!cell || only < 0) return cell;
     bool *chosen = NEW(arena, cell->seeds_requested, bool);
@@ -191,7 +191,7 @@ static void add_series(ObservationList *list, const Series *series, const Observ
     }
 }
 
-/* The paper's curve as a series with a cell at each multiple of ours. */
+/* The paper's curve as a series with a cell at each of our multiples. */
 static void add_curve(ObservationList *list, const ReferenceCurve *curve, const Series *like, Arena *arena) {
     Series *series = series_of_reference(curve, arena_format(arena, "%s, paper", like->label), arena);
     series->label = like->label;
@@ -218,8 +218,8 @@ static void add_curve(ObservationList *list, const ReferenceCurve *curve, const 
     }
 }
 
-/* After the last series of a method its curves in the paper, at the multiples of the method's first series
-   without overlap. */
+/* After the last series of a method, adds the method's curves in the paper, at the multiples of its first
+   nonoverlapping series. */
 static void add_paper(ObservationList *list, int last, Arena *arena) {
     const Series *like = NULL, *series = &list->set->items[last];
     for (int i = last + 1; i < list->set->count; i++)

@@ -1,8 +1,8 @@
 /* observations: the perplexities of an experiment (analysis/results.h) as a list, with fields.
  *
- * An observation is one perplexity: a series at one evaluation length, averaged over its seeds or of one
- * seed. Fields describe an observation; --rows, --columns and --where name them. Observations of a paper
- * (analysis/reference_curves.h) are at the same multiples of the training length as ours.
+ * An observation is the perplexity of a series at one evaluation length, of one seed or averaged over seeds.
+ * Fields describe an observation: --rows, --columns and --where use their names. Observations of a paper
+ * (analysis/reference_curves.h) are at the multiples of the training length that the experiment has.
  */
 #ifndef POSLAB_ANALYSIS_OBSERVATIONS_H
 #define POSLAB_ANALYSIS_OBSERVATIONS_H
@@ -11,14 +11,14 @@
 
 typedef struct Observation {
     const Series *series;
-    const char *name;       /* of the series, without settings that are shown as fields of their own */
+    const char *name;       /* of the series, without settings that have fields of their own */
     const SeriesCell *cell; /* all its seeds, or one */
     const SeriesCell *base; /* likewise at the training length; NULL: there is none */
     int64_t seed;           /* -1: all */
     bool paper, between;    /* from a paper; interpolated (reference_curves_at) */
 } Observation;
 
-/* The parts of the identity of an observation. A field says which of them it shows. */
+/* What identifies an observation. Each field shows some of these parts. */
 enum {
     OBSERVATION_METHOD = 1,
     OBSERVATION_SPLIT = 2,
@@ -35,7 +35,7 @@ enum {
     OBSERVATION_DATABASE = 4096,
 };
 
-/* The source of a value. Kinds from OBSERVATION_COUNT on are numbers. */
+/* Where a field's value comes from. Values from OBSERVATION_COUNT on are numbers. */
 typedef enum ObservationKind {
     OBSERVATION_NAME,
     OBSERVATION_OF_SERIES, /* a text of the series, at `offset` */
@@ -49,8 +49,8 @@ typedef enum ObservationKind {
 
 typedef struct ObservationField {
     const char *name;         /* in --rows, --columns and --where */
-    const char *head, *under; /* of a column of a table, two lines */
-    const char *words;        /* in a sentence: "trained at %s", "perplexity by WORDS" */
+    const char *head, *under; /* the two lines of the head of a column */
+    const char *words;        /* in text: "trained at %s", "perplexity by WORDS" */
     unsigned shows;           /* OBSERVATION_* */
     ObservationKind kind;
     size_t offset;
@@ -63,9 +63,9 @@ bool observations_is_number(const ObservationField *field);
 const char *observations_text(const ObservationField *field, const Observation *observation, Arena *arena);
 double observations_number(const ObservationField *field, const Observation *observation);
 
-/* Fields separated by commas; at most `most`. A key of a config ("train.optimizer.lr") is a field, too; equal
-   fields have equal names. Returns how many; 0 and a usage error (with the nearest name) if a name is
-   unknown. */
+/* Parses a list of at most `most` fields, separated by commas. A key of a config ("train.optimizer.lr") is
+   also a field; equal fields have equal names. Returns their number; 0 and a usage error (with the nearest
+   name) if a name is unknown. */
 int observations_parse_fields(const ObservationField **fields, int most, const char *list, Arena *arena,
                               Error *err);
 bool observations_same_field(const ObservationField *a, const ObservationField *b);
@@ -75,19 +75,19 @@ bool observations_same_value(const ObservationField *field, const char *a, const
 
 typedef struct ObservationOptions {
     bool by_seed;             /* an observation for each seed */
-    bool paper;               /* with the curves of papers */
-    const char *const *shown; /* keys of the config that are shown, and so are left out of names */
+    bool paper;               /* include the curves of papers */
+    const char *const *shown; /* keys of the config that have fields, and are omitted from names */
     int shown_count;
 } ObservationOptions;
 
 typedef struct ObservationList {
     const Results *set;
     const ReferenceCurves *paper; /* NULL unless requested */
-    Observation *items;           /* in the order of the config, those of a paper after ours of the method */
+    Observation *items;           /* in the order of the config; a method's curves of papers follow it */
     int count;
 } ObservationList;
 
-/* NULL and err if the paper's curves are requested and there are none. */
+/* Returns NULL with err set if the paper's curves are requested and there are none. */
 const ObservationList *observations_list(const Results *set, const ObservationOptions *options, Arena *arena,
                                          Error *err);
 
@@ -96,9 +96,9 @@ const ObservationList *observations_list(const Results *set, const ObservationOp
 StatsSpread observations_ratio(const Observation *observation, Arena *arena);
 const char *observations_ratio_text(const Observation *observation, const StatsSpread *ratio, Arena *arena);
 
-/* The names of the fields that rows show by default, separated by commas: methods; where there are several,
-   databases, experiments, protocols and corpora; training lengths; position parameters. For
-   tasks, without the fields that the settings in the names determine. */
+/* The names of the fields that rows show by default, separated by commas: methods; databases, experiments,
+   protocols and corpora if there are several; training lengths; position parameters. For tasks, fields that
+   follow from the settings in the names are omitted. */
 const char *observations_default_rows(const ObservationList *list, const ObservationField *column,
                                       Arena *arena);
 

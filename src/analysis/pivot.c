@@ -43,7 +43,7 @@ static bool same_field(const Pivot *pivot, const ObservationField *field, const 
     return same;
 }
 
-/* Whether the field is shown by neither rows nor columns, so that its values split the table. */
+/* Whether neither rows nor columns show the field, so that its values split the table. */
 static bool is_hidden(const Pivot *pivot, const ObservationField *field, const Observation *observation) {
     if (!field->shows || field->shows & pivot->shown) return false;
     return !observation->paper || field->shows & (OBSERVATION_METHOD | OBSERVATION_TRAIN_LENGTH);
@@ -76,7 +76,8 @@ static void choose_grids(Pivot *pivot) {
     }
 }
 
-/* "training length: 64; split: valid": the hidden values of a grid that differ between grids. */
+/* The values that differ between grids and that rows and columns do not show: "training length: 64; split:
+   valid". */
 static const char *caption_of(const Pivot *pivot, const Observation *opener) {
     const char *caption = "";
     unsigned said = pivot->shown;
@@ -143,8 +144,8 @@ static TableCell field_cell(const Pivot *pivot, const ObservationField *field,
                        observations_text(field, observation, pivot->arena));
 }
 
-/* Where the columns of a grid show lengths, the field that shows them otherwise (as multiples of the training
-   length, or these as lengths); NULL if training lengths differ within the grid. */
+/* If the columns show lengths, the field for the second line of their heads: the multiple, or the length if
+   the columns show multiples. NULL if training lengths differ within the grid. */
 static const ObservationField *other_length(const Pivot *pivot, int grid) {
     const Observation *first = NULL;
     if (pivot->column->shows != OBSERVATION_LENGTH) return NULL;
@@ -159,7 +160,7 @@ static const ObservationField *other_length(const Pivot *pivot, int grid) {
     return field;
 }
 
-/* The second line of the head of a column: the length in other words; of a size whether training had it. */
+/* The second line of the head of a column. For a size it says whether the size was trained. */
 static TableCell head_of(const Pivot *pivot, int grid, const ObservationField *other,
                          const Observation *observation) {
     if (!pivot->list->set->task) return other ? field_cell(pivot, other, observation) : table_text(NULL);
@@ -189,13 +190,13 @@ static bool is_better(const Pivot *pivot, double a, double b) {
     return higher ? a > b : a < b;
 }
 
-/* p[i]: how well the observation i differs from the best; NAN where nothing can be tested. */
+/* p[i]: the p-value of the difference between observation i and the best; NAN if it cannot be tested. */
 static bool compare_with(const Pivot *pivot, double *p, const Observation *best,
                          const Observation *const *others, int count, Error *err) {
     const SeriesCell **cells = NEW(pivot->arena, count, const SeriesCell *);
     StatsDifference *differences = NEW(pivot->arena, count, StatsDifference);
     for (int i = 0; i < count; i++) cells[i] = others[i]->cell;
-    /* of one corpus, bits per byte and perplexities per word have the order of the loss */
+    /* on one corpus, bits per byte and perplexity per word have the order of the loss */
     SeriesMetric metric = pivot->metric >= SERIES_BITS ? SERIES_PERPLEXITY : pivot->metric;
     if (!series_compare(differences, cells, count, best->cell, metric, STATS_BLOCK, STATS_RESAMPLES,
                         pivot->arena, err))
@@ -205,7 +206,7 @@ static bool compare_with(const Pivot *pivot, double *p, const Observation *best,
     return true;
 }
 
-/* Marks the best of observations that were evaluated alike, in their cells. */
+/* Marks the best of observations that were evaluated alike, and those that do not differ from it. */
 static bool mark_class(const Pivot *pivot, const Observation *const *items, TableCell *const *cells,
                        int count, Error *err) {
     const Observation **others = NEW(pivot->arena, count, const Observation *);
@@ -216,7 +217,7 @@ static bool mark_class(const Pivot *pivot, const Observation *const *items, Tabl
             (best < 0 || is_better(pivot, cells[i]->number, cells[best]->number)))
             best = i;
     if (best < 0 || count < 2) return true;
-    if (pivot->list->set->task && cells[best]->number == 0) return true; /* nothing was answered */
+    if (pivot->list->set->task && cells[best]->number == 0) return true; /* no example was answered */
     cells[best]->best = true;
     if (pivot->options->ratio) {
         table_note(pivot->table, "Bold: the lowest ratio, untested.");
@@ -253,7 +254,7 @@ static bool mark_class(const Pivot *pivot, const Observation *const *items, Tabl
     return true;
 }
 
-/* items[count]: the observations of a grid, which is the last `count` rows of the table. */
+/* items[count]: the observations of a grid, which are the last `count` rows of the table. */
 static bool mark_best(const Pivot *pivot, const Observation *const *items, int count, Error *err) {
     const Table *table = pivot->table;
     const Observation **members = NEW(pivot->arena, count, const Observation *);
@@ -274,7 +275,7 @@ static bool mark_best(const Pivot *pivot, const Observation *const *items, int c
     return true;
 }
 
-/* --- all together --- */
+/* --- the table --- */
 
 static bool add_grid(const Pivot *pivot, int grid, Error *err) {
     const ObservationField *other = other_length(pivot, grid);
@@ -312,7 +313,7 @@ static Table *new_table(const Pivot *pivot) {
     return table_new(NULL, all, FIELDS + pivot->row_count, pivot->arena);
 }
 
-/* "mean over 4 to 5 seeds": of the seeds that are done. */
+/* "mean over 4 to 5 seeds", where seeds that are not done do not count. */
 static const char *seeds_text(const Pivot *pivot) {
     int few = 0, most = 0;
     for (int i = 0; i < pivot->list->count; i++) {
@@ -340,7 +341,7 @@ static const char *title_of(const Pivot *pivot) {
                         pivot->column->words, seeds_text(pivot));
 }
 
-/* Says which settings differ between the numbers and are not shown. */
+/* Notes which settings differ between the numbers and are not shown. */
 static void put_hidden(const Pivot *pivot) {
     const Series **series = NULL;
     int count = 0;
@@ -375,7 +376,7 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
             return error_set(err, EXIT_USAGE, "'%s' is on a task: 'multiple' is of text, use 'size'",
                              set->experiment);
     pivot->shown = pivot->column->shows;
-    if (set->task) pivot->shown |= OBSERVATION_CORPUS; /* the settings in the names determine it */
+    if (set->task) pivot->shown |= OBSERVATION_CORPUS; /* it follows from the settings in the names */
     for (int i = 0; i < pivot->row_count; i++) {
         pivot->shown |= pivot->rows[i]->shows;
         if (observations_same_field(pivot->rows[i], pivot->column))

@@ -1,8 +1,8 @@
-/* pivot: the comparison table of an experiment for people, with chosen rows and columns.
+/* pivot: the comparison table of an experiment, with chosen rows and columns.
  *
- * Every observation (analysis/observations.h) is in the row and column of its values. Fields that neither
- * rows nor columns show split the table into grids with captions. By default rows are methods at a training
- * length under a protocol, and columns are evaluation lengths, for tasks sizes. "-" marks what was not
+ * The values of an observation (analysis/observations.h) determine its row and column. Fields that neither
+ * rows nor columns show split the table into grids with captions. By default a row is a method at a training
+ * length under a protocol, and a column is an evaluation length or, for tasks, a size. "-" marks what was not
  * requested.
  *
  * Among observations under equal conditions (corpus, split, protocol, length and, if methods are compared,
@@ -19,13 +19,13 @@
 typedef struct PivotOptions {
     const char *rows, *columns; /* names of fields, separated by commas; NULL: the default */
     bool ratio;                 /* to the value at the training length */
-    bool paper;                 /* with the paper's numbers, at the same multiples of the training length */
-    bool mark;                  /* the best numbers */
-    SeriesMetric metric;        /* of tasks; SERIES_PERPLEXITY: the exact match */
+    bool paper;          /* include the paper's numbers, at the same multiples of the training length */
+    bool mark;           /* mark the best numbers */
+    SeriesMetric metric; /* of tasks; SERIES_PERPLEXITY: the exact match */
 } PivotOptions;
 
-/* For people only. NULL and err: an unknown field, failure to read. Without
-   observations it has no rows. */
+/* The table has no columns for programs, and no rows if there are no observations. Returns NULL with err set
+   if a field is unknown or reading fails. */
 Table *pivot_table(const Results *set, const PivotOptions *options, Arena *arena, Error *err);
 
 #endif

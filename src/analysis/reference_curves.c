@@ -17,7 +17,7 @@ static void add_number(ReferenceCurves *paper, Query *query, Arena *arena) {
                                    .method = query_text(query, 3),
                                    .train_length = query_int(query, 4)};
     ReferenceCurve *curve =
-        paper->count ? &paper->items[paper->count - 1] : NULL; /* rows come curve by curve */
+        paper->count ? &paper->items[paper->count - 1] : NULL; /* rows are ordered by curve */
     if (!curve || !same_setting(curve, &wanted) || strcmp(curve->method, wanted.method) ||
         strcmp(curve->source, wanted.source)) {
         curve = ARENA_PUSH(arena, paper->items, paper->count);
@@ -30,8 +30,8 @@ static void add_number(ReferenceCurves *paper, Query *query, Arena *arena) {
     *ARENA_PUSH(arena, curve->perplexities, curve->count) = query_real(query, 6);
 }
 
-/* Whether a curve begins at its training length, has further lengths, and is not repeated by a longer or an
-   earlier one. */
+/* Whether a curve begins at its training length, has further lengths, and is the longest (of equal ones the
+   first) of its method and setting. */
 static bool is_taken(const ReferenceCurves *paper, int index) {
     const ReferenceCurve *curve = &paper->items[index];
     if (curve->count < 2 || curve->lengths[0] != curve->train_length) return false;
@@ -43,7 +43,7 @@ static bool is_taken(const ReferenceCurves *paper, int index) {
     return true;
 }
 
-/* Keeps the curves that are wanted, by training length and otherwise in their order. */
+/* Keeps the curves that are wanted, sorted by training length (stable). */
 static void keep(ReferenceCurves *paper, bool (*wanted)(const ReferenceCurves *, int), Arena *arena) {
     ReferenceCurve *kept = NEW(arena, paper->count, ReferenceCurve);
     int count = 0;

@@ -148,11 +148,17 @@ static bool is_of(const Series *series, Query *query) {
            series->train_length == query_int(query, 3);
 }
 
+/* Adds a path if it is new. */
+static void add_path(const char ***paths, int *count, const char *path, Arena *arena) {
+    if (!text_among(path, *paths, *count)) *ARENA_PUSH(arena, *paths, *count) = path;
+}
+
 static bool read_paths(Results *set, const char *const *experiment, Arena *arena, Error *err) {
     Query *query = query_begin(
         set->store, "SELECT DISTINCT path FROM setting WHERE experiment = ? ORDER BY path", experiment);
     while (query_next(query))
-        *ARENA_PUSH(arena, set->paths, set->path_count) = arena_copy(arena, query_text(query, 0));
+        add_path(&set->paths, &set->path_count,
+                 run_label_setting_path(arena_copy(arena, query_text(query, 0))), arena);
     return query_end(query, err);
 }
 

@@ -175,6 +175,17 @@ bool selection_apply(const Results **sets, int *count, const char *const *where,
                              "no evaluation fulfils all of --where; each condition alone holds for some");
 }
 
+bool selection_choose(const Results **set, const char *conditions, Arena *arena, Error *err) {
+    const char **where = NULL;
+    int count = 0, one = 1;
+    for (size_t size; *conditions; conditions += size + (conditions[size] == ',')) {
+        size = strcspn(conditions, ",");
+        *ARENA_PUSH(arena, where, count) = arena_format(arena, "%.*s", (int)size, conditions);
+    }
+    *ARENA_PUSH(arena, where, count) = NULL;
+    return selection_apply(set, &one, where, NULL, arena, err);
+}
+
 /* --- joining --- */
 
 /* Adds paths that are new. */

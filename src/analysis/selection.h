@@ -17,6 +17,9 @@
 bool selection_apply(const Results **sets, int *count, const char *const *where, const char *const *methods,
                      Arena *arena, Error *err);
 
+/* Replaces one set by what conditions in one text leave of it: "field=value,field=value". */
+bool selection_choose(const Results **set, const char *conditions, Arena *arena, Error *err);
+
 /* The series of several experiments, also of several databases, in one Results, with the reference numbers of
    the first. Their names have all settings in which the series differ, and `paths` all keys. */
 Results *selection_join(const Results *const *sets, int count, Arena *arena);

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "math/precision.h"
 #include "data/corpus.h"
+#include "tasks/task.h"
 #include "train/evaluate.h"
 #include "train/train_options.h"
 
@@ -75,8 +76,8 @@ const char *series_hint(const Series *series) {
     return of_task ? task_no_hints[0] : series->split;
 }
 
-/* "50 examples of addition"; "valid, strided 0.125 L, first 4096 targets, bf16", once it is known on how many
- * targets. */
+/* "50 examples of addition"; "valid, strided 0.125 L, first 4096 targets, bf16", if the number of targets is
+   known. */
 static const char *describe_evaluation(const Series *series, Arena *arena) {
     int64_t targets = 0;
     const char *text = arena_format(arena, "%s, %s", series->split, series->protocol);
@@ -122,6 +123,31 @@ const char *series_name(const Series *series, const char *const *hidden, int cou
     return arena_format(arena, "%s%s", name, series->label + strlen(series->run_label));
 }
 
+static bool has_setting(const Series *series, const RunLabelSetting *wanted) {
+    for (int i = 0; i < series->setting_count; i++)
+        if (!strcmp(series->settings[i].path, wanted->path))
+            return !strcmp(series->settings[i].value, wanted->value);
+    return false;
+}
+
+const char *series_conditions(const Series *series, const Series *others, int count, Arena *arena) {
+    const char *all = "", *different = "";
+    bool lengths = false;
+    for (int i = 0; i < series->setting_count; i++) {
+        const RunLabelSetting *setting = &series->settings[i];
+        const char *text = arena_format(arena, "%s=%s", setting->name, setting->value);
+        bool same = true;
+        for (int k = 0; k < count; k++) same &= has_setting(&others[k], setting);
+        all = text_join(all, " ", text, arena);
+        if (!same) different = text_join(different, " ", text, arena);
+    }
+    for (int k = 0; k < count; k++) lengths |= others[k].train_length != series->train_length;
+    const char *list = *different ? different : all;
+    if (!lengths) return list;
+    const char *length = arena_format(arena, "trained at %lld", (long long)series->train_length);
+    return text_join(list, ", ", length, arena);
+}
+
 void series_set_settings(Series *series, const char *text, const char *const *hidden, int count,
                          Arena *arena) {
     int all;
@@ -152,12 +178,13 @@ void series_set_config(Series *series, const char *text, const char *continues, 
     series->config = config;
 }
 
-/* "length 64 to update 250, 512 to 1000"; NULL for one stage, or a config of another revision. */
+/* train_stages_text: "length 64 to update 250, 512 to 1000"; NULL for one stage, or a config of another
+   revision. */
 static const char *stages_of(const Series *series, Arena *arena) {
     TrainOptions train;
-    Error ignored;
     const Json *json = json_get(series->config, "train");
-    bool several = json_get(json, "stages") && train_options_read(&train, json, "", arena, &ignored);
+    bool several = (json_get(json, "stages") || json_get(json, "growth")) &&
+                   train_options_of_run(&train, series->config, arena);
     return several ? train_stages_text(&train, arena) : NULL;
 }
 
@@ -172,7 +199,7 @@ bool series_differ_unnamed(const char *path, const Series *const *series, int co
     return differs;
 }
 
-/* "TEXT (NAME, NAME); ...": the series of each text; "" if none has a text. */
+/* "TEXT (NAME, NAME); ...": each text with the names of its series; "" if no series has a text. */
 static const char *names_by_text(const char *const *texts, const Series *const *series, int count,
                                  Arena *arena) {
     const char *note = "";
@@ -266,7 +293,7 @@ const char *series_config_value(const Series *series, const char *path, Arena *a
     return value ? run_label_value(value, arena) : "";
 }
 
-bool series_has_values(const Series *series, const char *list, Arena *arena) {
+static bool has_values(const Series *series, const char *list, Arena *arena) {
     for (size_t size; *list; list += size + (list[size] == ',')) {
         size = strcspn(list, ",");
         char *path = arena_format(arena, "%.*s", (int)size, list), *value = path + strcspn(path, "=");
@@ -274,6 +301,11 @@ bool series_has_values(const Series *series, const char *list, Arena *arena) {
         if (strcmp(series_config_value(series, path, arena), value)) return false;
     }
     return true;
+}
+
+bool series_has_answers(const Series *series, const char *values, Arena *arena) {
+    return *series->task && !*series->variant && !strcmp(series_hint(series), task_no_hints[0]) &&
+           has_values(series, values, arena);
 }
 
 TableCell series_key_cell(const Series *series, const char *path, TableFormat format, Arena *arena) {
@@ -286,7 +318,7 @@ int64_t series_train_tokens(const Series *series) {
     return series->run_count ? series->runs->tokens : 0;
 }
 
-/* How much faster the fastest run of a series was than the slowest one with as many threads. */
+/* The largest ratio of the speeds of two runs of a series that had the same number of threads. */
 static double speed_ratio(const Series *series) {
     double ratio = 1;
     for (int i = 0; i < series->run_count; i++)
@@ -299,7 +331,7 @@ static double speed_ratio(const Series *series) {
     return ratio;
 }
 
-static const double noticed = 1.2; /* ratio of speeds */
+static const double noticed = 1.2; /* ratio of speeds from which a warning is given */
 
 const char *series_speed_warning(const Series *items, int count, Arena *arena) {
     const Series *worst = NULL;
@@ -314,7 +346,7 @@ const char *series_speed_warning(const Series *items, int count, Arena *arena) {
     return arena_format(
         arena,
         "Warning: equal runs differ in speed by a factor of up to %.1f (%s trained at %lld): the machine "
-        "was busy, and the speeds of runs do not compare methods.",
+        "had other load. Compare methods by `poslab bench`, not by the speeds of runs.",
         highest, worst->name, (long long)worst->train_length);
 }
 
@@ -324,7 +356,7 @@ const char *series_speed_warning(const Series *items, int count, Arena *arena) {
 static const char *values_of(const Series *series, const char *const *paths, int count, Arena *arena) {
     const char *text = "";
     for (int i = 0; i < count; i++)
-        text = arena_format(arena, "%s %s=%s", text, run_label_short_path(paths[i]),
+        text = arena_format(arena, "%s %s=%s", text, run_label_short_path(paths[i], arena),
                             series_config_value(series, paths[i], arena));
     return text;
 }
@@ -335,13 +367,13 @@ static bool same_training(const Series *a, const Series *b) {
            a->train_length == b->train_length && !strcmp(a->corpus, b->corpus);
 }
 
-/* The perplexity that is compared: at the training length on the validation split. */
+/* The cell by which values are compared: at the training length on the validation split. NULL: none. */
 static const SeriesCell *validation_cell(const Series *series) {
     bool fits = !strcmp(series->split, corpus_split_names[SPLIT_VALID]) && !*series->variant;
     return fits ? series->base : NULL;
 }
 
-/* A series by whose protocol the values are compared: without overlap, if there is one. */
+/* A series under whose protocol the values are compared: a nonoverlapping one if there is one. */
 static const Series *find_yardstick(const Series *items, int count, const Series *series) {
     const Series *found = NULL;
     for (int i = 0; i < count; i++) {
@@ -352,8 +384,8 @@ static const Series *find_yardstick(const Series *items, int count, const Series
     return found;
 }
 
-/* The index of the series with the best values among those like `yardstick`; -1: none has a perplexity of
-   every seed. */
+/* The index of the best of the series with the training and protocol of `yardstick`; -1 if none has a
+   perplexity for every seed. */
 static int find_best(const Series *items, int count, const Series *yardstick, bool *incomplete) {
     int best = -1;
     for (int i = 0; i < count; i++) {
@@ -379,7 +411,7 @@ bool series_choose_best(Series *items, int *count, int *left_out, const char *co
         several_lengths |= items[i].train_length != items[0].train_length;
     }
     for (int i = 0; i < *count; i++) {
-        int first = 0; /* of the same training but for the values */
+        int first = 0; /* the first series that differs in the values only */
         while (!same_training(&plain[first], &plain[i])) first++;
         plain[i].choice = plain[first].choice;
         best[i] = best[first];

@@ -1,4 +1,4 @@
-/* series_cells: seeds, scores and texts of cells, and paired differences between cells. */
+/* series_cells: the functions of analysis/series.h on cells: seeds, scores, texts and paired differences. */
 #include "analysis/series.h"
 
 #include <math.h>
@@ -145,7 +145,7 @@ const char *series_cell_text(const SeriesCell *cell, Arena *arena) {
     return count_seeds(cell, text, arena);
 }
 
-/* --- how far a series stays near its value at the training length --- */
+/* --- how far a series extrapolates --- */
 
 bool series_evaluated(const SeriesCell *cell) {
     return cell->count || series_outcomes(cell, "diverged") || series_outcomes(cell, "beyond_limit");
@@ -230,7 +230,7 @@ static bool same_seeds(const SeriesCell *a, const SeriesCell *b, const SeriesCel
     return true;
 }
 
-/* Adds sign * the windows' nats to the places of one method and seed. */
+/* Adds sign * the nats of the windows to the units of one method and seed. */
 static void add_windows(double *nats, const int *unit, const Windows *windows, size_t width, double sign) {
     for (int w = 0; w < windows->count; w++) nats[(size_t)unit[w] * width] += sign * windows->nats[w];
 }
@@ -246,7 +246,7 @@ static bool compare_together(StatsDifference *differences, const SeriesCell *con
     size_t width = (size_t)count * (size_t)panel.seeds;
     double *nats = NULL, *tokens = NULL;
     int *unit = NULL;
-    Windows first = {0}; /* all others must equal these */
+    Windows first = {0}; /* all others must have these targets */
     bool fine = true;
     for (int s = 0; fine && s < panel.seeds; s++) {
         Windows theirs, ours;
@@ -301,6 +301,18 @@ bool series_compare(StatsDifference *differences, const SeriesCell *const *cells
         for (int k = 0; k < together; k++) differences[places[k]] = found[k];
     }
     return true;
+}
+
+int series_log_costs(double *logs, const Series *series, const Series *other, int cost) {
+    int count = 0;
+    for (int i = 0; i < series->run_count; i++)
+        for (int k = 0; k < other->run_count; k++) {
+            double ours = series->runs[i].cost[cost], theirs = other->runs[k].cost[cost];
+            if (series->runs[i].seed != other->runs[k].seed || !(ours > 0 && theirs > 0)) continue;
+            logs[count++] = log(ours / theirs);
+            break; /* a database that another program wrote can have a seed twice */
+        }
+    return count;
 }
 
 /* --- losses by position in the window --- */

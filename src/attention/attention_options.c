@@ -88,14 +88,6 @@ void attention_fill_query_scales(float *factors, const AttentionOptions *o, int 
     }
 }
 
-static int smaller(int x, int y) {
-    return x < y ? x : y;
-}
-
-static int larger(int x, int y) {
-    return x > y ? x : y;
-}
-
 bool attention_tile_next(const Attention *a, Tile *t) {
     bool first = t->columns == 0;
     int begin = first ? 0 : t->j0 + t->columns, end = t->i0 + TILE_ROWS;
@@ -103,29 +95,29 @@ bool attention_tile_next(const Attention *a, Tile *t) {
     if (t->cut && (first || t->sinks)) {
         if (first && a->sinks) {
             t->sinks = true;
-            t->j0 = 0, t->columns = smaller(attention_round_up(a->sinks, TILE_PANEL), end);
+            t->j0 = 0, t->columns = attention_min(attention_round_up(a->sinks, TILE_PANEL), end);
             return true;
         }
-        begin = larger(a->sinks, t->i0 - a->window + 1) / TILE_PANEL * TILE_PANEL;
+        begin = attention_max(a->sinks, t->i0 - a->window + 1) / TILE_PANEL * TILE_PANEL;
     }
     t->sinks = false;
     t->j0 = begin;
-    t->columns = smaller(end - begin, TILE_COLUMNS);
+    t->columns = attention_min(end - begin, TILE_COLUMNS);
     return t->columns > 0;
 }
 
 bool attention_tile_visible(const Attention *a, const Tile *t, int r, int *lo, int *valid) {
     int i = t->i0 + r;
     *lo = 0;
-    *valid = i - t->j0 + 1 < t->columns ? i - t->j0 + 1 : t->columns;
+    *valid = attention_min(i - t->j0 + 1, t->columns);
     if (t->sinks) {
-        *valid = smaller(*valid, a->sinks);
+        *valid = attention_min(*valid, a->sinks);
     } else if (t->cut) {
-        *lo = larger(0, larger(a->sinks, i - a->window + 1) - t->j0);
+        *lo = attention_max(0, attention_max(a->sinks, i - a->window + 1) - t->j0);
     }
     return *lo < *valid;
 }
 
 int attention_tile_position(const Attention *a, const Tile *t, int i) {
-    return t->sinks ? smaller(i, a->window + a->sinks - 1) : i;
+    return t->sinks ? attention_min(i, a->window + a->sinks - 1) : i;
 }

@@ -100,7 +100,7 @@ void bias_head_end(Attention *a, int h) {
 
 void bias_row(Attention *a, int h, int i0, bool backward) {
     BiasTerms *terms = &a->terms;
-    int rows = a->length - i0 < TILE_ROWS ? a->length - i0 : TILE_ROWS;
+    int rows = attention_min(a->length - i0, TILE_ROWS);
     if (!terms->pair || terms->pair_fits) return;
     a->method->pair_bias(a->context, terms->pair, h, i0, rows);
     if (backward && terms->dpair) memset(terms->dpair, 0, (size_t)TILE_ROWS * a->length * sizeof(float));
@@ -108,7 +108,7 @@ void bias_row(Attention *a, int h, int i0, bool backward) {
 
 void bias_row_end(Attention *a, int h, int i0) {
     const BiasTerms *terms = &a->terms;
-    int rows = a->length - i0 < TILE_ROWS ? a->length - i0 : TILE_ROWS;
+    int rows = attention_min(a->length - i0, TILE_ROWS);
     if (terms->dpair && !terms->pair_fits)
         a->method->pair_bias_backward(a->context, terms->dpair, h, i0, rows);
 }
@@ -121,25 +121,20 @@ static float *pair_at(const Attention *a, float *pair, const Tile *t, int r) {
     return pair + row * a->length + t->j0;
 }
 
-static const float *vector_queries(const Attention *a, const Tile *t) {
-    const PackedPair *pair = t->sinks && a->moves_sinks ? &a->current.sink : &a->current.near;
-    return pair->q + (size_t)t->i0 * a->wide;
-}
-
 /* The number of the tile's keys below the length of the sequence. */
 static int existing(const Attention *a, const Tile *t) {
-    return a->length - t->j0 < t->columns ? a->length - t->j0 : t->columns;
+    return attention_min(a->length - t->j0, t->columns);
 }
 
 void bias_add(Attention *a, const Tile *t) {
     const BiasTerms *terms = &a->terms;
-    int rows = a->length - t->i0 < TILE_ROWS ? a->length - t->i0 : TILE_ROWS, keys = existing(a, t);
+    int rows = attention_min(a->length - t->i0, TILE_ROWS), keys = existing(a, t);
     if (terms->vectors[RELATIVE_SCORES].count)
-        relative_add_scores(a, RELATIVE_SCORES, t, a->s, vector_queries(a, t));
+        relative_add_scores(a, RELATIVE_SCORES, t, a->s, pack_queries(a, t)->q + (size_t)t->i0 * a->wide);
     for (int r = 0; terms->pair && r < rows; r++) {
         const float *pair = pair_at(a, terms->pair, t, r);
         float *s = a->s + r * TILE_COLUMNS;
-        int seen = t->i0 + r - t->j0 + 1 < keys ? t->i0 + r - t->j0 + 1 : keys;
+        int seen = attention_min(t->i0 + r - t->j0 + 1, keys);
         for (int j = 0; j < seen; j++) s[j] += pair[j] * a->root;
     }
     if (!terms->gates) return;
@@ -154,9 +149,9 @@ void bias_add(Attention *a, const Tile *t) {
 
 void bias_backward(Attention *a, const Tile *t) {
     const BiasTerms *terms = &a->terms;
-    int rows = a->length - t->i0 < TILE_ROWS ? a->length - t->i0 : TILE_ROWS, keys = existing(a, t);
+    int rows = attention_min(a->length - t->i0, TILE_ROWS), keys = existing(a, t);
     if (terms->vectors[RELATIVE_SCORES].count) {
-        const PackedPair *pair = t->sinks && a->moves_sinks ? &a->current.sink : &a->current.near;
+        const PackedPair *pair = pack_queries(a, t);
         size_t row = (size_t)t->i0 * a->wide;
         relative_gradient(a, RELATIVE_SCORES, t, a->ds, pair->q + row);
         relative_add_values(a, RELATIVE_SCORES, t, pair->dq + row, a->ds);

@@ -32,7 +32,7 @@ typedef struct Block {
 } Block;
 
 static Block block_at(const Attention *a, int first) {
-    return (Block){first, a->length - first < TILE_ROWS ? a->length - first : TILE_ROWS, first + TILE_ROWS};
+    return (Block){first, attention_min(a->length - first, TILE_ROWS), first + TILE_ROWS};
 }
 
 static float *row_of(const Block *b, float *block, int h, int r) {

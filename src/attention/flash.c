@@ -13,14 +13,6 @@
 
 /* ---- which keys ---- */
 
-static int smaller(int x, int y) {
-    return x < y ? x : y;
-}
-
-static int larger(int x, int y) {
-    return x > y ? x : y;
-}
-
 /* The distance biases of query i and the tile's keys; NULL without a bias. Except for sinks, those of the
    next query start one number earlier. */
 static const float *tile_run(const Attention *a, const Tile *t, int i) {
@@ -38,14 +30,11 @@ void flash_products(const Attention *a, float *s, const float *run, const float 
                 panels + (size_t)(t->j0 + j) * a->wide, TILE_PANEL, TILE_ROWS, TILE_PANEL, a->wide);
 }
 
-static const PackedPair *queries(const Attention *a, const Tile *t) {
-    return t->sinks && a->moves_sinks && a->active ? &a->current.sink : &a->current.near;
-}
-
 /* The number of the tile's first keys that are beyond the horizon of query i. */
 static int beyond(const Attention *a, const Tile *t, int i) {
     if (!a->use || !a->use->horizon) return 0;
-    return larger(0, smaller(t->columns, attention_tile_position(a, t, i) - a->use->horizon - t->j0 + 1));
+    return attention_max(
+        0, attention_min(t->columns, attention_tile_position(a, t, i) - a->use->horizon - t->j0 + 1));
 }
 
 /* Divides the columns of a tile: keys before *mixed are beyond the horizon of every query, keys from *near on
@@ -60,7 +49,7 @@ void flash_scores(Attention *a, const Tile *t) {
     const float *run = t->sinks ? NULL : tile_run(a, t, t->i0);
     int mixed, near;
     split_panels(a, t, &mixed, &near);
-    flash_products(a, a->s, run, queries(a, t)->q + row, a->current.near.k_panels, t, mixed, t->columns);
+    flash_products(a, a->s, run, pack_queries(a, t)->q + row, a->current.near.k_panels, t, mixed, t->columns);
     if (near > 0) {
         const PackedPair *far = &a->current.far;
         flash_products(a, a->s, run, far->q + row, far->k_panels, t, 0, mixed);
@@ -78,11 +67,15 @@ void flash_scores(Attention *a, const Tile *t) {
 /* The highest of the first `valid` raw scores of a row. The scores after them, up to a whole vector, become
    -infinity; *end is `valid` rounded up to a multiple of the vector length. */
 static inline float highest_score(float *s, int valid, int *end) {
-    SimdFloat top = simd_broadcast(-INFINITY);
-    int columns = *end = attention_round_up(valid, SIMD_LANES);
-    for (int j = valid; j < columns; j++) s[j] = -INFINITY;
-    for (int j = 0; j < columns; j += SIMD_LANES) top = simd_max(simd_load(s + j), top);
-    return simd_reduce_max(top);
+    SimdFloat even = simd_broadcast(-INFINITY), odd = even;
+    int columns = *end = attention_round_up(valid, SIMD_LANES), j = 0;
+    for (int i = valid; i < columns; i++) s[i] = -INFINITY;
+    for (; j + 2 * SIMD_LANES <= columns; j += 2 * SIMD_LANES) {
+        even = simd_max(simd_load(s + j), even);
+        odd = simd_max(simd_load(s + j + SIMD_LANES), odd);
+    }
+    if (j < columns) even = simd_max(simd_load(s + j), even);
+    return simd_reduce_max(simd_max(even, odd));
 }
 
 void flash_dropout(const Attention *a, const AttentionDropout *dropout, float *row, int sequence, int h,
@@ -122,7 +115,7 @@ static void forward_rows(Attention *a, float *o, float *lse, int sequence, int h
     Extent extent[TILE_ROWS];
     SimdFloat sum[TILE_ROWS];
     float top[TILE_ROWS], scale = a->scale;
-    int rows = a->length - i0 < TILE_ROWS ? a->length - i0 : TILE_ROWS;
+    int rows = attention_min(a->length - i0, TILE_ROWS);
     bool first = true;
     for (int r = 0; r < TILE_ROWS; r++) top[r] = -INFINITY, sum[r] = simd_broadcast(0);
     if (a->use) bias_row(a, h, i0, false);
@@ -231,7 +224,7 @@ static void learn_pair(const PackedPair *pair, const float *ds, int from, int to
 void flash_score_gradients(Attention *a, const Tile *t) {
     int wide = a->wide, mixed, near;
     size_t row = (size_t)t->i0 * wide, column = (size_t)t->j0 * wide;
-    const PackedPair *seen = queries(a, t), *far = &a->current.far;
+    const PackedPair *seen = pack_queries(a, t), *far = &a->current.far;
     if (a->use) bias_backward(a, t);
     split_panels(a, t, &mixed, &near);
     if (near > 0) { /* in panels with near and far keys, moves the part of ds of far keys to s_far */

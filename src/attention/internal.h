@@ -111,6 +111,14 @@ static inline int attention_round_up(int x, int multiple) {
     return (x + multiple - 1) / multiple * multiple;
 }
 
+static inline int attention_min(int x, int y) {
+    return x < y ? x : y;
+}
+
+static inline int attention_max(int x, int y) {
+    return x > y ? x : y;
+}
+
 /* attention/attention_options.c: sets the members that depend on the layer; computes factors[T], by which
    queries are multiplied. */
 void attention_select_layer(Attention *a, int layer);
@@ -125,7 +133,8 @@ static inline int attention_first_row(const Attention *a) {
 
 /* attention/pack.c: pack_new allocates a head; pack_select makes head h of a->kept the current one; pack_load
    reads a head from qkv[K,3C] (`values`: also makes panels of values); pack_return_gradients writes gradients
-   to dqkv[K,3C]; pack_unpack copies the rows from `first` on. */
+   to dqkv[K,3C]; pack_unpack copies the rows from `first` on; pack_queries returns the pair whose queries a
+   tile uses. */
 PackedHead pack_new(const Attention *a, Arena *arena);
 void pack_select(Attention *a, int h);
 void pack_load(Attention *a, const float *qkv, int h, bool values);
@@ -134,6 +143,7 @@ void pack_return_gradients(Attention *a, float *dqkv, const float *qkv, int h);
 void pack_rows(const Attention *a, float *packed, const float *from, int stride);
 void pack_unpack(const Attention *a, float *to, int stride, const float *packed, int first);
 void pack_panels(const Attention *a, float *panels, const float *packed, int count);
+const PackedPair *pack_queries(const Attention *a, const Tile *tile);
 
 /* attention/bias.c: called once per pass (begin, end), per sequence, per head, per tile row and per tile.
    Functions named _end pass gradients on and are called in backward passes only. */

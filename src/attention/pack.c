@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "attention/internal.h"
+#include "math/nn_ops.h"
 
 static PackedPair pair_new(const Attention *a, Arena *arena) {
     size_t packed = (size_t)a->padded * a->wide;
@@ -41,21 +42,27 @@ void pack_select(Attention *a, int h) {
     if (a->kept) a->current = a->kept[h];
 }
 
+static inline void copy_row(float *to, const float *from, int size) {
+    int i = 0;
+    for (; i + SIMD_LANES <= size; i += SIMD_LANES) simd_store(to + i, simd_load(from + i));
+    for (; i < size; i++) to[i] = from[i];
+}
+
 void pack_rows(const Attention *a, float *packed, const float *from, int stride) {
-    for (int t = 0; t < a->length; t++)
-        for (int i = 0; i < a->size; i++) packed[(size_t)t * a->wide + i] = from[(size_t)t * stride + i];
+    for (int t = 0; t < a->length; t++, packed += a->wide, from += stride) copy_row(packed, from, a->size);
 }
 
 void pack_unpack(const Attention *a, float *to, int stride, const float *packed, int first) {
-    for (int t = first; t < a->length; t++, to += stride)
-        for (int i = 0; i < a->size; i++) to[i] = packed[(size_t)t * a->wide + i];
+    packed += (size_t)first * a->wide;
+    for (int t = first; t < a->length; t++, packed += a->wide, to += stride) copy_row(to, packed, a->size);
 }
 
 void pack_panels(const Attention *a, float *panels, const float *packed, int count) {
     for (int t = 0; t < count; t += TILE_PANEL, panels += (size_t)a->wide * TILE_PANEL)
-        for (int i = 0; i < a->wide; i++)
-            for (int j = 0; j < TILE_PANEL; j++)
-                panels[i * TILE_PANEL + j] = packed[(size_t)(t + j) * a->wide + i];
+        for (int i = 0; i < a->wide; i += SIMD_LANES)
+            for (int j = 0; j < TILE_PANEL; j += SIMD_LANES)
+                simd_transpose_copy(panels + i * TILE_PANEL + j, TILE_PANEL,
+                                    packed + (size_t)(t + j) * a->wide + i, (size_t)a->wide);
 }
 
 /* The factors of head h, where each head learns its own. */
@@ -91,6 +98,10 @@ static void queries_pack(const Attention *a, float *packed, const float *from) {
    pair. */
 static bool has_sink_queries(const Attention *a) {
     return a->sinks && a->moves_sinks && a->active;
+}
+
+const PackedPair *pack_queries(const Attention *a, const Tile *tile) {
+    return tile->sinks && has_sink_queries(a) ? &a->current.sink : &a->current.near;
 }
 
 static bool has_far(const Attention *a) {
@@ -138,10 +149,6 @@ void pack_clear_gradients(Attention *a) {
     if (has_sink_queries(a)) memset(a->current.sink.dq, 0, bytes);
 }
 
-static void add(const Attention *a, float *to, const float *from) {
-    for (size_t i = 0; i < (size_t)a->length * a->wide; i++) to[i] += from[i];
-}
-
 /* Gradients of a pair at q and k after the transform become those before it. A method with parameters also
    gets the input of the transform, which replaces its output in the pair. */
 static void transform_back(Attention *a, const PositionContext *context, PositionRole query, PositionRole key,
@@ -158,19 +165,20 @@ static void transform_back(Attention *a, const PositionContext *context, Positio
 void pack_return_gradients(Attention *a, float *dqkv, const float *qkv, int h) {
     const PositionMethod *m = a->method;
     const float *from = qkv + (size_t)h * a->size;
+    size_t count = (size_t)a->length * a->wide;
     PositionContext context = *a->context;
     context.head = h;
     if (m->transform && a->active) transform_back(a, &context, POS_QUERY, POS_KEY, &a->current.near, from);
     if (has_far(a)) {
         const PackedPair *far = &a->current.far;
         transform_back(a, &context, POS_QUERY_FAR, POS_KEY_FAR, far, from);
-        add(a, a->current.near.dq, far->dq);
-        add(a, a->current.near.dk, far->dk);
+        nn_ops_add(a->current.near.dq, far->dq, count);
+        nn_ops_add(a->current.near.dk, far->dk, count);
     }
     if (has_sink_queries(a)) {
         context.tables = a->sink_tables;
         transform_back(a, &context, POS_QUERY, POS_KEY, &a->current.sink, from);
-        add(a, a->current.near.dq, a->current.sink.dq);
+        nn_ops_add(a->current.near.dq, a->current.sink.dq, count);
     }
     select_scale(a, h);
     scale_backward(a, a->current.near.dq, qkv, h);

@@ -79,7 +79,7 @@ void relative_add_scores(Attention *a, int role, const Tile *t, float *s, const 
     const RelativeVectors *v = &a->terms.vectors[role];
     Skew k = skew_of(v, t);
     float *skew = a->use->skew;
-    int rows = a->length - t->i0 < TILE_ROWS ? a->length - t->i0 : TILE_ROWS;
+    int rows = attention_min(a->length - t->i0, TILE_ROWS);
     if (t->sinks) {
         for (int r = 0; r < rows; r++) {
             int p = attention_tile_position(a, t, t->i0 + r);

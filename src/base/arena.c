@@ -161,3 +161,9 @@ size_t arena_used(const Arena *arena) {
 size_t arena_peak(const Arena *arena) {
     return arena->peak;
 }
+
+size_t arena_counted(Arena *arena) {
+    size_t bytes = arena->peak;
+    arena_free(arena);
+    return bytes;
+}

@@ -35,6 +35,7 @@ void arena_release(Arena *arena, ArenaMark mark);
 
 size_t arena_used(const Arena *arena); /* bytes in use, including alignment */
 size_t arena_peak(const Arena *arena); /* the maximum of arena_used so far */
+size_t arena_counted(Arena *arena);    /* frees a counting arena and returns its peak */
 
 /* Returns the array with memory for a zeroed item after its `count` items; the memory doubles when count is
    a power of two. Only for arrays that start as NULL and grow by this function. */

@@ -63,8 +63,9 @@ Arena *json_arena(const Json *json) {
 }
 
 /* Must be called before a value becomes part of a tree. */
-static void check_arena(const Json *tree, const Json *value) {
+static void join_tree(const Json *tree, const Json *value) {
     if (json_arena(tree) != json_arena(value)) BUG("a JSON value is in another arena than its tree");
+    take_from(json_arena(tree));
 }
 
 /* ---- numbers ---- */
@@ -128,6 +129,13 @@ Json *json_parse(const char *text, size_t length, const char *source, Arena *are
     return arena_release(arena, before), NULL;
 }
 
+Json *json_parse_own(const char *text, Arena *arena) {
+    Error err;
+    Json *json = json_parse(text, strlen(text), "the program's own JSON", arena, &err);
+    if (!json) BUG("%s", err.text);
+    return json;
+}
+
 /* Copies the origins from `model`, the original of a copy; nodes without one get `origin`. */
 static Json *set_origins(Json *json, const Json *model, const char *origin) {
     Header *header = (Header *)json - 1;
@@ -188,16 +196,10 @@ Json *json_get_mutable(Json *object, const char *key) {
 
 const Json *json_at_path(const Json *json, const char *path) {
     char key[KEY_SIZE];
-    while (json) {
-        size_t size = strcspn(path, ".");
-        if (size >= sizeof key) return NULL;
-        memcpy(key, path, size);
-        key[size] = '\0';
-        json = json_get(json, key);
-        if (!path[size]) break;
-        path += size + 1;
-    }
-    return json;
+    size_t size = strcspn(path, ".");
+    if (snprintf(key, sizeof key, "%.*s", (int)size, path) >= KEY_SIZE) return NULL;
+    const Json *member = json_get(json, key);
+    return path[size] ? json_at_path(member, path + size + 1) : member;
 }
 
 const Json *json_at(const Json *array, int index) {
@@ -240,14 +242,13 @@ const char *json_excerpt(const Json *json, char out[JSON_EXCERPT_SIZE]) {
     char word[JSON_EXCERPT_SIZE];
     const char *kind = json_is_object(json)  ? "an object"
                        : json_is_array(json) ? "a list"
+                       : json_is_bool(json)  ? (json_bool(json) ? "true" : "false")
                        : json                ? "null"
                                              : "nothing";
+    bool text = json_is_text(json);
     if (json_is_number(json)) return json_number_text(node(json)->valuedouble, out);
-    if (json_is_bool(json)) kind = json_bool(json) ? "true" : "false";
-    if (json_is_text(json))
-        snprintf(out, JSON_EXCERPT_SIZE, "\"%.66s\"", json_excerpt_text(node(json)->valuestring, word));
-    else
-        snprintf(out, JSON_EXCERPT_SIZE, "%s", kind);
+    if (text) kind = json_excerpt_text(node(json)->valuestring, word);
+    snprintf(out, JSON_EXCERPT_SIZE, text ? "\"%.66s\"" : "%s", kind);
     return out;
 }
 
@@ -305,15 +306,19 @@ Json *json_new_texts(const char *const *texts, Arena *arena) {
     return list;
 }
 
+Json *json_new_integers(const int64_t *numbers, int count, Arena *arena) {
+    Json *list = json_new_array(arena);
+    for (int i = 0; i < count; i++) json_append(list, json_new_number((double)numbers[i], arena));
+    return list;
+}
+
 void json_add(Json *object, const char *key, Json *value) {
-    check_arena(object, value);
-    take_from(json_arena(object));
+    join_tree(object, value);
     cJSON_AddItemToObject(node(object), key, node(value));
 }
 
 void json_set(Json *object, const char *key, Json *value) {
-    check_arena(object, value);
-    take_from(json_arena(object));
+    join_tree(object, value);
     if (!cJSON_ReplaceItemInObjectCaseSensitive(node(object), key, node(value)))
         cJSON_AddItemToObject(node(object), key, node(value));
 }
@@ -331,7 +336,7 @@ void json_set_bool(Json *object, const char *key, bool truth) {
 }
 
 void json_append(Json *array, Json *value) {
-    check_arena(array, value);
+    join_tree(array, value);
     cJSON_AddItemToArray(node(array), node(value));
 }
 

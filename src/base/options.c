@@ -72,10 +72,25 @@ void options_default(void *options, const OptionField *fields, int count) {
     }
 }
 
+static bool is_default(const OptionField *field, const void *member) {
+    switch (field->type) {
+    case OPTION_INT:
+        return *(const int64_t *)member == (int64_t)field->default_value;
+    case OPTION_BOOL:
+        return *(const bool *)member == (field->default_value != 0);
+    case OPTION_CHOICE:
+        return *(const int *)member == (int)field->default_value;
+    case OPTION_TEXT:
+        return !strcmp(*(const char *const *)member, field->choices ? field->choices[0] : "");
+    default:
+        return *(const double *)member == field->default_value;
+    }
+}
+
 void options_write(Json *object, const void *options, const OptionField *fields, int count) {
     for (int i = 0; i < count; i++) {
         const void *member = (const char *)options + fields[i].offset;
-        if (!fields[i].newer || *(const int *)member != (int)fields[i].default_value)
+        if (!fields[i].newer || !is_default(&fields[i], member))
             json_set(object, fields[i].key, member_json(&fields[i], member, json_arena(object)));
     }
 }
@@ -101,10 +116,9 @@ Json *options_default_json(const OptionField *field, Arena *arena) {
 Json *options_changes(const void *options, const OptionField *fields, int count, Arena *arena) {
     Json *object = json_new_object(arena);
     for (int i = 0; i < count; i++) {
-        Json *value = member_json(&fields[i], (const char *)options + fields[i].offset, arena);
-        const Json *standard = options_default_json(&fields[i], arena);
-        if (strcmp(json_print(value, arena), json_print(standard, arena)) != 0)
-            json_set(object, fields[i].key, value);
+        const void *member = (const char *)options + fields[i].offset;
+        if (!is_default(&fields[i], member))
+            json_set(object, fields[i].key, member_json(&fields[i], member, arena));
     }
     return object;
 }
@@ -276,7 +290,8 @@ static bool refuse_key(const Site *site) {
     char key[JSON_EXCERPT_SIZE];
     const char *path = site->section->path, *near = is_in_config(path) ? options_synonym(site->key) : NULL;
     const char *const *keys = keys_of(site->section, site->arena);
-    if (!near) near = text_nearest(site->key, keys);
+    const char *own = near ? NULL : text_nearest(site->key, keys);
+    if (own) near = arena_format(site->arena, "%s%s%s", path, *path ? "." : "", own);
     const char *known =
         arena_format(site->arena, "known here: %s", *keys ? text_list(keys, site->arena) : "nothing");
     return error_unknown(site->err, near, known, "%s: unknown key '%s%s%s'", site->source, path,

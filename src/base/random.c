@@ -1,6 +1,7 @@
 #include "base/random.h"
 
 #include <math.h>
+#include <string.h>
 
 static uint64_t mix(uint64_t z) {
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -8,17 +9,26 @@ static uint64_t mix(uint64_t z) {
     return z ^ (z >> 31);
 }
 
-/* FNV-1a over the bytes of a name, including the terminating zero, so that ("ab","c") differs from
-   ("a","bc"). */
-static uint64_t name_hash(uint64_t hash, const char *text) {
-    do {
-        hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
-    } while (*text++);
+static const uint64_t fnv_basis = 0xcbf29ce484222325u;
+
+/* FNV-1a: the hash of what was hashed before and these bytes. */
+static uint64_t fnv(uint64_t hash, const void *bytes, size_t size) {
+    const unsigned char *byte = bytes;
+    for (size_t i = 0; i < size; i++) hash = (hash ^ byte[i]) * 0x100000001b3u;
     return hash;
 }
 
+uint64_t random_hash(const void *bytes, size_t size) {
+    return mix(fnv(fnv_basis, bytes, size));
+}
+
+/* Includes the zero at the end of the name, so that ("ab","c") differs from ("a","bc"). */
+static uint64_t name_hash(uint64_t hash, const char *name) {
+    return fnv(hash, name, strlen(name) + 1);
+}
+
 Random random_stream(uint64_t seed, const char *purpose, const char *detail) {
-    uint64_t hash = name_hash(name_hash(0xcbf29ce484222325u, purpose), detail);
+    uint64_t hash = name_hash(name_hash(fnv_basis, purpose), detail);
     return (Random){.key = mix(mix(seed + 0x9e3779b97f4a7c15u) ^ hash)};
 }
 
@@ -42,6 +52,10 @@ double random_normal(Random *rng) {
     double u = 1.0 - random_uniform(rng); /* in (0, 1], so the logarithm is finite */
     double v = random_uniform(rng);
     return sqrt(-2.0 * log(u)) * cos(6.283185307179586476925 * v);
+}
+
+uint64_t random_zipf(Random *rng, uint64_t bound) {
+    return (uint64_t)pow((double)bound, random_uniform(rng)) - 1;
 }
 
 uint64_t random_below(Random *rng, uint64_t bound) {

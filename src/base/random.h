@@ -9,6 +9,7 @@
 #ifndef POSLAB_BASE_RANDOM_H
 #define POSLAB_BASE_RANDOM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct Random {
@@ -19,10 +20,12 @@ typedef struct Random {
 Random random_stream(uint64_t seed, const char *purpose, const char *detail); /* detail may be "" */
 Random random_substream(Random stream, uint64_t index); /* an independent stream for each index */
 
-uint64_t random_at(uint64_t key, uint64_t counter); /* number `counter` of a stream, without changing it */
+uint64_t random_hash(const void *bytes, size_t size); /* a hash, for tables in memory */
+uint64_t random_at(uint64_t key, uint64_t counter);   /* number `counter` of a stream, without changing it */
 uint64_t random_next(Random *rng);
 double random_uniform(Random *rng);                 /* in [0, 1), 53 bits */
 double random_normal(Random *rng);                  /* mean 0, deviation 1; draws two numbers (Box-Muller) */
 uint64_t random_below(Random *rng, uint64_t bound); /* in [0, bound), unbiased; bound > 0 */
+uint64_t random_zipf(Random *rng, uint64_t bound);  /* the same, k with a probability of about 1 / (k + 1) */
 
 #endif

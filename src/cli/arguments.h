@@ -96,7 +96,7 @@ extern const OptionField arguments_format_options[2];
 
 #define ARGUMENT_SET(S) \
     {"set", OPTION_TEXT, offsetof(S, sets), .list = OPTION_ITEMS, .argument = "PATH=VALUE", .group = "Selection", \
-     .help = "override a field of the config, as in 'train.length=64'; repeatable"}
+     .help = "override a key of the config, as in 'train.length=64'; repeatable"}
 
 #define ARGUMENT_BEST(S, MEMBER) \
     {"best", OPTION_TEXT, offsetof(S, MEMBER), .argument = "KEY", .group = "Selection", \

@@ -11,7 +11,6 @@
 #include "sys/threads.h"
 #include "math/gemm.h"
 #include "math/hardware.h"
-#include "math/nn_ops.h"
 #include "math/stats.h"
 #include "math/timers.h"
 #include "position/encoding.h"
@@ -112,8 +111,7 @@ static void subject_size(Subject *subject, const CmdBenchOptions *options, const
     Model counted = *subject->model;
     Subject same = *subject;
     subject_allocate(&same, &counted, count);
-    subject->bytes = arena_peak(count);
-    arena_free(count);
+    subject->bytes = arena_counted(count);
 }
 
 static void subject_make(Subject *subject, const CmdBenchOptions *options, Arena *arena) {
@@ -124,8 +122,8 @@ static void subject_make(Subject *subject, const CmdBenchOptions *options, Arena
     size_t length = (size_t)subject->length, total = (size_t)subject->sequences * length + 1;
     uint32_t *stream = NEW(arena, total, uint32_t);
     Random rng = random_stream(1, "bench", "tokens");
-    for (size_t i = 0; i < total; i++)
-        stream[i] = (uint32_t)random_below(&rng, (uint64_t)options->model.vocabulary);
+    uint64_t (*draw)(Random *, uint64_t) = options->model.adaptive.bands ? random_zipf : random_below;
+    for (size_t i = 0; i < total; i++) stream[i] = (uint32_t)draw(&rng, (uint64_t)options->model.vocabulary);
     for (int b = 0; b < subject->sequences; b++) subject->tokens[b] = stream + (size_t)b * length;
     subject->seconds = NEW(arena, options->rounds, double);
     subject->reference_seconds = NEW(arena, options->rounds, double);

@@ -164,7 +164,7 @@ static bool analyse(Database *store, const Arguments *arguments, Error *err) {
     analysis.what = arguments->words[1];
     analysis.rows = arguments->words + 2;
     analysis.format = ARGUMENT_FORMAT_GIVEN(options);
-    return analysis_print(store, &analysis, stdout, err);
+    return analysis_print(store, &analysis, stdout, arguments->arena, err);
 }
 
 const Command cmd_database_analyse = {
@@ -220,8 +220,11 @@ static bool check(Database *store, const Arguments *arguments, Error *err) {
     const ArgumentsFormat *options = arguments->options;
     int64_t problems = 0;
     if (!integrity_print(store, ARGUMENT_FORMAT_GIVEN(options), stdout, &problems, err)) return false;
-    return !problems || error_set(err, EXIT_DAMAGED, "'%s': %lld problem%s", arguments->words[0],
-                                  (long long)problems, problems == 1 ? "" : "s");
+    return !problems ||
+           error_set(
+               err, EXIT_DAMAGED,
+               "'%s' has %lld problem%s; restore a copy, or remove the damaged files and rerun `poslab run`",
+               arguments->words[0], (long long)problems, problems == 1 ? "" : "s");
 }
 
 const Command cmd_database_check = {
@@ -266,13 +269,10 @@ static Table *prune_table(const PruneList *list, const char *database, bool dry_
     for (int i = 0; i < list->count; i++) {
         const PruneItem *item = &list->items[i];
         double bytes = (double)item->bytes;
-        TableCell *row = table_row(table);
-        row[0] = table_text(prune_kind_names[item->kind]);
-        row[1] = table_text(item->key);
-        row[2] = table_text(item->name);
-        row[3] = table_text(item->path);
-        row[4] = table_shown(bytes, bytes > 0 ? text_bytes(bytes, arena) : "");
-        row[5] = table_text(item->kept);
+        TableCell *row =
+            TABLE_TEXTS(table_row(table), prune_kind_names[item->kind], item->key, item->name, item->path);
+        *row++ = table_shown(bytes, bytes > 0 ? text_bytes(bytes, arena) : "");
+        *row = table_text(item->kept);
         if (*item->kept) continue;
         count++;
         sum += bytes;

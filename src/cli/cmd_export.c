@@ -25,9 +25,7 @@
 #include "run/worker.h"
 #include "cli/cmd_methods.h"
 
-enum { EXPORT_MAX_TOKENS = 1 << 29 };
-
-enum { TOKENS_NONE = -1 };
+enum { EXPORT_MAX_TOKENS = 1 << 29, TOKENS_NONE = -1 };
 
 typedef struct ExportOptions {
     RunsChoice choice; /* without a key */
@@ -51,8 +49,9 @@ static const OptionField fields[] = {
      .help = "the weights before training"},
     {"batches", OPTION_INT, offsetof(ExportOptions, batches), .low = 1, .high = 1e12, .argument = "K",
      .group = "Instead of the trained weights",
-     .help = "the tokens of the first K updates: int32, [K * sequences, length + 1]; `batches.2` of a second "
-             "stage"},
+     .help =
+         "the tokens of the first K updates: int32, [K * sequences, length + 1]; `batches.2` for a second "
+         "stage"},
     {"tokens", OPTION_CHOICE, offsetof(ExportOptions, tokens), .default_value = TOKENS_NONE,
      .choices = corpus_split_names, .argument = "SPLIT", .group = "Instead of the trained weights",
      .help = "the tokens of a split"},
@@ -109,9 +108,7 @@ static Model *make_model(const Export *export) {
 static bool export_trained(Export *export, Error *err) {
     const char *path = find_model(export, err);
     SafetensorsFile file;
-    if (!path || !safetensors_read(path, &file, export->arena, err)) return false;
-    return (strcmp(json_text(json_get(file.metadata, "key"), ""), export->key) == 0 ||
-            error_set(err, EXIT_DAMAGED, "'%s' holds the weights of another run", path)) &&
+    return path && safetensors_read_weights(path, export->key, &file, export->arena, err) &&
            train_state_load_tensors(make_model(export), &file, path, err) &&
            safetensors_write(export->path, &file, err);
 }
@@ -163,6 +160,10 @@ static bool check_loader(const Export *export, Error *err) {
                          " methods that have one: %s",
                          method->name, method->name, list);
     }
+    if (export->config->model.adaptive.bands)
+        return error_set(err, EXIT_USAGE,
+                         "--loader supports a full softmax only, but the run has 'model.adaptive';"
+                         " export its weights without --loader");
     const Json *changed = json_first(options_changes(&export->config->model.attention, attention_fields,
                                                      attention_field_count, export->arena));
     return !changed ||
@@ -252,14 +253,15 @@ static bool add_batches(Export *export, SafetensorsFile *file, const Corpus *cor
     static const char *const names[] = {"batches", "targets", "positions"};
     int32_t *ids[COUNT_OF(names)] = {NULL};
     int length = stage->length, n = stage->sequences;
+    int64_t before = (stage->first - stage->item_first) * n;
     if (updates > EXPORT_MAX_TOKENS / (n * (length + 1LL)))
         return error_set(err, EXIT_USAGE, "--batches %lld exceeds %d tokens; lower it",
                          (long long)export->options->batches, EXPORT_MAX_TOKENS);
     const TrainOptions *train = &export->config->train;
-    Batches *batches = batches_of(corpus, length, n, train->cache > 0, (uint64_t)train->seed, stage->index,
-                                  export->config->source, export->arena, err);
+    Batches *batches = batches_of(corpus, length, n, train_in_order(train), (uint64_t)train->seed,
+                                  stage->item, export->config->source, export->arena, err);
     for (int64_t row = 0; batches && row < updates * n; row++) {
-        BatchesSequence sequence = batches_sequence(batches, row);
+        BatchesSequence sequence = batches_sequence(batches, before + row);
         const uint32_t *from[] = {sequence.tokens, sequence.targets, sequence.positions};
         for (int i = 0; i < COUNT_OF(names); i++) {
             int width = i ? length : length + 1;
@@ -279,7 +281,7 @@ static bool export_batches(Export *export, Error *err) {
     for (int i = 0; corpus && i < train_stage_count(train) && updates > train_stage(train, i).first; i++) {
         TrainStage stage = train_stage(train, i);
         int64_t left = updates - stage.first, made = left;
-        if (i < train->stage_count && left > stage.updates) made = stage.updates;
+        if (i + 1 < train_stage_count(train) && left > stage.updates) made = stage.updates;
         if (!add_batches(export, &file, corpus, &stage, made, err)) return false;
     }
     return corpus && write_tokens(export, file.tensors, file.count, err);

@@ -297,8 +297,8 @@ static const OptionField bench_options[] = {
      .argument = "PHASE", .group = "Selection", .help = "what to measure (default: both)"},
     {"protocol", OPTION_CHOICE, offsetof(BenchArguments, protocol), .choices = bench_protocols,
      .argument = "NAME", .group = "Selection",
-     .help =
-         "token: instead, one target at a time, from whole windows (strided) and from cached rows (token)"},
+     .help = "token: instead measure one target at a time, with whole windows (strided) and with cached rows "
+             "(token)"},
     ARGUMENT_THREADS(BenchArguments, threads),
     {"rounds", OPTION_INT, offsetof(BenchArguments, rounds), .default_value = 7, .low = 1,
      .high = CMD_BENCH_MAX_ROUNDS, .argument = "N", .group = "Measurement",
@@ -311,13 +311,15 @@ static const OptionField bench_options[] = {
 static bool read_config(CmdBenchOptions *bench, const Arguments *arguments, Error *err) {
     const BenchArguments *options = arguments->options;
     const Experiment *experiment = config_read(arguments->words[0], options->sets, arguments->arena, err);
-    if (!experiment || !config_runnable(&experiment->points[0], err)) return false;
+    if (!experiment) return false;
     const Config *config = &experiment->points[0];
     bench->model = config->model;
     if (!config->model.vocabulary) {
         const Corpus *corpus = corpus_read(&config->data, 0, config->source, arguments->arena, err);
         if (!corpus) return false;
         bench->model.vocabulary = corpus->vocabulary;
+        if (!adaptive_softmax_check(&config->model.adaptive, corpus->vocabulary, config->source, err))
+            return false;
     }
     bench->lengths[0] = (int)config->train.length;
     bench->length_count = 1;
@@ -367,7 +369,8 @@ const Command cmd_methods_bench = {
         "The model is that of the first point of CONFIG; without CONFIG, 4 layers of width 128 at lengths\n"
         "128, 512 and 2048. With several precisions the ratio of their speeds is also printed. Ratios\n"
         "compare adjacent measurements, rates use all rounds; on a busy machine they can disagree.\n"
-        "With `--protocol token` each length is the number of tokens that a target sees; one thread works.\n"
+        "With `--protocol token` each length is the number of tokens that a target sees; one thread is "
+        "used.\n"
         "`poslab analyse DB cost` and the report show results that `--db` stored for their model.",
     .example = "poslab bench configs/reproduce.json --lengths 128,512 --methods alibi,rotary",
     .exits = {{EXIT_DAMAGED, NULL}},

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/escape.h"
-#include "base/escape.h"
 #include "base/text.h"
 #include "sys/atomic_file.h"
 #include "sys/mpi.h"
@@ -47,8 +46,8 @@ static const OptionField run_options[] = {
     {"retry", OPTION_CHOICE, offsetof(RunOptions, retry), .default_value = RETRY_NONE, .choices = retry_names,
      .argument = "WHICH", .group = "Selection",
      .help =
-         "do only failed runs; also retrain runs of other sources; or do missing runs only and keep stale "
-         "ones"},
+         "do failed runs only (failed), also retrain runs of other shared sources (changed), or do missing "
+         "runs only and keep stale ones (missing)"},
     ARGUMENT_JOBS(RunOptions, sweep.jobs.slots),
     ARGUMENT_THREADS(RunOptions, sweep.jobs.threads),
     {"retries", OPTION_INT, offsetof(RunOptions, sweep.jobs.retries), .high = 1000, .argument = "N",
@@ -85,9 +84,9 @@ const Command cmd_run_run = {
     .words = "CONFIG",
     .summary = "Train and evaluate the missing runs of an experiment",
     .text = "Rerun it to resume. Run folders with the weights are next to the database. A run is stale, and\n"
-            "is retrained, if the file of its method was edited after the training; a comment counts, too.\n"
-            "Evaluations by a variant whose method's file was edited are repeated.\n"
-            "Runs trained by other shared sources are kept and reported; `--retry changed` retrains them.\n"
+            "is retrained, if the file of its method was edited after the training, even only a comment.\n"
+            "Evaluations by a variant whose method's file was edited are repeated. After an edit of sources\n"
+            "that all methods share, runs are kept and reported; `--retry changed` retrains them.\n"
             "With `mpirun -np N poslab run CONFIG`, N processes train each run together.",
     .example = "poslab run configs/quickstart.json -j 2",
     .exits = {{EXIT_SOME_FAILED, NULL}, {EXIT_STOPPED, "stopped; rerun to resume"}, {EXIT_DAMAGED, NULL}},
@@ -358,9 +357,7 @@ static Json *init_config(const InitOptions *options, double tokens, double targe
                          Arena *arena) {
     static const char frame[] = "{\"data\":{},\"model\":{\"layers\":4,\"heads\":8,\"width\":128,\"ffn\":512},"
                                 "\"train\":{},\"evaluate\":{},\"sweep\":{}}";
-    Error err;
-    Json *json = json_parse(frame, sizeof frame - 1, "frame", arena, &err);
-    if (!json) BUG("%s", err.text);
+    Json *json = json_parse_own(frame, arena);
     Json *train = json_get_mutable(json, "train"), *evaluate = json_get_mutable(json, "evaluate");
     Json *sweep = json_get_mutable(json, "sweep"), *multiples = json_new_array(arena);
     json_set(json_get_mutable(json, "data"), "files", json_new_texts(options->files, arena));
@@ -375,9 +372,8 @@ static Json *init_config(const InitOptions *options, double tokens, double targe
 }
 
 static Plan *init_plan(const Json *json, const char *path, Arena *arena, Error *err) {
-    const char *text = json_print(json, arena), *source = arena_format(arena, "config '%s'", path);
-    Json *named = json_parse(text, strlen(text), source, arena, err);
-    if (!named) return NULL;
+    const char *source = arena_format(arena, "config '%s'", path);
+    Json *named = json_copy(json, arena);
     json_set_text(named, "name", config_file_stem(path, arena));
     const Experiment *experiment = config_read_text(json_print(named, arena), source, arena, err);
     return experiment ? plan_make(experiment, 1, arena, err) : NULL;

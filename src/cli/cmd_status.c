@@ -35,11 +35,12 @@ enum {
     REASON,
     SETTLED,
     REQUESTED,
-    STALE = 16,
+    STALE = 17,
     STALE_EVALUATIONS,
     TASK
 };
-enum { PROGRESS = TASK + 3, STEP, STEPS, SHARE, LOSS, RATE, NORM, SPEED, LEFT, IDLE, STAGE, STAGES, COLUMNS };
+enum { PROGRESS = TASK + 3, STEP, STEPS, SHARE, LOSS, RATE, NORM, SPEED, LEFT, IDLE, STAGE, STAGES };
+enum { PARENT = STAGES + 1, COLUMNS };
 static const TableColumn columns[COLUMNS] = {
     {"experiment", NULL, TABLE_TEXT},
     [KEY] = {"run_key", "run", TABLE_TEXT, .code = true},
@@ -57,6 +58,7 @@ static const TableColumn columns[COLUMNS] = {
     {"steps", NULL, TABLE_INT},
     {"train_seconds", NULL, TABLE_REAL},
     {"final_loss", NULL, TABLE_REAL},
+    {"until_step", NULL, TABLE_INT},
     [STALE] = {"stale", "stale", TABLE_INT, .if_varying = true},
     [STALE_EVALUATIONS] = {"stale_evaluations", "stale evaluations", TABLE_INT, .if_varying = true},
     [TASK] = {"task.name", "task", TABLE_TEXT, .if_varying = true},
@@ -74,6 +76,7 @@ static const TableColumn columns[COLUMNS] = {
     [IDLE] = {"progress.seconds_idle", NULL, TABLE_REAL},
     [STAGE] = {"progress.stage", NULL, TABLE_INT},
     [STAGES] = {"progress.stages", NULL, TABLE_INT},
+    [PARENT] = {"continues", "continues", TABLE_TEXT, .code = true, .if_varying = true},
 };
 enum { IDLE_LONG = 60 }; /* seconds without an update after which the text says so */
 
@@ -81,9 +84,10 @@ enum { IDLE_LONG = 60 }; /* seconds without an update after which the text says 
 static const char points[] =
     "SELECT x.name, r.key, p.variant, r.method, r.label,"
     " r.train_length, r.seed, r.status, coalesce(r.reason, ''), coalesce(o.settled, 0), coalesce(o.asked, 0),"
-    " r.started, r.finished, r.steps, r.train_seconds, r.final_loss,"
-    " r.steps IS NOT NULL AND edited(r.method_files), coalesce(o.stale, 0), json_extract(r.config, "
-    "'$.train')" QUERY_RUNS " LEFT JOIN (SELECT experiment, run_key, count(*) AS asked,"
+    " r.started, r.finished, r.steps, r.train_seconds, r.final_loss, r.until_step,"
+    " r.steps IS NOT NULL AND edited(r.method_files), coalesce(o.stale, 0), r.config,"
+    " coalesce(json_extract(r.config, '$.train.from'), '')" QUERY_RUNS
+    " LEFT JOIN (SELECT experiment, run_key, count(*) AS asked,"
     "  sum(outcome IN ('done', 'diverged', 'beyond_limit', 'beyond_text')) AS settled,"
     "  sum((SELECT edited(e.method_files) FROM evaluation e WHERE e.id = evaluation)) AS stale"
     "  FROM outcome GROUP BY experiment, run_key) o"
@@ -108,12 +112,11 @@ static bool is_running(const TableCell *row) {
     return !strcmp(row[STATUS].text, runs_status_names[RUN_RUNNING]);
 }
 
-/* The stages of a run, from the section `train` of its config; false for a config of another revision that
-   cannot be read. */
+/* The stages of a run, from its config; false for a config of another revision that cannot be read. */
 static bool read_train(TrainOptions *train, const char *text, Arena *arena) {
     Error ignored;
-    const Json *json = json_parse(text, strlen(text), "train", arena, &ignored);
-    return json && train_options_read(train, json, "train", arena, &ignored);
+    const Json *json = json_parse(text, strlen(text), "run.config", arena, &ignored);
+    return json && train_options_of_run(train, json, arena);
 }
 
 /* Adds the last line of the train.jsonl of a running run, for people as "step 120 of 400 (30 %), stage 1 of 2
@@ -142,9 +145,9 @@ static void add_progress(TableCell *row, Database *store, const char *experiment
     if (read_train(&train, config, arena)) {
         TrainStage stage = train_stage_at(&train, last.log.step);
         TABLE_NUMBERS(row + STAGE, stage.index + 1, train_stage_count(&train));
-        if (train.stage_count)
-            text = arena_format(arena, "%s, stage %d of %d (length %d)", text, stage.index + 1,
-                                train_stage_count(&train), stage.length);
+        if (train_stage_count(&train) > 1)
+            text = arena_format(arena, "%s, stage %d of %d (%s)", text, stage.index + 1,
+                                train_stage_count(&train), train_stage_text(&train, &stage, arena));
     }
     text = arena_format(arena, "%s, loss %.3f", text, last.log.loss);
     bool in_use = run_folder_in_use(folder);
@@ -171,6 +174,8 @@ static void add_row(Status *status, Database *store, Query *query, Arena *arena)
     status->stale += stale;
     status->stale_evaluations += evaluations;
     if (is_running(row)) add_progress(row, store, status->experiment, query_text(query, STALE + 2), arena);
+    const char *parent = query_text(query, STALE + 3);
+    if (*parent) row[PARENT] = table_text(arena_copy(arena, parent));
     const SqueueTask *task = squeue_find(&status->queue, row[KEY].text);
     if (task) {
         row[TASK] = table_text(task->name);
@@ -242,9 +247,10 @@ static void print_text(const Status *status, FILE *out, Arena *arena) {
         const TableCell *row = &status->unfinished->cells[r * COLUMNS];
         const SqueueTask *task = squeue_find(&status->queue, row[KEY].text);
         const char *state = arena_format(arena, "%-8s", escape_text(ESCAPE_LINE, row[STATUS].text, arena));
-        const char *line = arena_format(arena, "  %s  %s  %s L=%.0f seed=%.0f%s%s", row[KEY].text, state,
-                                        row[NAME].text, row[TRAIN_LENGTH].number, row[SEED].number,
-                                        *row[REASON].text ? ": " : "", row[REASON].text);
+        const char *line = arena_format(arena, "  %s  %s  %s L=%.0f seed=%.0f", row[KEY].text, state,
+                                        row[NAME].text, row[TRAIN_LENGTH].number, row[SEED].number);
+        if (row[PARENT].text) line = arena_format(arena, "%s (continues %s)", line, row[PARENT].text);
+        if (*row[REASON].text) line = arena_format(arena, "%s: %s", line, row[REASON].text);
         if (row[PROGRESS].text) line = arena_format(arena, "%s: %s", line, row[PROGRESS].text);
         if (row[STALE].number > 0)
             line =
@@ -286,9 +292,10 @@ static Json *status_json(const Status *status, Arena *arena) {
     return entry;
 }
 
-static bool print_all(Database *store, const char *experiment, TableFormat format, bool *left, FILE *out,
+bool cmd_status_print(Database *store, const char *experiment, TableFormat format, bool *left, FILE *out,
                       Arena *arena, Error *err) {
     int count = 0;
+    *left = false;
     const char **names = database_experiments(store, experiment, &count, arena, err);
     if (!names) return false;
     Json *list = json_new_array(arena);
@@ -304,15 +311,6 @@ static bool print_all(Database *store, const char *experiment, TableFormat forma
     if (format == TABLE_AS_TEXT) return table_written(out, err);
     return format == TABLE_AS_JSON ? table_print_json(list, out, err)
                                    : table_print(tables, count, format, out, err);
-}
-
-bool cmd_status_print(Database *store, const char *experiment, TableFormat format, bool *left, FILE *out,
-                      Error *err) {
-    Arena *arena = arena_new(0);
-    *left = false;
-    bool fine = print_all(store, experiment, format, left, out, arena, err);
-    arena_free(arena);
-    return fine;
 }
 
 /* --- the command --- */
@@ -334,10 +332,12 @@ static const OptionField fields[] = {
 
 static bool print_once(const Arguments *arguments, bool *left, FILE *out, Error *err) {
     const StatusOptions *options = arguments->options;
+    ArenaMark mark = arena_mark(arguments->arena);
     Database *store = database_open(arguments->words[0], DATABASE_READ, err);
-    bool fine =
-        store && cmd_status_print(store, options->experiment, ARGUMENT_FORMAT_GIVEN(options), left, out, err);
+    bool fine = store && cmd_status_print(store, options->experiment, ARGUMENT_FORMAT_GIVEN(options), left,
+                                          out, arguments->arena, err);
     database_close(store);
+    arena_release(arguments->arena, mark);
     return fine;
 }
 
@@ -369,7 +369,7 @@ const Command cmd_status = {
 
 /* --- runs --- */
 
-enum { RUNS_KEY, RUNS_EXPERIMENTS, RUNS_STALE = 8, RUNS_BYTES = 11, RUNS_COLUMNS };
+enum { RUNS_KEY, RUNS_EXPERIMENTS, RUNS_STALE = 8, RUNS_BYTES = 11, RUNS_PARENT, RUNS_COLUMNS };
 static const TableColumn runs_columns[RUNS_COLUMNS] = {
     [RUNS_KEY] = {"run_key", "run", TABLE_TEXT, .code = true},
     [RUNS_EXPERIMENTS] = {"experiments", "experiments", TABLE_TEXT, .if_varying = true},
@@ -383,6 +383,7 @@ static const TableColumn runs_columns[RUNS_COLUMNS] = {
     {"train_seconds", "seconds", TABLE_REAL, .decimals = 1},
     {"perplexity", "perplexity", TABLE_REAL, .decimals = -1},
     [RUNS_BYTES] = {"bytes", "folder", TABLE_INT},
+    [RUNS_PARENT] = {"continues", "continues", TABLE_TEXT, .code = true, .if_varying = true},
 };
 
 /* The perplexity at the training length; if there are several, preferably nonoverlapping on the validation
@@ -396,7 +397,7 @@ static const char runs_sql[] =
     " (SELECT CASE WHEN e.nll_sum / e.tokens < 709.78 THEN exp(e.nll_sum / e.tokens) END FROM evaluation e"
     "  WHERE e.run = r.key AND e.length = r.train_length AND e.variant = '' AND e.status = 'done'"
     "  AND e.protocol <> 'exact' ORDER BY e.split <> 'valid', e.protocol <> 'nonoverlapping', e.id LIMIT 1),"
-    " 0 FROM run r LEFT JOIN point o ON o.run = r.key"
+    " 0, coalesce(json_extract(r.config, '$.train.from'), '') FROM run r LEFT JOIN point o ON o.run = r.key"
     " GROUP BY r.key ORDER BY min(o.experiment) IS NULL, min(o.experiment), min(o.ordinal), r.key";
 
 static bool runs(Database *store, const Arguments *arguments, Error *err) {

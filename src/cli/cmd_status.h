@@ -13,6 +13,6 @@
 
 /* experiment: NULL for all. left: whether `run` would do anything. Errors as cmd_table_print. */
 bool cmd_status_print(Database *store, const char *experiment, TableFormat format, bool *left, FILE *out,
-                      Error *err);
+                      Arena *arena, Error *err);
 
 #endif

@@ -20,52 +20,24 @@
     { #NAME, NULL, TABLE_INT }
 #define REAL(NAME)                                                                                           \
     { #NAME, NULL, TABLE_REAL }
-/* Named as in the view `outcome`. */
+/* Named as in the view `outcome`; put_run fills them. */
+#define RUN_COLUMNS                                                                                          \
+    TEXT(experiment), TEXT(run_key), TEXT(method), TEXT(method_options), TEXT(label), TEXT(variant),         \
+        WHOLE(train_length), WHOLE(seed)
 static const TableColumn columns[] = {
-    TEXT(experiment),     TEXT(run_key),
-    TEXT(method),         TEXT(method_options),
-    TEXT(label),          TEXT(variant),
-    WHOLE(train_length),  WHOLE(seed),
-    TEXT(split),          TEXT(protocol),
-    TEXT(stride_rule),    WHOLE(stride),
-    WHOLE(eval_length),   WHOLE(requested),
-    TEXT(outcome),        REAL(nll),
-    WHOLE(tokens),        WHOLE(windows),
-    REAL(perplexity),     REAL(bits_per_byte),
-    WHOLE(parameters),    WHOLE(position_parameters),
-    TEXT(tokenizer),      TEXT(corpus),
-    TEXT(revision),       TEXT(eval_variant),
-    TEXT(eval_precision), TEXT(database),
+    RUN_COLUMNS,        TEXT(split),      TEXT(protocol),      TEXT(stride_rule),  WHOLE(stride),
+    WHOLE(eval_length), WHOLE(requested), TEXT(outcome),       REAL(nll),          WHOLE(tokens),
+    WHOLE(windows),     REAL(perplexity), REAL(bits_per_byte), WHOLE(parameters),  WHOLE(position_parameters),
+    TEXT(tokenizer),    TEXT(corpus),     TEXT(revision),      TEXT(eval_variant), TEXT(eval_precision),
+    TEXT(database),
 };
 
 static const TableColumn task_columns[] = {
-    TEXT(experiment),
-    TEXT(run_key),
-    TEXT(method),
-    TEXT(method_options),
-    TEXT(label),
-    TEXT(variant),
-    WHOLE(train_length),
-    WHOLE(seed),
-    TEXT(task),
-    TEXT(hint),
-    WHOLE(size),
-    WHOLE(trained),
-    TEXT(outcome),
-    WHOLE(examples),
-    WHOLE(exact),
-    REAL(accuracy),
-    REAL(accuracy_low),
-    REAL(accuracy_high),
-    WHOLE(tokens_right),
-    WHOLE(tokens),
-    REAL(nll),
-    WHOLE(parameters),
-    WHOLE(position_parameters),
-    TEXT(corpus),
-    TEXT(revision),
-    TEXT(eval_variant),
-    TEXT(eval_precision),
+    RUN_COLUMNS,    TEXT(task),         TEXT(hint),          WHOLE(size),
+    WHOLE(trained), TEXT(outcome),      WHOLE(examples),     WHOLE(exact),
+    REAL(accuracy), REAL(accuracy_low), REAL(accuracy_high), WHOLE(tokens_right),
+    WHOLE(tokens),  REAL(nll),          WHOLE(parameters),   WHOLE(position_parameters),
+    TEXT(corpus),   TEXT(revision),     TEXT(eval_variant),  TEXT(eval_precision),
     TEXT(database),
 };
 
@@ -92,14 +64,20 @@ static int by_row(const void *a, const void *b) {
     return one->seed->row < other->seed->row ? -1 : 1;
 }
 
-/* Adds a row; returns the cell after those of the evaluation. */
-static TableCell *put_text_row(Table *table, const Evaluation *evaluation) {
+/* Adds a row with the cells of the run; returns the next one. */
+static TableCell *put_run(Table *table, const Evaluation *evaluation) {
+    const Series *series = evaluation->series;
+    const SeriesSeed *seed = evaluation->seed;
+    TableCell *row = TABLE_TEXTS(table_row(table), series->experiment, seed->run_key, series->plain_name,
+                                 seed->method_options, series->run_label, series->setting);
+    return TABLE_NUMBERS(row, series->train_length, seed->seed);
+}
+
+/* Fills the cells of an evaluation; returns the next one. */
+static TableCell *put_text_row(TableCell *row, const Evaluation *evaluation) {
     const Series *series = evaluation->series;
     const SeriesSeed *seed = evaluation->seed;
     bool known = seed->evaluation != 0;
-    TableCell *row = TABLE_TEXTS(table_row(table), series->experiment, seed->run_key, series->plain_name,
-                                 seed->method_options, series->run_label, series->setting);
-    row = TABLE_NUMBERS(row, series->train_length, seed->seed);
     row = TABLE_TEXTS(row, series->split, series->protocol, series->rule);
     row = TABLE_NUMBERS(row, evaluation->cell->stride, evaluation->cell->length, series->requested);
     row = TABLE_TEXTS(row, seed->outcome);
@@ -112,16 +90,13 @@ static TableCell *put_text_row(Table *table, const Evaluation *evaluation) {
 }
 
 /* As put_text_row. Accuracy is the share of answered examples, with Wilson's 95 % interval. */
-static TableCell *put_task_row(Table *table, const Evaluation *evaluation) {
+static TableCell *put_task_row(TableCell *row, const Evaluation *evaluation) {
     const Series *series = evaluation->series;
     const SeriesSeed *seed = evaluation->seed;
     int64_t size = evaluation->cell->length;
     bool done = !strcmp(seed->outcome, "done");
     double low = NAN, high = NAN;
     if (done) stats_wilson(&low, &high, seed->exact, seed->windows);
-    TableCell *row = TABLE_TEXTS(table_row(table), series->experiment, seed->run_key, series->plain_name,
-                                 seed->method_options, series->run_label, series->setting);
-    row = TABLE_NUMBERS(row, series->train_length, seed->seed);
     row = TABLE_TEXTS(row, series->task, series_hint(series));
     row = TABLE_NUMBERS(row, size, series_trained_size(series, size));
     row = TABLE_TEXTS(row, seed->outcome);
@@ -135,7 +110,8 @@ static TableCell *put_task_row(Table *table, const Evaluation *evaluation) {
 static void put_row(Table *table, const Evaluation *evaluation, bool task, bool databases,
                     const PathColumns *more) {
     const Series *series = evaluation->series;
-    TableCell *row = task ? put_task_row(table, evaluation) : put_text_row(table, evaluation);
+    TableCell *row = put_run(table, evaluation);
+    row = task ? put_task_row(row, evaluation) : put_text_row(row, evaluation);
     if (databases) row = TABLE_TEXTS(row, series->database);
     if (more->names) row = TABLE_TEXTS(row, series->method);
     for (int i = 0; i < more->count; i++)
@@ -251,8 +227,8 @@ static bool check_wanted(const Sets *sets, Database *const *stores, int count, c
     return true;
 }
 
-static bool print_all(Database *const *stores, int count, const CmdTableOptions *options, FILE *out,
-                      Arena *arena, Error *err) {
+bool cmd_table_print(Database *const *stores, int count, const CmdTableOptions *options, FILE *out,
+                     Arena *arena, Error *err) {
     bool programs = table_for_programs(ARGUMENT_FORMAT_GIVEN(options));
     bool together = count > 1 || (options->experiments && options->experiments[0] && options->experiments[1]);
     Sets sets = {0};
@@ -283,14 +259,6 @@ static bool print_all(Database *const *stores, int count, const CmdTableOptions 
         if (!tables[i]) return false;
     }
     return table_print(tables, sets.count, ARGUMENT_FORMAT_GIVEN(options), out, err);
-}
-
-bool cmd_table_print(Database *const *stores, int count, const CmdTableOptions *options, FILE *out,
-                     Error *err) {
-    Arena *arena = arena_new(0);
-    bool fine = print_all(stores, count, options, out, arena, err);
-    arena_free(arena);
-    return fine;
 }
 
 /* --- its command line --- */
@@ -331,7 +299,7 @@ static ExitCode run(const Arguments *arguments, Error *err) {
         stores[i] = database_open(arguments->words[i], DATABASE_READ, err);
         fine = stores[i] != NULL;
     }
-    fine = fine && cmd_table_print(stores, count, &options, stdout, err);
+    fine = fine && cmd_table_print(stores, count, &options, stdout, arguments->arena, err);
     for (int i = 0; i < count; i++) database_close(stores[i]);
     return fine ? EXIT_DONE : err->code;
 }

@@ -31,6 +31,6 @@ typedef struct CmdTableOptions {
 /* The rows of several databases are in one table; csv and json then have the column `database`. Errors: an
    unknown experiment or field, a database without experiments, failure to read or to write. */
 bool cmd_table_print(Database *const *stores, int count, const CmdTableOptions *options, FILE *out,
-                     Error *err);
+                     Arena *arena, Error *err);
 
 #endif

@@ -114,8 +114,7 @@ static void put_roff(const char *text, FILE *out) {
     }
 }
 
-/* Prints "--jobs N" with the name in bold and the argument in italics. is_short: "-j N" if there is a letter.
- */
+/* Prints "--jobs N" with the name in bold and the argument in italics. is_short: "-j N" if there is one. */
 static void put_roff_option(const OptionField *option, bool is_short, FILE *out) {
     fputs("\\fB", out);
     if (is_short && option->letter)

@@ -20,7 +20,7 @@
 #include "cli/arguments.h"
 #include "cli/help.h"
 
-#define ADDRESS(COMMAND) &COMMAND,
+#define ADDRESS(COMMAND) &(COMMAND),
 static const Command *const commands[] = {ARGUMENTS_COMMANDS(ADDRESS) NULL};
 
 static bool check_words(const Arguments *arguments, Error *err) {
@@ -36,7 +36,8 @@ static bool check_words(const Arguments *arguments, Error *err) {
                          "%s takes one database; `poslab merge NEW.db %s %s` makes one of several",
                          command->name, arguments->words[0], arguments->words[1]);
     return (count >= fewest && (count <= most || strstr(command->words, "..."))) ||
-           error_set(err, EXIT_USAGE, "usage: poslab %s [OPTION]... %s", command->name, command->words);
+           error_set(err, EXIT_USAGE, "%s takes %s, got %d of them; see `poslab %s --help`", command->name,
+                     command->words, count, command->name);
 }
 
 static ExitCode call(const Arguments *arguments, Error *err) {

@@ -33,8 +33,8 @@ bool batches_check_order(int64_t windows, int length, int streams, const char *s
     if (windows >= streams) return true;
     return error_set(
         err, EXIT_USAGE,
-        "%s: 'train.cache' needs %d windows of %d tokens, one for each sequence of an update, the "
-        "training tokens have %lld; add files to 'data.files', or lower "
+        "%s: training in the order of the text needs %d windows of %d tokens, one for each sequence of an "
+        "update, the training tokens have %lld; add files to 'data.files', or lower "
         "'train.tokens_per_step'",
         source, streams, length, (long long)windows);
 }

@@ -145,29 +145,6 @@ const char *corpus_note(const Corpus *corpus, Arena *arena) {
     return arena_format(arena, "%s%s%s", empty, *empty && *copies ? "; " : "", copies);
 }
 
-static bool check_options(const Documents *documents) {
-    const CorpusOptions *options = documents->options;
-    const char *source = documents->source;
-    double shares[SPLIT_COUNT] = {0, options->valid, options->test};
-    if (!options->files[SPLIT_TRAIN] || !*options->files[SPLIT_TRAIN])
-        return error_set(documents->err, EXIT_USAGE,
-                         "%s: 'data.files' is empty; name the files of the corpus", source);
-    for (CorpusSplit split = SPLIT_VALID; split < SPLIT_COUNT; split++) {
-        bool listed = options->files[split] && *options->files[split];
-        if (listed && shares[split] > 0)
-            return error_set(documents->err, EXIT_USAGE,
-                             "%s: 'data.split.%s' must be 0 if '%s' is given, got %g", source,
-                             corpus_split_names[split], documents_keys[split], shares[split]);
-    }
-    if (!(options->valid >= 0 && options->test >= 0 && options->valid + options->test < 1))
-        return error_set(
-            documents->err, EXIT_USAGE,
-            "%s: 'data.split.valid' and 'data.split.test' leave no training data: their sum must "
-            "be below 1, got %g",
-            source, options->valid + options->test);
-    return true;
-}
-
 /* The vocabulary: the config's, at least as large as that of the tokenizer; 0: it is wrong. */
 static int check_vocabulary(const Documents *documents, int given) {
     const Tokenizer *tokenizer = documents->tokenizer;
@@ -238,7 +215,6 @@ static bool check_unknown(const Documents *documents, const Corpus *corpus) {
 static bool read_corpus(Documents *documents, int vocabulary, Corpus *corpus, Arena *arena) {
     size_t before = arena_used(arena);
     const TokenizerOptions options = corpus_tokenizer(documents->options);
-    if (!check_options(documents)) return false;
     Tokenizer *tokenizer =
         tokenizer_open(&options, documents->source, arena, documents->scratch, documents->err);
     documents->tokenizer = tokenizer;

@@ -1,13 +1,13 @@
 #include "data/corpus_options.h"
 
 const char *const corpus_split_names[] = {"train", "valid", "test", NULL};
+const char *const corpus_file_keys[] = {"data.files", "data.valid_files", "data.test_files"};
 
 const OptionField corpus_fields[] = {
     {"tokenizer", OPTION_CHOICE, offsetof(CorpusOptions, tokenizer), .default_value = TOKENIZER_BYTES,
      .choices = tokenizer_names,
-     .help =
-         "a token is a byte; a little-endian number of 16 or 32 bits (nanoGPT, llm.c, fairseq); a word, "
-         "as fairseq divides text; a byte-level pair (bpe) of data.vocabulary; task: a token of data.task"},
+     .help = "what a token is: a byte; a little-endian number of 16 or 32 bits (nanoGPT, llm.c, fairseq); a "
+             "word, as in fairseq; a token of byte-level BPE with data.vocabulary; a token of data.task"},
 };
 const int corpus_field_count = COUNT_OF(corpus_fields);
 
@@ -21,9 +21,8 @@ static const OptionPart corpus_parts[] = {
     {"test_files", "path or list of paths", NULL,
      "files of the test split; the share data.split.test is then 0", FILES},
     {"vocabulary", "path", NULL,
-     "bpe: a tokenizer.json of Hugging Face; words: a dictionary of fairseq (dict.txt), in place of "
-     "counting; "
-     "uint16 and uint32: the dictionary that belongs to the numbers",
+     "bpe: a tokenizer.json of Hugging Face; words: a dictionary of fairseq (dict.txt), instead of one from "
+     "the training split; uint16 and uint32: the dictionary of the numbers",
      .item = OPTION_TEXT},
     {.key = "words"},
     {"task", "object with a name", NULL,

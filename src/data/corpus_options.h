@@ -9,6 +9,7 @@ enum { CORPUS_MAX_FILES = 10000 }; /* names and patterns in a list */
 
 typedef enum CorpusSplit { SPLIT_TRAIN, SPLIT_VALID, SPLIT_TEST, SPLIT_COUNT } CorpusSplit;
 extern const char *const corpus_split_names[]; /* "train", "valid", "test", NULL */
+extern const char *const corpus_file_keys[];   /* "data.files", "data.valid_files", "data.test_files" */
 
 typedef struct CorpusOptions {
     int tokenizer;                   /* TokenizerKind */

@@ -4,7 +4,8 @@
 #include <string.h>
 
 /* A text or a list of texts as a NULL-terminated list; NULL where there is nothing. */
-static bool read_files(const OptionReader *reader, const char ***files, const Json *json, const char *path) {
+static bool read_files(const OptionReader *reader, const char ***files, const Json *data, const char *path) {
+    const Json *json = json_get(data, strchr(path, '.') + 1);
     *files = NULL;
     if (!json_is_text(json) && !options_check_list(reader, json, path, CORPUS_MAX_FILES)) return false;
     if (!json) return true;
@@ -71,8 +72,8 @@ static bool check_files(const OptionReader *reader, CorpusOptions *data, const J
             *shares[s] = 0; /* the default share gives way to files */
         if (*shares[s] != 0)
             return error_set(reader->err, EXIT_USAGE,
-                             "%s: 'data.split.%s' must be 0 if 'data.%s_files' is given, got %g",
-                             reader->source, corpus_split_names[s], corpus_split_names[s], *shares[s]);
+                             "%s: 'data.split.%s' must be 0 if '%s' is given, got %g", reader->source,
+                             corpus_split_names[s], corpus_file_keys[s], *shares[s]);
     }
     if (data->valid + data->test < 1) return true;
     return error_set(reader->err, EXIT_USAGE,
@@ -88,13 +89,8 @@ bool data_config_read(const OptionReader *reader, CorpusOptions *data, const Jso
     fine &= options_read_section(reader, &data->words, &tokenizer_words_section, json_get(json, "words"));
     if (json_get(json, "task")) return options_note(reader, read_task(reader, data, json)) && fine;
     fine &= options_read_section(reader, data, &corpus_split_section, split);
-    fine &= options_note(
-        reader, read_files(reader, &data->files[SPLIT_TRAIN], json_get(json, "files"), "data.files"));
-    for (int s = SPLIT_VALID; s < SPLIT_COUNT; s++) {
-        const char *key = arena_format(reader->arena, "data.%s_files", corpus_split_names[s]);
-        fine &= options_note(reader,
-                             read_files(reader, &data->files[s], json_get(json, strchr(key, '.') + 1), key));
-    }
+    for (int s = 0; s < SPLIT_COUNT; s++)
+        fine &= options_note(reader, read_files(reader, &data->files[s], json, corpus_file_keys[s]));
     const Json *vocabulary = json_get(json, "vocabulary");
     if (vocabulary && !*json_text(vocabulary, ""))
         fine =

@@ -12,8 +12,6 @@
 #include "sys/memory.h"
 #include "sys/path_pattern.h"
 
-const char *const documents_keys[SPLIT_COUNT] = {"data.files", "data.valid_files", "data.test_files"};
-
 static TokenizerKind kind_of(const Documents *documents) {
     return (TokenizerKind)documents->options->tokenizer;
 }
@@ -32,7 +30,7 @@ static void add_path(Documents *documents, CorpusSplit list, const char *path, b
 static bool add_pattern(Documents *documents, CorpusSplit list, const char *pattern) {
     Paths found;
     const char *source =
-        arena_format(documents->scratch, "%s: '%s'", documents->source, documents_keys[list]);
+        arena_format(documents->scratch, "%s: '%s'", documents->source, corpus_file_keys[list]);
     if (!path_pattern_find(&found, pattern, source, documents->scratch, documents->err)) return false;
     for (int i = 0; i < found.count; i++) add_path(documents, list, found.items[i], found.wild);
     if (found.count) return true;
@@ -63,7 +61,7 @@ static int by_file(const void *a, const void *b) {
 static bool in_two_lists(const Documents *documents, const Document *a, const Document *b, const char *same) {
     return error_set(documents->err, EXIT_USAGE,
                      "%s: '%s' in '%s' and '%s' in '%s' %s; keep it in only one list", documents->source,
-                     a->path, documents_keys[a->list], b->path, documents_keys[b->list], same);
+                     a->path, corpus_file_keys[a->list], b->path, corpus_file_keys[b->list], same);
 }
 
 /* All files of all lists, sorted by path; each file once, even if several paths name it. */
@@ -113,7 +111,7 @@ static bool check_memory(const Documents *documents, const Arena *arena) {
            error_set(documents->err, EXIT_USAGE,
                      "%s: '%s': reading the corpus needs %.1f GiB of memory, the machine has %.1f GiB; "
                      "name fewer or smaller files",
-                     documents->source, documents_keys[most], sum / 0x1p30, machine / 0x1p30);
+                     documents->source, corpus_file_keys[most], sum / 0x1p30, machine / 0x1p30);
 }
 
 /* --- paths become documents --- */
@@ -194,7 +192,7 @@ static bool read_all(Documents *documents) {
         left[document->list] += document->size > 0;
         if (document->size == 0 && !document->wild)
             return error_set(documents->err, EXIT_USAGE, "%s: file '%s' is empty; remove it from '%s'",
-                             documents->source, document->path, documents_keys[document->list]);
+                             documents->source, document->path, corpus_file_keys[document->list]);
         if (document->size == 0)
             documents->empty++;
         else
@@ -204,7 +202,7 @@ static bool read_all(Documents *documents) {
         if (listed[list] && !left[list])
             return error_set(documents->err, EXIT_USAGE,
                              "%s: '%s' matches only empty files; name files with text", documents->source,
-                             documents_keys[list]);
+                             corpus_file_keys[list]);
     documents->count = kept;
     return true;
 }

@@ -11,8 +11,6 @@
 #include "base/sha256.h"
 #include "data/corpus_options.h"
 
-extern const char *const documents_keys[SPLIT_COUNT]; /* "data.files", ... */
-
 typedef struct Document {
     const char *path;
     CorpusSplit list; /* the list that contains it */

@@ -1,5 +1,5 @@
 /* examples: reads the section `data.task`, draws rows, and keeps a finite training set as hashes of its
- * rows.
+ * questions.
  */
 #include "data/examples.h"
 
@@ -17,9 +17,8 @@ static const OptionField fields[] = {
 
 struct Examples {
     const ExamplesOptions *options;
-    uint64_t
-        *known; /* [slots] hash set of the rows of the training set, 0: free; NULL: unlimited training set */
-    uint64_t slots; /* a power of two */
+    uint64_t *known; /* [slots] hash set of the questions of the training set, 0: free; NULL: unlimited set */
+    uint64_t slots;  /* a power of two */
 };
 
 /* --- options --- */
@@ -153,12 +152,10 @@ bool examples_read(ExamplesOptions *options, const Json *json, const char *sourc
 }
 
 Json *examples_json(const ExamplesOptions *options, Arena *arena) {
-    Json *json = json_new_object(arena), *size = json_new_array(arena), *hint = json_new_object(arena);
+    Json *json = json_new_object(arena), *hint = json_new_object(arena);
     const OptionField rows[] = {hint_field(options), share_field};
     json_set_text(json, "name", options->task->name);
-    json_append(size, json_new_number((double)options->low, arena));
-    json_append(size, json_new_number((double)options->high, arena));
-    json_set(json, "size", size);
+    json_set(json, "size", json_new_integers((int64_t[]){options->low, options->high}, 2, arena));
     options_write(json, options, fields, COUNT_OF(fields));
     options_write(hint, options, rows, COUNT_OF(rows));
     json_set(json, "hint", hint);
@@ -223,9 +220,11 @@ void examples_train(const Examples *examples, int64_t index, TaskRow *row) {
 
 /* --- the training set --- */
 
-static uint64_t row_hash(const TaskRow *row) {
-    uint64_t hash = (uint64_t)row->length;
-    for (int t = 0; t < row->length; t++) hash = random_at(hash, row->tokens[t]);
+/* A hash of what the row asks: of its tokens without those of the layout. */
+static uint64_t question_hash(const Task *task, const TaskRow *row) {
+    uint64_t hash = 0;
+    for (int t = 0; t < row->length; t++)
+        if (!task->layout || !task->layout((int)row->tokens[t])) hash = random_at(hash, row->tokens[t]);
     return hash ? hash : 1;
 }
 
@@ -256,7 +255,7 @@ Examples *examples_new(const ExamplesOptions *options, Arena *arena) {
     TaskRow row = examples_row(examples, examples_train_length(options), scratch);
     for (int64_t i = 0; i < options->examples; i++) {
         examples_train(examples, i, &row);
-        uint64_t hash = row_hash(&row);
+        uint64_t hash = question_hash(options->task, &row);
         *find_slot(examples, hash) = hash;
     }
     arena_free(scratch);
@@ -310,7 +309,7 @@ bool examples_test(const Examples *examples, int64_t size, int hint, int64_t ind
     stream = random_substream(random_substream(stream, (uint64_t)size), (uint64_t)index);
     for (uint64_t draw = 0; draw < MOST_DRAWS; draw++) {
         write_row(examples, test_sizes(options, size), hint, random_substream(stream, draw), row);
-        if (!examples->known || !*find_slot(examples, row_hash(row))) return true;
+        if (!examples->known || !*find_slot(examples, question_hash(options->task, row))) return true;
     }
     return error_set(
         err, EXIT_USAGE,

@@ -5,9 +5,9 @@
  *
  * Training example i depends only on the task's seed and i; evaluation example i of a size depends only on
  * the seed, the size and i, and comes from another random stream. If `examples` is N > 0, training uses the
- * examples 0 to N - 1 (some may be equal), and an evaluation example that is among them is drawn again, up
- * to a limit. If it is 0, every training example is new, and evaluation examples are not compared with
- * them.
+ * examples 0 to N - 1 (some may be equal), and an evaluation example that asks the same question as one of
+ * them, in whatever layout, is drawn again, up to a limit. If it is 0, every training example is new, and
+ * evaluation examples are not compared with them.
  *
  * In training, a share of the rows are hints: rows of an easier task with other answers (tasks/task.h).
  * Evaluation example i of a hint asks about the same drawn question as that of the task itself.

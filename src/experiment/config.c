@@ -24,8 +24,9 @@ static bool no_method(const OptionReader *reader, const Json *json, const char *
     char word[JSON_EXCERPT_SIZE];
     const char *list = text_list(encoding_names(reader->arena), reader->arena);
     if (!name)
-        return options_refuse(reader, json, path,
-                              arena_format(reader->arena, "one of %s, or have it as \"name\"", list));
+        return options_refuse(
+            reader, json, path,
+            "the name of a method (`poslab methods` lists them) or an object with \"name\"");
     return error_unknown(reader->err, nearest, arena_format(reader->arena, "known methods: %s", list),
                          "%s: '%s': unknown method '%s'", reader->source, path,
                          json_excerpt_text(name, word));
@@ -76,23 +77,25 @@ static bool read_vocabulary(const OptionReader *reader, Config *config, const Js
         return error_set(reader->err, EXIT_USAGE,
                          "%s: 'model.vocabulary' must be %d for %s (or left out), got %lld", reader->source,
                          own, tokenizer_names[config->data.tokenizer], (long long)model->vocabulary);
-    if (model->vocabulary != 0)
-        return adaptive_softmax_read(reader, &config->adaptive, json_get(json, "adaptive"), model->vocabulary,
-                                     model->width);
     const TokenizerOptions tokenizer = corpus_tokenizer(&config->data);
-    if (tokenizer_finds_vocabulary(&tokenizer) && !json_get(json, "adaptive"))
-        return true; /* the plan sets it */
-    return error_set(
-        reader->err, EXIT_USAGE,
-        "%s: 'model.vocabulary' is missing; give the number of tokens of the stream (up to 65536 in 16 "
-        "bits)%s",
-        reader->source, tokenizer_finds_vocabulary(&tokenizer) ? ", which 'model.adaptive' divides" : "");
+    if (model->vocabulary == 0 && !tokenizer_finds_vocabulary(&tokenizer)) /* else the plan sets it */
+        return error_set(reader->err, EXIT_USAGE,
+                         "%s: 'model.vocabulary' is missing; give the number of tokens of the stream (up to "
+                         "65536 in 16 bits)",
+                         reader->source);
+    const Json *adaptive = json_get(json, "adaptive");
+    if (adaptive && task)
+        return error_set(
+            reader->err, EXIT_USAGE,
+            "%s: 'model.adaptive' is for text, and 'data.task' %s has no frequent tokens; remove it",
+            reader->source, task->task->name);
+    return adaptive_softmax_read(reader, &model->adaptive, adaptive, model->vocabulary, model->width);
 }
 
 static bool read_train(const OptionReader *reader, Config *config, const Json *json) {
     const Json *optimizer = json_get(json, "optimizer"), *schedule = json_get(json, "schedule");
-    bool fine = options_note(
-        reader, train_options_read(&config->train, json, reader->source, reader->arena, reader->err));
+    bool fine = options_note(reader, train_options_read(&config->train, json, config->model.layers,
+                                                        reader->source, reader->arena, reader->err));
     fine &= options_read_section(reader, &config->optimizer, &optimizer_section, optimizer);
     fine &= options_read_section(reader, &config->schedule, &optimizer_schedule_section, schedule);
     return fine;
@@ -186,8 +189,6 @@ static Json *train_json(const Config *config, Arena *arena) {
 
 static void write_point(Config *config, Arena *arena, Arena *scratch) {
     Json *json = json_new_object(scratch), *model = model_json(&config->model, scratch);
-    if (config->adaptive.count)
-        json_set(model, "adaptive", adaptive_softmax_json(&config->adaptive, scratch));
     json_set_text(json, "name", config->name);
     json_set(json, "data", data_config_json(&config->data, scratch));
     json_set(json, "model", model);
@@ -223,15 +224,15 @@ static bool check_lengths(const OptionReader *reader, const Config *config) {
     const ExamplesOptions *task = config->data.task;
     long long needed = task ? examples_train_length(task) : 0;
     for (int i = 0; i < train_stage_count(&config->train); i++) {
-        int length = train_stage(&config->train, i).length;
-        const char *path = train_stage_path(&config->train, i, reader->arena);
+        const TrainStage stage = train_stage(&config->train, i);
+        const char *path = train_stage_path(&config->train, &stage, reader->arena);
+        long long length = stage.length, cache = config->train.cache;
         if (task && length < needed)
             return error_set(reader->err, EXIT_USAGE,
                              "%s: '%s' must be at least %lld for the longest example of '%s' at size %lld, "
-                             "got %d; raise it, or lower 'data.task.size'",
+                             "got %lld; raise it, or lower 'data.task.size'",
                              reader->source, path, needed, task->task->name, (long long)task->high, length);
-        long long cache = config->train.cache;
-        if ((i < config->train.stage_count || cache) && !usable(config, length + cache))
+        if ((stage.item < config->train.stage_count || cache) && !usable(config, length + cache))
             return error_set(reader->err, EXIT_USAGE,
                              "%s: '%s'%s exceeds the limit of '%s', got %lld; lower it, or raise the limit",
                              reader->source, path, cache ? " with 'train.cache'" : "",
@@ -242,17 +243,18 @@ static bool check_lengths(const OptionReader *reader, const Config *config) {
 
 static bool check_frozen(const OptionReader *reader, const Config *config) {
     Model *model = model_new(&config->model, &config->position, (int)config->train.length, reader->arena);
-    return model_freeze(model, config->train.frozen, reader->source, reader->err);
+    return model_freeze(model, config->train.frozen, reader->source, reader->err) &&
+           growth_check_frozen(&config->train.growth, model, reader->source, reader->err);
 }
 
 /* Checks the position method and `until` against the task. */
 static bool check_task(const OptionReader *reader, const Config *config) {
     const ExamplesOptions *task = config->data.task;
-    if (!task && config->train.until_updates)
-        return error_set(reader->err, EXIT_USAGE, "%s: 'train.until' needs 'data.task'; remove it",
-                         reader->source);
-    if (!task) return true;
-    int64_t farthest = examples_train_farthest(task);
+    const char *unfit = !task && config->train.until_updates        ? "'train.until' needs 'data.task'"
+                        : task && config->train.order == TRAIN_TEXT ? "'train.order' needs 'data.files'"
+                                                                    : NULL;
+    if (unfit) return error_set(reader->err, EXIT_USAGE, "%s: %s; remove it", reader->source, unfit);
+    int64_t farthest = task ? examples_train_farthest(task) : 0;
     const PositionMethod *method = config->position.method;
     if (!farthest) return true;
     if (method->positions || !(method->claims & POS_BY_POSITION))
@@ -288,10 +290,9 @@ static bool read_point(const OptionReader *reader, Config *config, const Json *j
                                                         config->train.length, config->data.task));
     if (!fine || !options_note(reader, read_vocabulary(reader, config, json_get(json, "model"))))
         return false;
-    int length = (int)config->train.length;
     const ExamplesOptions *task = config->data.task;
-    fine = options_note(reader,
-                        model_check(&config->model, &config->position, length, reader->source, reader->err));
+    fine = options_note(reader, model_check(&config->model, &config->position, (int)config->train.length,
+                                            reader->source, reader->err));
     fine &= options_note(reader, check_lengths(reader, config));
     if (fine && config->train.frozen) fine = options_note(reader, check_frozen(reader, config));
     fine &= options_note(reader, check_task(reader, config));
@@ -300,7 +301,7 @@ static bool read_point(const OptionReader *reader, Config *config, const Json *j
                                                task                       ? task->task->name
                                                : config->position.partner ? config->position.method->name
                                                                           : NULL));
-    fine &= options_note(reader, train_check(&config->train, reader->source, reader->err));
+    fine &= options_note(reader, train_check(&config->train, &config->model, reader->source, reader->err));
     fine = fine && options_note(reader, read_variants(reader, config,
                                                       json_get(json_get(json, "evaluate"), "variants")));
     if (fine) write_point(config, reader->arena, json_arena(json));
@@ -418,7 +419,8 @@ Experiment *config_read_text(const char *text, const char *source, Arena *arena,
 
 /* ---- what others ask ---- */
 
-const Config *config_with_vocabulary(const Config *config, int64_t vocabulary, Arena *arena) {
+const Config *config_with_vocabulary(const Config *config, int64_t vocabulary, Arena *arena, Error *err) {
+    if (!adaptive_softmax_check(&config->model.adaptive, vocabulary, config->source, err)) return NULL;
     Config *changed = NEW(arena, 1, Config);
     Arena *scratch = arena_new(0);
     *changed = *config;
@@ -426,12 +428,6 @@ const Config *config_with_vocabulary(const Config *config, int64_t vocabulary, A
     write_point(changed, arena, scratch);
     arena_free(scratch);
     return changed;
-}
-
-bool config_runnable(const Config *config, Error *err) {
-    return !config->adaptive.count ||
-           error_set(err, EXIT_USAGE, "%s: 'model.adaptive' can be planned, not run yet; remove it",
-                     config->source);
 }
 
 const char *config_database(const Experiment *experiment, const char *given, Arena *arena) {

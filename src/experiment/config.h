@@ -9,7 +9,6 @@
 #define POSLAB_EXPERIMENT_CONFIG_H
 
 #include "position/encoding.h"
-#include "model/adaptive_softmax.h"
 #include "model/model.h"
 #include "data/corpus.h"
 #include "train/optimizer.h"
@@ -23,9 +22,8 @@ typedef struct Config {
     const char *source; /* "config 'x.json'", for errors */
     const char *name;   /* name of the experiment: [A-Za-z0-9._-]{1,64}, not starting with '.' or '-' */
     CorpusOptions data;
-    ModelOptions model;       /* the vocabulary is 0 if only the files of the corpus or of `data.vocabulary`
-                                 determine it;       the plan has it */
-    AdaptiveSoftmax adaptive; /* "model.adaptive" */
+    ModelOptions model; /* the vocabulary is 0 if only the files of the corpus or of `data.vocabulary`
+                           determine it; the plan has it */
     Encoding position;
     TrainOptions train;
     OptimizerOptions optimizer;
@@ -56,12 +54,9 @@ Experiment *config_read_text(const char *text, const char *source, Arena *arena,
 /* Reads one point from its `resolved` JSON, as workers do. */
 Config *config_parse(const char *text, const char *source, Arena *arena, Error *err);
 
-/* The config with the vocabulary that its corpus has. */
-const Config *config_with_vocabulary(const Config *config, int64_t vocabulary, Arena *arena);
-
-/* Whether the program can train a config that it can plan; the error (EXIT_USAGE) names the unsupported
-   option. */
-bool config_runnable(const Config *config, Error *err);
+/* The config with the vocabulary that its corpus has. Returns NULL with err set if a cutoff of model.adaptive
+   is not below it. */
+const Config *config_with_vocabulary(const Config *config, int64_t vocabulary, Arena *arena, Error *err);
 
 /* The trained model with the changes of a variant, whose options need not come from the config. Owned by
    the arena; it shares the parameters of `model`. */

@@ -89,6 +89,7 @@ const OptionSection *const config_keys_sections[] = {
     &optimizer_section,
     &optimizer_schedule_section,
     &train_until_section,
+    &growth_section,
     &evaluation_config_section,
     &evaluation_config_task_section,
     &evaluation_config_protocol_section,

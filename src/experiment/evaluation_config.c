@@ -258,9 +258,7 @@ static Json *variants_json(const EvaluationConfig *evaluate, Arena *arena) {
     Json *list = json_new_array(arena);
     for (int i = 0; i < evaluate->variant_count; i++) {
         const EvaluateVariant *variant = evaluate->variants[i];
-        Error err;
-        Json *json = json_parse(variant->options, strlen(variant->options), "variant", arena, &err);
-        if (!json) BUG("%s", err.text);
+        Json *json = json_parse_own(variant->options, arena);
         json_set_text(json, "name", variant->name);
         json_append(list, json);
     }
@@ -268,12 +266,10 @@ static Json *variants_json(const EvaluationConfig *evaluate, Arena *arena) {
 }
 
 static Json *task_json(const EvaluationConfig *evaluate, const ExamplesOptions *options, Arena *arena) {
-    Json *json = json_new_object(arena), *task = json_new_object(arena), *sizes = json_new_array(arena);
+    Json *json = json_new_object(arena), *task = json_new_object(arena);
     const TaskEvaluation rows = {.examples = evaluate->tokens};
-    for (int i = 0; i < evaluate->length_count; i++)
-        json_append(sizes, json_new_number((double)evaluate->lengths[i], arena));
     json_set_text(json, "precision", precision_names[evaluate->precision]);
-    json_set(task, "sizes", sizes);
+    json_set(task, "sizes", json_new_integers(evaluate->lengths, evaluate->length_count, arena));
     options_write(task, &rows, task_fields, COUNT_OF(task_fields));
     json_set_text(task, "hint", evaluate->hint ? evaluate->hint : examples_hints(options)[0]);
     json_set(json, "task", task);
@@ -283,12 +279,10 @@ static Json *task_json(const EvaluationConfig *evaluate, const ExamplesOptions *
 
 Json *evaluation_config_json(const EvaluationConfig *evaluate, const ExamplesOptions *task, Arena *arena) {
     if (task) return task_json(evaluate, task, arena);
-    Json *json = json_new_object(arena), *lengths = json_new_array(arena), *protocols = json_new_array(arena);
+    Json *json = json_new_object(arena), *protocols = json_new_array(arena);
     EvaluationConfig offered = *evaluate;
     offered.split -= SPLIT_VALID;
     options_write(json, &offered, evaluate_fields, COUNT_OF(evaluate_fields));
-    for (int i = 0; i < evaluate->length_count; i++)
-        json_append(lengths, json_new_number((double)evaluate->lengths[i], arena));
     for (int i = 0; i < evaluate->protocol_count; i++) {
         Json *protocol = json_new_object(arena);
         bool cache = takes[evaluate->protocols[i].name].cache;
@@ -296,7 +290,7 @@ Json *evaluation_config_json(const EvaluationConfig *evaluate, const ExamplesOpt
         if (!cache) json_remove(protocol, "cache");
         json_append(protocols, protocol);
     }
-    json_set(json, "lengths", lengths);
+    json_set(json, "lengths", json_new_integers(evaluate->lengths, evaluate->length_count, arena));
     json_set(json, "protocols", protocols);
     if (evaluate->variant_count) json_set(json, "variants", variants_json(evaluate, arena));
     return json;

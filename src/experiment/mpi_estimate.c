@@ -3,7 +3,6 @@
 #include <math.h>
 
 #include "sys/mpi.h"
-#include "model/adaptive_softmax.h"
 #include "train/batch_gradient.h"
 
 /* Latency of one message between two machines: the order of magnitude of TCP over Ethernet. */
@@ -19,7 +18,8 @@ static double gradient_bytes(const PlanPoint *point, const Model *model, int ran
     for (int i = 0; i < point->stage_count; i++) {
         const TrainStage *stage = &point->stages[i].train;
         Cache cache = train_cache(model, &point->config->train, stage);
-        peak = fmax(peak, (double)batch_gradient_bytes(model, cache.capacity ? &cache : NULL,
+        Model part = train_stage_model(model, &point->config->train, stage);
+        peak = fmax(peak, (double)batch_gradient_bytes(&part, cache.capacity ? &cache : NULL,
                                                        stage->sequences, stage->length, ranks));
     }
     return peak;
@@ -28,9 +28,7 @@ static double gradient_bytes(const PlanPoint *point, const Model *model, int ran
 static Share share_of(const PlanPoint *point, int ranks, double seconds_per_flop, double gigabits,
                       Arena *arena) {
     const Config *config = point->config;
-    ModelOptions weights = config->model;
-    weights.vocabulary = adaptive_softmax_weight_rows(&config->adaptive, weights.vocabulary, weights.width);
-    Model *model = model_new(&weights, &config->position, (int)config->train.length, arena);
+    Model *model = model_new(&config->model, &config->position, (int)config->train.length, arena);
     model->threads = point->threads;
     double gradients = (double)model->size * sizeof(float);
     Share share = {.evaluate = point->evaluate_flops * seconds_per_flop / ranks};

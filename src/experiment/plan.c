@@ -68,9 +68,6 @@ static const Corpus **read_corpora(Plan *plan, bool outline, Arena *arena, Error
     const Corpus **corpora = NEW(arena, plan->experiment->count, const Corpus *);
     for (int i = 0; i < plan->experiment->count; i++) {
         const Config *config = &points[i];
-        bool runs = config_runnable(config, err);
-        if (!runs && !outline) return NULL;
-        if (!runs) add_notice(plan, err->text, arena);
         int same = 0;
         while (same < i && !same_corpus(&points[same], config)) same++;
         if (same < i) corpora[i] = corpora[same];
@@ -80,9 +77,12 @@ static const Corpus **read_corpora(Plan *plan, bool outline, Arena *arena, Error
         if (!corpora[i] && outline) corpora[i] = absent_corpus(plan, config, arena, err);
         if (!corpora[i]) return NULL;
     }
-    for (int i = 0; i < plan->experiment->count; i++)
-        if (!points[i].model.vocabulary)
-            points[i] = *config_with_vocabulary(&points[i], corpora[i]->vocabulary, arena);
+    for (int i = 0; i < plan->experiment->count; i++) {
+        if (points[i].model.vocabulary) continue;
+        const Config *config = config_with_vocabulary(&points[i], corpora[i]->vocabulary, arena, err);
+        if (!config) return NULL;
+        points[i] = *config;
+    }
     return corpora;
 }
 
@@ -90,10 +90,10 @@ static bool check_stage(const Config *config, int index, long long tokens, Error
     const TrainStage stage = train_stage(&config->train, index);
     int length = stage.length;
     if (tokens >= length + 1)
-        return !config->train.cache || batches_check_order(batches_windows(tokens, length), length,
-                                                           stage.sequences, config->source, err);
+        return !train_in_order(&config->train) || batches_check_order(batches_windows(tokens, length), length,
+                                                                      stage.sequences, config->source, err);
     Arena *scratch = arena_new(0);
-    const char *path = train_stage_path(&config->train, index, scratch);
+    const char *path = train_stage_path(&config->train, &stage, scratch);
     error_set(err, EXIT_USAGE,
               "%s: '%s' %d needs at least %d training tokens, the corpus has %lld; add files to "
               "'data.files' or lower '%s'",
@@ -157,10 +157,18 @@ static double request_tokens(const EvaluateRequest *request, const Corpus *corpu
     return stride * growing * (growing + 1) / 2 + (windows - growing) * length - (windows * stride - targets);
 }
 
-/* FLOPs of a token that passes through the model, at the full cache where there is one. */
-static double request_flops(const ModelOptions *compute, const EvaluateRequest *request, int64_t length) {
+/* The mean number of rows in a cache at `count` segments, when it is empty at the first. */
+static double mean_rows(double capacity, double segment, double count) {
+    double growing = fmin(ceil(capacity / segment), count);
+    return (segment * growing * (growing - 1) / 2 + (count - growing) * capacity) / count;
+}
+
+/* FLOPs of a token that passes through the model; the mean where there is a cache. */
+static double request_flops(const ModelOptions *compute, const EvaluateRequest *request, int64_t length,
+                            double windows) {
     if (!evaluate_uses_cache(request)) return model_flops(compute, (int)length, false);
-    double segment = (double)request->stride, cached = (double)(length - request->stride);
+    double segment = (double)request->stride;
+    double cached = mean_rows((double)length - segment, segment, windows);
     if (request->protocol == EVALUATE_TOKEN) cached += (segment - 1) / 2, segment = 1;
     return model_flops(compute, (int)segment, false) + model_cache_flops(compute, segment, cached, false);
 }
@@ -168,10 +176,23 @@ static double request_flops(const ModelOptions *compute, const EvaluateRequest *
 /* The options that give the FLOPs of a token of training: logits are computed only at scored targets. */
 static ModelOptions scored_model(const PlanPoint *point, const ModelOptions *compute, int length) {
     ModelOptions scored = *compute;
-    if (point->corpus->examples)
+    if (point->corpus->examples) /* never with model.adaptive */
         scored.vocabulary = (int64_t)ceil((double)compute->vocabulary *
                                           examples_scored_share(point->corpus->examples, length));
     return scored;
+}
+
+/* The mean number of cached rows in the updates of a stage: the cache is empty at the first update of an
+   epoch. */
+static double stage_rows(const PlanPoint *point, const TrainStage *stage) {
+    double capacity = (double)point->config->train.cache, updates = (double)stage->updates;
+    int64_t windows = batches_windows(point->corpus->splits[SPLIT_TRAIN].count, stage->length);
+    double epoch = floor((double)windows / stage->sequences);
+    if (!capacity || is_absent(point->corpus) || updates <= epoch)
+        return capacity ? mean_rows(capacity, stage->length, updates) : 0;
+    double rest = fmod(updates, epoch), rows = (updates - rest) * mean_rows(capacity, stage->length, epoch);
+    if (rest > 0) rows += rest * mean_rows(capacity, stage->length, rest);
+    return rows / updates;
 }
 
 static void measure_stages(PlanPoint *point, const ModelOptions *compute, Arena *arena) {
@@ -181,8 +202,9 @@ static void measure_stages(PlanPoint *point, const ModelOptions *compute, Arena 
     for (int i = 0; i < point->stage_count; i++) {
         TrainStage stage = train_stage(train, i);
         ModelOptions scored = scored_model(point, compute, stage.length);
+        scored.layers = train_stage_layers(train, &stage, (int)compute->layers);
         double per_step = (double)stage.sequences * (double)stage.length;
-        double cached = model_cache_flops(&scored, stage.length, (double)train->cache, true);
+        double cached = model_cache_flops(&scored, stage.length, stage_rows(point, &stage), true);
         double flops = (double)stage.updates * per_step * (model_flops(&scored, stage.length, true) + cached);
         point->stages[i] = (PlanStage){stage, flops};
         point->train_flops += flops;
@@ -191,13 +213,10 @@ static void measure_stages(PlanPoint *point, const ModelOptions *compute, Arena 
 
 static void measure(PlanPoint *point, Arena *scratch) {
     const Config *config = point->config;
-    ModelOptions weights = config->model, compute = config->model;
-    weights.vocabulary = adaptive_softmax_weight_rows(&config->adaptive, weights.vocabulary, weights.width);
-    compute.vocabulary = adaptive_softmax_compute_rows(&config->adaptive, compute.vocabulary, compute.width);
-    measure_stages(point, &compute, scratch);
-    compute = scored_model(point, &compute, (int)config->train.length);
+    measure_stages(point, &config->model, scratch);
+    const ModelOptions compute = scored_model(point, &config->model, (int)config->train.length);
     ArenaMark mark = arena_mark(scratch);
-    Model *model = model_new(&weights, &config->position, (int)config->train.length, scratch);
+    Model *model = model_new(&config->model, &config->position, (int)config->train.length, scratch);
     point->parameters = model->parameters;
     point->position_parameters = model->position_parameters;
     point->steps = train_steps(&config->train);
@@ -220,7 +239,8 @@ static void measure(PlanPoint *point, Arena *scratch) {
                                          : evaluate_bytes(changed, request)) +
                        model->size * sizeof(float);
         if (bytes > point->evaluate_bytes) point->evaluate_bytes = bytes;
-        point->evaluate_flops += request_tokens(request, corpus) * request_flops(&compute, request, length);
+        point->evaluate_flops += request_tokens(request, corpus) *
+                                 request_flops(&compute, request, length, request_windows(request, corpus));
     }
     arena_release(scratch, mark);
 }
@@ -253,7 +273,7 @@ static const char *longest_path(const PlanPoint *point, Arena *arena) {
     int longest = point->stage_count - 1;
     for (int i = 0; i < point->stage_count; i++)
         if (point->stages[i].train.length > point->stages[longest].train.length) longest = i;
-    return train_stage_path(&point->config->train, longest, arena);
+    return train_stage_path(&point->config->train, &point->stages[longest].train, arena);
 }
 
 /* Refuses a point that needs more memory than the machine has. */

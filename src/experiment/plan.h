@@ -23,7 +23,7 @@ typedef struct PlanPoint {
     char key[PLAN_KEY_SIZE];
     int64_t parameters, position_parameters;
     int64_t steps;
-    PlanStage *stages; /* [stage_count] of training; one without `train.stages` */
+    PlanStage *stages; /* [stage_count] of training; one without `train.stages` and `train.growth` */
     int stage_count;
     double train_flops, evaluate_flops; /* sums over the run */
     size_t train_bytes, evaluate_bytes; /* peaks of the arenas */
@@ -57,7 +57,7 @@ Plan *plan_make_remote(const Experiment *experiment, int threads, Arena *arena, 
 
 /* Makes a plan that is only displayed. The following are notices with the text of the error of `run`: a
    missing corpus (its hash is "absent", its splits are empty, and evaluations of whole splits cost
-   nothing), a model that cannot be trained, and too little memory for one run or for `jobs` runs at a
+   nothing), and too little memory for one run or for `jobs` runs at a
    time. */
 Plan *plan_make_outline(const Experiment *experiment, int threads, int jobs, Arena *arena, Error *err);
 

@@ -112,11 +112,12 @@ static void add_shown(Table *table, Arena *arena) {
 
 /* A row for each stage of the points whose training has several; without rows if none has. */
 static Table *stages_of(const Plan *plan, const Table *points, double seconds_per_flop, Arena *arena) {
-    enum { FLOPS = 5, TIME, STAGE_COLUMNS };
+    enum { FLOPS = 6, TIME, STAGE_COLUMNS };
     static const TableColumn stage_columns[STAGE_COLUMNS] = {
         {"label", "run", TABLE_TEXT},
         {"key", "key", TABLE_TEXT, .code = true},
         {"length", "length", TABLE_INT},
+        {"layers", "layers", TABLE_INT, .if_varying = true},
         {"first_step", "from step", TABLE_INT},
         {"last_step", "to step", TABLE_INT},
         [FLOPS] = {"train_flops", "training", TABLE_REAL},
@@ -129,8 +130,10 @@ static Table *stages_of(const Plan *plan, const Table *points, double seconds_pe
             const TrainStage *stage = &point->stages[s].train;
             double flops = point->stages[s].flops, seconds = flops * seconds_per_flop;
             TableCell *row = table_row(table);
+            int layers = train_stage_layers(&point->config->train, stage, (int)point->config->model.layers);
             TABLE_NUMBERS(TABLE_TEXTS(row, points->cells[i * COLUMNS + LABEL].text, point->key),
-                          stage->length, stage->first + 1, stage->first + stage->updates, flops, seconds);
+                          stage->length, layers, stage->first + 1, stage->first + stage->updates, flops,
+                          seconds);
             row[FLOPS].text = text_flops(flops, arena);
             row[TIME].text = text_seconds(seconds, arena);
         }

@@ -135,12 +135,9 @@ bool point_set_parents(Experiment *experiment, const Corpus *const *corpora, Are
     parents.trained = NEW(parents.scratch, experiment->count, const char *);
     parents.visiting = NEW(parents.scratch, experiment->count, bool);
     bool fine = true;
-    for (int i = 0; i < experiment->count && fine; i++) {
-        const char *text = experiment->points[i].resolved;
+    for (int i = 0; i < experiment->count; i++) {
         parents.trained[i] = experiment->points[i].trained;
-        parents.points[i] =
-            json_parse(text, strlen(text), experiment->points[i].source, parents.scratch, err);
-        fine = parents.points[i] != NULL;
+        parents.points[i] = json_parse_own(experiment->points[i].resolved, parents.scratch);
     }
     for (int i = 0; i < experiment->count && fine; i++) fine = resolve(&parents, i);
     arena_free(parents.scratch);

@@ -9,6 +9,9 @@
 /* Options that have columns of their own or do not affect training; they are not settings. */
 static const char *const own_columns[] = {"name", "method", "evaluate", "train.length", "train.seed", NULL};
 
+/* Sections that are one setting. */
+static const char *const whole_sections[] = {"train.growth", NULL};
+
 /* Options that may be tuned for each method: settings only if points of the same method differ in them. */
 static const char *const tuning[] = {"train.optimizer", "train.schedule", NULL};
 
@@ -50,7 +53,7 @@ static void paths_add(Paths *paths, const char *path, Arena *arena) {
 static void add_differences(Paths *paths, const Json *node, const char *path, const Json *other,
                             bool same_method, Arena *arena) {
     if (text_index(path, own_columns) >= 0 || (!same_method && text_index(path, tuning) >= 0)) return;
-    if (!json_is_object(node)) {
+    if (!json_is_object(node) || text_index(path, whole_sections) >= 0) {
         if (!same_value(node, json_at_path(other, path), arena)) paths_add(paths, path, arena);
         return;
     }
@@ -78,10 +81,7 @@ static const char *from_text(const Json *values, Arena *arena) {
 }
 
 static Json *parse_resolved(const PlanPoint *point, Arena *arena) {
-    Error err;
-    const char *text = point->config->resolved;
-    Json *json = json_parse(text, strlen(text), point->config->source, arena, &err);
-    if (!json) BUG("a resolved config is not JSON: %s", err.text);
+    Json *json = json_parse_own(point->config->resolved, arena);
     const TrainOptions *train = &point->config->train;
     if (train->from_point) /* the key of a parent differs between seeds */
         json_set_text(json_get_mutable(json, "train"), "from",
@@ -90,10 +90,10 @@ static Json *parse_resolved(const PlanPoint *point, Arena *arena) {
 }
 
 const char *run_label_value(const Json *value, Arena *arena) {
-    const Json *first = json_is_array(value) ? json_first(value) : NULL;
-    if (!json_is_object(first)) return json_print_bare(value, arena);
+    const Json *item = json_is_array(value) ? json_first(value) : value;
+    if (!json_is_object(item)) return json_print_bare(value, arena);
     const char *text = "";
-    for (const Json *item = first; item; item = json_next(item))
+    for (; item; item = value == item ? NULL : json_next(item))
         for (const Json *each = json_first(item); each; each = json_next(each))
             text = arena_format(arena, "%s%s%s", text,
                                 each != json_first(item) ? ":"
@@ -101,6 +101,14 @@ const char *run_label_value(const Json *value, Arena *arena) {
                                                          : "",
                                 json_print_bare(each, arena));
     return text;
+}
+
+const char *run_label_setting_path(const char *path) {
+    for (int i = 0; whole_sections[i]; i++) {
+        size_t size = strlen(whole_sections[i]);
+        if (!strncmp(path, whole_sections[i], size) && path[size] == '.') return whole_sections[i];
+    }
+    return path;
 }
 
 const char **run_label_compare(const Json *const *configs, int count, Arena *arena) {
@@ -151,23 +159,26 @@ static size_t path_length(const char *text) {
     return text[length] == '=' ? length : 0;
 }
 
-const char *run_label_short_path(const char *path) {
-    const char *dot = strrchr(path, '.');
-    return dot ? dot + 1 : path;
+/* The last `count` components of a path, in which the name of an object stands for the object: "hint" of
+   "data.task.hint.name". */
+static const char *path_end(const char *path, int count, Arena *arena) {
+    static const char name[] = ".name";
+    size_t size = strlen(path), end = strlen(name);
+    if (size > end && !strcmp(path + size - end, name)) size -= end;
+    size_t from = size;
+    while (from > 0 && (path[from - 1] != '.' || --count > 0)) from--;
+    return arena_format(arena, "%.*s", (int)(size - from), path + from);
 }
 
-/* The end of a path, with one more component than `name` has. */
-static const char *longer_name(const char *path, const char *name) {
-    if (name == path) return path;
-    for (name--; name > path && name[-1] != '.';) name--;
-    return name;
+const char *run_label_short_path(const char *path, Arena *arena) {
+    return path_end(path, 1, arena);
 }
 
 /* Names are lengthened until they differ. */
 static void choose_names(RunLabelSetting *settings, int count, Arena *arena) {
     bool *same = NEW(arena, count, bool), again = true;
-    for (int i = 0; i < count; i++) settings[i].name = run_label_short_path(settings[i].path);
-    while (again) {
+    for (int i = 0; i < count; i++) settings[i].name = path_end(settings[i].path, 1, arena);
+    for (int components = 2; again; components++) {
         again = false;
         for (int i = 0; i < count; i++) {
             same[i] = false;
@@ -176,8 +187,8 @@ static void choose_names(RunLabelSetting *settings, int count, Arena *arena) {
                            strcmp(settings[i].name, settings[k].name) == 0;
         }
         for (int i = 0; i < count; i++) {
-            const char *name = same[i] ? longer_name(settings[i].path, settings[i].name) : settings[i].name;
-            again |= name != settings[i].name;
+            const char *name = same[i] ? path_end(settings[i].path, components, arena) : settings[i].name;
+            again |= strcmp(name, settings[i].name) != 0;
             settings[i].name = name;
         }
     }

@@ -18,9 +18,12 @@
 
 const char *run_label_method(const Encoding *position, Arena *arena);
 
-/* The value of a setting: without quotes; a list of objects as the values of their members,
+/* The value of a setting: without quotes; an object, or a list of objects, as the values of their members,
    "64:0.25,128:0.5". */
 const char *run_label_value(const Json *value, Arena *arena);
+
+/* The path of the setting that a key belongs to: that of its section, if the section is one setting. */
+const char *run_label_setting_path(const char *path);
 
 /* The settings of each point, [plan->count]; "" if a point has none. */
 const char **run_label_settings(const Plan *plan, Arena *arena);
@@ -37,8 +40,8 @@ typedef struct RunLabelSetting {
 } RunLabelSetting;
 RunLabelSetting *run_label_read(const char *text, int *count, Arena *arena);
 
-/* The last component of a path. */
-const char *run_label_short_path(const char *path);
+/* The last component of a path; of an object's name, that of the object. */
+const char *run_label_short_path(const char *path, Arena *arena);
 
 /* "Label lr=0.001": the name of a point in tables, figures and messages; `text` has its settings. */
 const char *run_label_name(const char *label, const char *text, Arena *arena);

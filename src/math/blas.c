@@ -10,9 +10,8 @@
 
 void blas_product(float *c, const float *a, bool transpose_a, const float *b, bool transpose_b, bool add,
                   int m, int n, int k) {
-    cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
-                transpose_b ? CblasTrans : CblasNoTrans, m, n, k, 1.0f, a, transpose_a ? m : k, b,
-                transpose_b ? k : n, add ? 1.0f : 0.0f, c, n);
+    blas_product_strided(c, n, a, transpose_a ? m : k, b, transpose_b ? k : n, m, n, k, transpose_a,
+                         transpose_b, add);
 }
 
 void blas_product_strided(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n,

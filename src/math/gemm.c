@@ -4,11 +4,9 @@
  * step) = (lda, 1), or (1, lda) for a transposed factor. The numbers of rows and of vectors in a block are
  * constants of each call, so that the compiler unrolls both loops and keeps `sum` in registers. A fused
  * multiply-add takes four cycles and two can start in each cycle: a block needs at least eight independent
- * sums. With AVX-512 (32 registers) a block has 8 x 2 sums, or 16 x 1 where the result is one vector wide;
- * with 16 registers it has 4 x 2 in the tiles of attention, whose rows are a multiple of eight, and 6 x 2 in
- * the products of layers (12 x 2 with 32). Both factors are explicitly held in registers; otherwise GCC reads
- * each vector of the right factor again for every row and loads all rows of the left one early, which evicts
- * sums.
+ * sums, and more to hide its beginning and its end. With AVX-512 (32 registers) a block of a tile has 8 x 2
+ * sums, or 16 x 1 where the result is one vector wide, and one of a layer 12 x 2; with 16 registers blocks
+ * have 6 x 2 sums. All have the same bits, as each sum adds its products in the order of p.
  */
 #include "math/gemm.h"
 
@@ -22,13 +20,23 @@
 #define HOLD(vector) (void)(vector)
 #endif
 
-#if SIMD_LANES == 16 /* a multiplication broadcasts a number of memory by itself */
-#define HOLD_LEFT(vector) (void)(vector)
+/* sum += left right with one rounding; `number` is broadcast from memory. They are instructions, because GCC
+   gives a sum another register at each multiply-add, and spends more instructions on moves than on products.
+ */
+#if defined(__FMA__) || defined(__AVX512F__)
+#define MULTIPLY_ADD(sum, left, right) __asm__("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(right), "v"(left))
 #else
-#define HOLD_LEFT(vector) HOLD(vector)
+#define MULTIPLY_ADD(sum, left, right) (sum) += (left) * (right)
+#endif
+#if defined(__AVX512F__)
+#define MULTIPLY_ADD_NUMBER(sum, number, right)                                                              \
+    __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(right), "m"(number))
+#else
+#define MULTIPLY_ADD_NUMBER(sum, number, right) MULTIPLY_ADD(sum, simd_broadcast(number), right)
 #endif
 
-enum { GEMM_ROWS = SIMD_LANES == 16 ? 8 : 4, WIDE = 2 * SIMD_LANES, TALL = 16 };
+/* Rows of a block: of most in a tile, of one that is one vector wide, and of the rest. */
+enum { TILE = SIMD_LANES == 16 ? 8 : 6, TALL = 16, EVEN = SIMD_LANES == 16 ? 8 : 4, WIDE = 2 * SIMD_LANES };
 
 /* c = from (NULL: 0) + a b. `from` is added last. */
 static inline __attribute__((always_inline)) void block(const int rows, const int vecs, float *c, size_t ldc,
@@ -50,10 +58,14 @@ static inline __attribute__((always_inline)) void block(const int rows, const in
         }
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++) {
+            if (vecs == 1) {
+                MULTIPLY_ADD_NUMBER(sum[r][0], a[r * row], right[0]);
+                continue;
+            }
             SimdFloat left = simd_broadcast(a[r * row]);
-            HOLD_LEFT(left);
+            HOLD(left);
 #pragma GCC unroll 2
-            for (int v = 0; v < vecs; v++) sum[r][v] += left * right[v];
+            for (int v = 0; v < vecs; v++) MULTIPLY_ADD(sum[r][v], left, right[v]);
         }
     }
 #pragma GCC unroll 16
@@ -75,18 +87,23 @@ static inline __attribute__((always_inline)) void product(float *c, size_t ldc, 
           b + j, ldb, k)
     for (int j = 0; j < n; j += WIDE) {
         int i = 0;
-        if (n - j < WIDE) { /* one vector is left: of 16 lanes, as n is a multiple of 16 */
+        if (SIMD_LANES == 16 && n - j < WIDE) { /* one vector is left, as n is a multiple of 16 */
             for (; i + TALL <= m; i += TALL) NEXT(TALL, 1);
-            for (; i < m; i += GEMM_ROWS) NEXT(GEMM_ROWS, 1);
+            for (; i < m; i += EVEN) NEXT(EVEN, 1);
         }
-        for (; i < m; i += GEMM_ROWS) NEXT(GEMM_ROWS, 2);
+        for (; i + TILE <= m && m - i != 8; i += TILE) NEXT(TILE, 2);
+        for (; i < m; i += EVEN) NEXT(EVEN, 2);
     }
 #undef NEXT
 }
 
+/* Scores of heads of 16 in panels of 32 keys: so short a product takes a tenth less time with constants. */
 void gemm_nn(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
              int m, int n, int k) {
-    product(c, (size_t)ldc, from, ldf, a, (size_t)lda, 1, b, (size_t)ldb, m, n, k);
+    if (k == 16 && lda == 16 && ldb == 32)
+        product(c, (size_t)ldc, from, ldf, a, 16, 1, b, 32, m, n, 16);
+    else
+        product(c, (size_t)ldc, from, ldf, a, (size_t)lda, 1, b, (size_t)ldb, m, n, k);
 }
 
 void gemm_tn(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
@@ -95,23 +112,9 @@ void gemm_tn(float *c, int ldc, const float *from, int ldf, const float *a, int 
 }
 
 /* If both factors are contiguous along the inner index, each sum is a vector of partial sums, and SIMD_LANES
-   such vectors are folded into one vector of sums. A step makes one vector from two, x and y: lane l is the
-   sum of two lanes at distance `apart`, of x where that bit of l is clear, of y where it is set. */
-#if defined(__AVX512F__)
-#define LANES(at, apart) LANES_8(at, apart, 0), LANES_8(at, apart, 8)
-#else
-#define LANES(at, apart) LANES_8(at, apart, 0)
-#endif
-#define LANES_8(at, apart, l) LANES_4(at, apart, l), LANES_4(at, apart, (l) + 4)
-#define LANES_4(at, apart, l) at(l, apart), at((l) + 1, apart), at((l) + 2, apart), at((l) + 3, apart)
-#define NEAR(l, apart)        ((l) & (apart) ? SIMD_LANES + ((l) ^ (apart)) : (l))
-#define FAR(l, apart)         (NEAR(l, apart) + (apart))
-#if defined(__clang__)
-#define SHUFFLE(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
-#else
-#define SHUFFLE(x, y, ...) __builtin_shuffle(x, y, (SimdInt){__VA_ARGS__})
-#endif
-#define FOLD(x, y, apart) (SHUFFLE(x, y, LANES(NEAR, apart)) + SHUFFLE(x, y, LANES(FAR, apart)))
+   such vectors are folded into one vector of sums. A step makes one vector from two: each lane is the sum of
+   two lanes at distance `apart`. */
+#define FOLD(x, y, apart) (SIMD_NEAR(x, y, apart) + SIMD_FAR(x, y, apart))
 
 static inline SimdFloat fold(SimdFloat v[SIMD_LANES]) { /* lane i: the sum of v[i]; v is overwritten */
 #pragma GCC unroll 8
@@ -182,9 +185,9 @@ static void pack(float *to, const float *b, size_t ldb, bool turned, int n, int 
             continue;
         }
         int p = 0;
-        for (; p + 8 <= steps; p += 8) /* half a cache line of each column at a time */
-            for (int x = 0; x < WIDE; x++)
-                for (int y = 0; y < 8; y++) to[(p + y) * WIDE + x] = b[(size_t)(j + x) * ldb + p + y];
+        for (; p + SIMD_LANES <= steps; p += SIMD_LANES)
+            for (int x = 0; x < WIDE; x += SIMD_LANES)
+                simd_transpose_copy(to + p * WIDE + x, WIDE, b + (size_t)(j + x) * ldb + p, ldb);
         for (; p < steps; p++)
             for (int x = 0; x < WIDE; x++) to[p * WIDE + x] = b[(size_t)(j + x) * ldb + p];
     }

@@ -75,6 +75,20 @@ void linear_forward(Linear *linear, float *y, const float *x, const float *w, co
     timers_seconds[TIMERS_MATRIX] += clock_now() - start;
 }
 
+void linear_forward_transposed(Linear *linear, float *y, const float *x, const float *w, int n, int o,
+                               int i) {
+    double start = clock_now();
+    if (linear->precision == PRECISION_BF16) {
+        round_into(linear->x, linear->inputs, x, n, o);
+        bf16_product(y, linear->x, false, linear->w + (w - linear->values), false, false, n, i, o);
+    } else if (tiles_win(NARROW, o, i, i)) {
+        gemm_product(y, NULL, 0, x, false, w, false, n, i, o, linear->workspace);
+    } else {
+        blas_product(y, x, false, w, false, false, n, i, o);
+    }
+    timers_seconds[TIMERS_MATRIX] += clock_now() - start;
+}
+
 void linear_backward(Linear *linear, float *dx, float *dw, float *dbias, const float *dy, const float *x,
                      const float *w, int n, int o, int i) {
     double start = clock_now();

@@ -27,8 +27,10 @@ void linear_begin(Linear *linear, const float *values);
 /* y[N,O] = x[N,I] w[O,I]^T + bias[O] (bias may be NULL) */
 void linear_forward(Linear *linear, float *y, const float *x, const float *w, const float *bias, int n, int o,
                     int i);
-/* dx[N,I] = dy w (overwritten; may be NULL); dw[O,I] += dy^T x; dbias[O] += column sums of dy (may be NULL)
- */
+/* y[N,I] = x[N,O] w[O,I]: through w the other way. For its gradient, linear_backward and linear_forward
+   change roles: dw += x^T dy is that of linear_backward(NULL, dw, NULL, x, dy, ...), and dx = dy w^T. */
+void linear_forward_transposed(Linear *linear, float *y, const float *x, const float *w, int n, int o, int i);
+/* dx[N,I] = dy w (overwritten; may be NULL); dw[O,I] += dy^T x; dbias[O] += column sums of dy (or NULL) */
 void linear_backward(Linear *linear, float *dx, float *dw, float *dbias, const float *dy, const float *x,
                      const float *w, int n, int o, int i);
 

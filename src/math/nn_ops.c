@@ -131,6 +131,28 @@ void nn_ops_cross_entropy(float *nll, float *logits, const uint32_t *target, int
     }
 }
 
+void nn_ops_softmax_part(float *top, float *sum, const float *logits, int n, int v) {
+    for (int row = 0; row < n; row++, logits += v) {
+        SimdFloat top_lanes = simd_broadcast(-INFINITY), sum_lanes = simd_broadcast(0);
+        for (int j = 0; j < v; j += SIMD_LANES) top_lanes = simd_max(row_load(logits, j, v), top_lanes);
+        float highest = simd_reduce_max(top_lanes);
+        if (!(highest <= top[row])) {
+            sum[row] *= expf(top[row] - highest);
+            top[row] = highest;
+        }
+        for (int j = 0; j < v; j += SIMD_LANES) sum_lanes += simd_exp(row_load(logits, j, v) - top[row]);
+        sum[row] += simd_reduce_sum(sum_lanes);
+    }
+}
+
+void nn_ops_softmax_of_part(float *logits, const float *top, const float *sum, int n, int v, float scale) {
+    for (int row = 0; row < n; row++, logits += v) {
+        float highest = top[row], factor = scale / sum[row];
+        for (int j = 0; j < v; j += SIMD_LANES)
+            row_store(logits, j, v, simd_exp(row_load(logits, j, v) - highest) * factor);
+    }
+}
+
 double nn_ops_squared_norm(const float *x, size_t count) {
     double sum = 0;
 #pragma omp simd reduction(+ : sum)

@@ -40,6 +40,13 @@ void nn_ops_add(float *y, const float *x, size_t count); /* y += x */
    != 0 logits become their gradient, scale (softmax - onehot). */
 void nn_ops_cross_entropy(float *nll, float *logits, const uint32_t *target, int n, int v, float scale);
 
+/* The same for logits that are computed in parts, of V columns each. The first function counts a part:
+   top[N] is the largest logit so far, and sum[N] the sum of exp(logit - top); they start as -infinity and 0.
+   After all parts, the loss is top + log(sum) - logit of the target, and the second function turns a part
+   into scale * softmax. */
+void nn_ops_softmax_part(float *top, float *sum, const float *logits, int n, int v);
+void nn_ops_softmax_of_part(float *logits, const float *top, const float *sum, int n, int v, float scale);
+
 double nn_ops_squared_norm(const float *x, size_t count); /* sum of squares, in double */
 
 #endif

@@ -68,43 +68,25 @@ int stats_units(int *unit, const int64_t *tokens, int windows, int64_t least) {
     return units ? units : windows > 0;
 }
 
-/* d of each method, from the number of times that each seed was drawn and the sums over the drawn units. */
-static void estimate(double *d, int stride, const double *sums, const int *drawn, double tokens,
-                     const StatsPanel *panel) {
+/* d[m * stride] of each method: of one replicate, whose seeds and units `rng` draws; without it, the
+   estimate, in which every seed and unit counts once. */
+static void estimate(double *d, int stride, const StatsPanel *panel, Random *rng, double *sums, int *drawn) {
+    int width = panel->methods * panel->seeds;
+    double tokens = 0;
+    memset(sums, 0, (size_t)width * sizeof *sums);
+    memset(drawn, 0, (size_t)panel->seeds * sizeof *drawn);
+    for (int s = 0; s < panel->seeds; s++) drawn[rng ? random_below(rng, (uint64_t)panel->seeds) : (uint64_t)s]++;
+    for (int u = 0; u < panel->units; u++) {
+        size_t unit = rng ? random_below(rng, (uint64_t)panel->units) : (size_t)u;
+        const double *nats = panel->nats + unit * (size_t)width;
+        for (int i = 0; i < width; i++) sums[i] += nats[i];
+        tokens += panel->tokens[unit];
+    }
     for (int m = 0; m < panel->methods; m++) {
         double nats = 0;
         for (int s = 0; s < panel->seeds; s++) nats += drawn[s] * sums[m * panel->seeds + s];
         d[m * stride] = nats / (panel->seeds * tokens);
     }
-}
-
-/* One replicate: d[m * stride] for each method. */
-static void resample(double *d, int stride, const StatsPanel *panel, Random rng, double *sums, int *drawn) {
-    int width = panel->methods * panel->seeds;
-    double tokens = 0;
-    memset(sums, 0, (size_t)width * sizeof *sums);
-    memset(drawn, 0, (size_t)panel->seeds * sizeof *drawn);
-    for (int s = 0; s < panel->seeds; s++) drawn[random_below(&rng, (uint64_t)panel->seeds)]++;
-    for (int u = 0; u < panel->units; u++) {
-        size_t unit = random_below(&rng, (uint64_t)panel->units);
-        const double *nats = panel->nats + unit * (size_t)width;
-        for (int i = 0; i < width; i++) sums[i] += nats[i];
-        tokens += panel->tokens[unit];
-    }
-    estimate(d, stride, sums, drawn, tokens, panel);
-}
-
-/* The estimate d: every seed and unit counts once. */
-static void observe(double *d, const StatsPanel *panel, double *sums, int *drawn) {
-    int width = panel->methods * panel->seeds;
-    double tokens = 0;
-    memset(sums, 0, (size_t)width * sizeof *sums);
-    for (int s = 0; s < panel->seeds; s++) drawn[s] = 1;
-    for (int u = 0; u < panel->units; u++) {
-        for (int i = 0; i < width; i++) sums[i] += panel->nats[(size_t)u * (size_t)width + (size_t)i];
-        tokens += panel->tokens[u];
-    }
-    estimate(d, 1, sums, drawn, tokens, panel);
 }
 
 static void summarise(StatsDifference *difference, double *replicates, int resamples) {
@@ -123,7 +105,7 @@ void stats_compare(StatsDifference *differences, const StatsPanel *panel, int re
     double *sums = NEW(scratch, panel->methods * panel->seeds, double);
     double *observed = NEW(scratch, panel->methods, double);
     int *drawn = NEW(scratch, panel->seeds, int);
-    if (some) observe(observed, panel, sums, drawn);
+    if (some) estimate(observed, 1, panel, NULL, sums, drawn);
     for (int m = 0; m < panel->methods; m++)
         differences[m] = (StatsDifference){.nats = some ? observed[m] : NAN,
                                            .low = NAN,
@@ -134,8 +116,10 @@ void stats_compare(StatsDifference *differences, const StatsPanel *panel, int re
     if (some && panel->seeds > 1) {
         double *replicates = NEW(scratch, (size_t)panel->methods * (size_t)resamples, double);
         Random stream = random_stream(STATS_SEED, "bootstrap", "");
-        for (int r = 0; r < resamples; r++)
-            resample(replicates + r, resamples, panel, random_substream(stream, (uint64_t)r), sums, drawn);
+        for (int r = 0; r < resamples; r++) {
+            Random rng = random_substream(stream, (uint64_t)r);
+            estimate(replicates + r, resamples, panel, &rng, sums, drawn);
+        }
         for (int m = 0; m < panel->methods; m++)
             summarise(&differences[m], replicates + (size_t)m * (size_t)resamples, resamples);
     }
@@ -148,7 +132,7 @@ void stats_holm(double *adjusted, const double *p, int count, Arena *scratch) {
     int members = 0;
     for (int i = 0; i < count; i++)
         if (!isnan(p[i])) sorted[members++] = p[i];
-    qsort(sorted, (size_t)members, sizeof *sorted, by_value);
+    stats_sort(sorted, members);
     for (int i = 0; i < count; i++) adjusted[i] = p[i];
     for (int k = 0; k < members; k++) {
         largest = fmin(fmax(largest, sorted[k] * (members - k)), 1);

@@ -1,3 +1,4 @@
+#include "math/nn_ops.h"
 #include "model/internal.h"
 #include "position/encoding.h"
 #include "model/activations.h"
@@ -6,14 +7,27 @@ static size_t larger(size_t a, size_t b) {
     return a > b ? a : b;
 }
 
-/* Buffers for products of up to `rows` rows; up to `logits_rows` rows for logits, and `length` rows for the
-   vectors that a method adds to the input of q and k. */
-static Linear *linear_for(const Model *model, size_t rows, size_t logits_rows, size_t length, bool training,
+/* The number of columns of logits that are computed at once, with up to `rows` rows. */
+static int columns_of(const ModelOptions *options, int rows) {
+    const AdaptiveSoftmax *adaptive = &options->adaptive;
+    if (!adaptive->bands) return (int)options->vocabulary;
+    int widest = 0, fit = ACTIVATIONS_LOGITS / rows;
+    for (int b = 0; b < adaptive->bands; b++) {
+        int size = adaptive_softmax_band(adaptive, options->vocabulary, options->width, b).size;
+        if (b == 0) size += adaptive->bands - 1;
+        if (size > widest) widest = size;
+    }
+    return widest < fit ? widest : fit;
+}
+
+/* Buffers for products of up to `rows` rows; up to `logits` logits, and `length` rows for the vectors that a
+   method adds to the input of q and k. */
+static Linear *linear_for(const Model *model, size_t rows, size_t logits, size_t length, bool training,
                           Arena *arena) {
     const ModelOptions *options = &model->options;
     size_t width = (size_t)options->width, inner = (size_t)model_ffn_rows(options);
     size_t inputs = rows * larger(width, (size_t)options->ffn);
-    size_t outputs = larger(rows * larger(3 * width, inner), logits_rows * (size_t)options->vocabulary);
+    size_t outputs = larger(rows * larger(3 * width, inner), logits);
     if (model->acting->method->input) {
         inputs = larger(inputs, length * width);
         outputs = larger(outputs, length * 2 * width);
@@ -41,8 +55,11 @@ Activations *activations_new_cached(const Model *model, const Cache *cache, int 
     size_t seen = (size_t)sequences * (size_t)p.keys;
     p.chunk = seen < ACTIVATIONS_CHUNK_ROWS ? (int)seen : ACTIVATIONS_CHUNK_ROWS;
     int fit = ACTIVATIONS_LOGITS / (int)options->vocabulary;
+    if (options->adaptive.bands) fit = ACTIVATIONS_CHUNK_ROWS;
     p.logits_rows = fit < 32 ? 32 : fit > ACTIVATIONS_CHUNK_ROWS ? ACTIVATIONS_CHUNK_ROWS : fit;
     if ((size_t)p.logits_rows > rows) p.logits_rows = (int)rows;
+    p.columns = columns_of(options, p.logits_rows);
+    size_t logits = (size_t)p.logits_rows * (size_t)p.columns;
     Activations *pass = NEW(arena, 1, Activations);
     p.context = (PositionContext){&model->shape, model->acting->options, .length = p.keys};
     const PositionMethod *method = model->acting->method;
@@ -60,7 +77,7 @@ Activations *activations_new_cached(const Model *model, const Cache *cache, int 
 
     int kept = training ? (int)options->layers : 1;
     size_t kept_rows = training ? rows : (size_t)p.chunk;
-    p.linear = linear_for(model, (size_t)p.chunk, (size_t)p.logits_rows, (size_t)p.keys, training, arena);
+    p.linear = linear_for(model, (size_t)p.chunk, logits, (size_t)p.keys, training, arena);
     p.whole_input = training || cache || attention_reads_input(method);
     p.layers = NEW(arena, kept, LayerActivations);
     p.x = floats(arena, rows, width);
@@ -87,7 +104,7 @@ Activations *activations_new_cached(const Model *model, const Cache *cache, int 
         p.dp = training && method->input_backward ? floats(arena, (size_t)p.keys, width) : NULL;
     }
     if (method->embed && p.cached) p.embedded = floats(arena, (size_t)p.keys, width);
-    p.logits = floats(arena, (size_t)p.logits_rows, (size_t)options->vocabulary);
+    p.logits = floats(arena, logits, 1);
     p.gathered = floats(arena, (size_t)p.logits_rows, width);
     p.dgathered = training ? floats(arena, (size_t)p.logits_rows, width) : NULL;
     if (training) {
@@ -98,4 +115,13 @@ Activations *activations_new_cached(const Model *model, const Cache *cache, int 
     }
     if (pass) *pass = p;
     return pass;
+}
+
+void activations_drop(const Activations *pass, float *x, size_t row, size_t rows, size_t columns, double p,
+                      const char *site, int layer) {
+    if (!pass->training || p <= 0) return;
+    Random stream =
+        random_substream(random_stream(pass->origin.seed, "dropout", site), (uint64_t)pass->origin.step);
+    stream = random_substream(stream, (uint64_t)(layer + 1));
+    nn_ops_dropout(x, rows * columns, p, stream.key, ((uint64_t)pass->row0 + row) * columns);
 }

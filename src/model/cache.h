@@ -7,7 +7,7 @@
  * constants for gradients: the weights of the projections get gradients through them, earlier layers and
  * segments do not. Positions count from the first cached row; the hook `embed` acts on new rows only.
  *
- * A pass works at one number of cached rows: a new Activations is made after cache_advance changes it.
+ * An Activations is for one number of cached rows: make a new one after cache_advance changes that number.
  */
 #ifndef POSLAB_MODEL_CACHE_H
 #define POSLAB_MODEL_CACHE_H
@@ -16,14 +16,14 @@
 
 typedef struct Cache {
     int layers, sequences, capacity, width;
-    int count;   /* rows that each sequence has now, at most `capacity` */
+    int count;   /* current number of rows of each sequence, at most `capacity` */
     float *rows; /* [layers,sequences,capacity,width]; NULL: only the shape */
 } Cache;
 
 /* An empty cache. Its rows are owned by the arena; with a counting arena only the shape is valid. */
 Cache cache_new(const Model *model, int sequences, int capacity, Arena *arena);
 
-/* Floats of all rows. */
+/* The number of floats of all rows. */
 size_t cache_floats(const Cache *cache);
 
 /* The rows of one layer and sequence: [capacity,width], of which `count` are valid. */
@@ -32,10 +32,10 @@ float *cache_rows(const Cache *cache, int layer, int sequence);
 /* The number of rows after a pass over `length` tokens of each sequence. */
 int cache_count_after(const Cache *cache, int length);
 
-/* Called once after the passes of a segment over `length` tokens. */
+/* To be called once after the passes of a segment over `length` tokens. */
 void cache_advance(Cache *cache, int length);
 
-/* Forgets all but the last `count` rows. */
+/* Removes all but the last `count` rows. */
 void cache_trim(Cache *cache, int count);
 
 #endif

@@ -3,12 +3,12 @@
 
 #include "model/internal.h"
 
-/* The number of cached rows of a sequence from `from` on that are processed at once. */
+/* The number of cached rows of a sequence, from `from` on, that are processed at once. */
 static int cached_rows(const Activations *pass, int from) {
     return pass->cached - from < pass->chunk ? pass->cached - from : pass->chunk;
 }
 
-/* Copies the cached rows of layer l before the rows of their sequences, and projects them. */
+/* Copies the cached rows of layer l in front of the rows of their sequences, and projects them. */
 void cached_pass_read(const Model *model, Activations *pass, int l, int sequences) {
     const LayerActivations *layer = &pass->layers[pass->training ? l : 0];
     const ModelLayerIndex *at = &model->index->layers[l];
@@ -25,7 +25,7 @@ void cached_pass_read(const Model *model, Activations *pass, int l, int sequence
     }
 }
 
-/* Leaves the last rows that attention of layer l saw in the cache. */
+/* Stores the last rows that attention of layer l read in the cache. */
 void cached_pass_write(const Model *model, Activations *pass, int l, int sequences) {
     const LayerActivations *layer = &pass->layers[pass->training ? l : 0];
     size_t width = (size_t)model->shape.width, kept = (size_t)cache_count_after(pass->cache, pass->length);
@@ -35,7 +35,7 @@ void cached_pass_write(const Model *model, Activations *pass, int l, int sequenc
                kept * width * sizeof(float));
 }
 
-/* Adds the gradients of the projection's weights that come through cached rows. */
+/* Adds the gradients of the projection's weights due to cached rows. */
 void cached_pass_backward(const Model *model, Activations *pass, int l, int sequences, float *g) {
     const LayerActivations *layer = &pass->layers[l];
     const ModelLayerIndex *at = &model->index->layers[l];

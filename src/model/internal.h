@@ -27,9 +27,9 @@ struct Activations {
     const Cache *cache;    /* NULL: none */
     int cached, keys;      /* cached rows of a sequence; K = cached + length */
     bool training;
-    bool whole_input; /* attention reads all rows of normed1 */
-    int chunk;        /* rows processed at a time */
-    int logits_rows;
+    bool whole_input;         /* attention reads all rows of normed1 */
+    int chunk;                /* rows processed at a time */
+    int logits_rows, columns; /* of the logits that are computed at once; columns: V without bands */
     PositionContext context;
     Attention *attention;
     Linear *linear;
@@ -37,7 +37,7 @@ struct Activations {
     float *x;                    /* [N,C] the residual stream after the last layer */
     float *normed, *mean, *rstd; /* its LayerNorm, [logits_rows,C], [logits_rows] x2 */
     float *out;                  /* [chunk,C] output of a half-block, added to the residual stream */
-    float *logits;               /* [logits_rows,V] */
+    float *logits;               /* [logits_rows,columns] */
     float *gathered, *dgathered; /* [logits_rows,C] rows that have targets, and their gradients */
     TransformerRows rows;
     float *p, *pqk, *dp; /* [K,C], [K,2C], [K,C]: vectors that the method's hook `input` adds, their
@@ -55,14 +55,42 @@ struct Activations {
     Arena *moving;       /* owns the tables of sequences with other positions */
 };
 
-/* model/cached_pass.c, for passes with cached rows. _read copies those of layer l before the rows of their
-   sequences and projects them; _write leaves the last rows that the layer's attention sees in the cache;
-   _backward adds the gradients that reach the projection's weights through cached rows. */
+/* Dropout of x[rows,columns], which starts at row `row` of the pass; the layer (-1: none) and the purpose
+   select the random stream. */
+void activations_drop(const Activations *pass, float *x, size_t row, size_t rows, size_t columns, double p,
+                      const char *site, int layer);
+
+/* model/output.c: the losses of rows that have targets, nll[sequences * length], from pass->x, and in
+   training the gradient of scale * their sum: in pass->dx (overwritten) and, added, in the parameters' g. */
+void output_loss(const Model *model, Activations *pass, const uint32_t *const *tokens, int sequences,
+                 float scale, float *nll, float *g);
+
+/* Up to logits_rows rows, from *next of n on, that have a target in [low, high), and their targets; returns
+   how many. */
+int output_pick_rows(const Activations *pass, const uint32_t *const *tokens, size_t n, uint32_t low,
+                     uint32_t high, size_t *next, size_t *picked, uint32_t *targets);
+
+/* Those rows of x[N,C], of which at least one is picked: in `to`, or where they are if they follow each
+   other. */
+const float *output_gather_rows(float *to, const float *x, const size_t *picked, int rows, int width);
+
+/* model/adaptive_pass.c, for models with bands. _embed sets x[N,C] to the scaled embeddings of the tokens,
+   _embed_backward adds the gradient of their tensors, given that of x; _loss is output_loss. */
+void adaptive_pass_embed(const Model *model, Activations *pass, const uint32_t *const *tokens, int sequences,
+                         float *x);
+void adaptive_pass_embed_backward(const Model *model, Activations *pass, const uint32_t *const *tokens,
+                                  int sequences, const float *dx, float *g);
+void adaptive_pass_loss(const Model *model, Activations *pass, const uint32_t *const *tokens, int sequences,
+                        float scale, float *nll, float *g);
+
+/* model/cached_pass.c, for passes with cached rows. _read copies those of layer l in front of the rows of
+   their sequences and projects them; _write stores the last rows that the layer's attention reads in the
+   cache; _backward adds the gradients of the projection's weights due to cached rows. */
 void cached_pass_read(const Model *model, Activations *pass, int l, int sequences);
 void cached_pass_write(const Model *model, Activations *pass, int l, int sequences);
 void cached_pass_backward(const Model *model, Activations *pass, int l, int sequences, float *gradients);
 
-/* The method's hook `embed` on x[T,C], the rows after the cached ones, and its backward hook, if it has one.
+/* The method's hook `embed` on x[T,C], the rows after the cached ones, and its backward hook if there is one.
  */
 void cached_pass_embed(const Model *model, const Activations *pass, float *x);
 void cached_pass_embed_backward(const Model *model, const Activations *pass, const float *dx);

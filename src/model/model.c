@@ -8,6 +8,7 @@
 #include "base/text.h"
 
 static const char *const activation_names[] = {"relu", "gelu", "swiglu", NULL};
+static const char *const start_names[] = {"poslab", "fairseq", NULL};
 
 const OptionField model_fields[] = {
     {"layers", OPTION_INT, offsetof(ModelOptions, layers), .default_value = 4, .low = 1, .high = 1024,
@@ -34,6 +35,9 @@ const OptionField model_fields[] = {
     {"max_tokens_in_flight", OPTION_INT, offsetof(ModelOptions, max_tokens_in_flight), .default_value = 1024,
      .low = 1, .high = 1 << 24,
      .help = "tokens of a micro-batch; limits the memory of activations, not the size of an update"},
+    {"init", OPTION_CHOICE, offsetof(ModelOptions, init), .default_value = MODEL_START_POSLAB,
+     .choices = start_names, .newer = true,
+     .help = "initial values: poslab's normal ones, or those of fairseq's language models"},
 };
 const int model_field_count = COUNT_OF(model_fields);
 
@@ -44,12 +48,14 @@ const OptionSection model_section = {"model", "The transformer, apart from its p
 void model_default(ModelOptions *options) {
     options_default(options, model_fields, model_field_count);
     options_default(&options->attention, attention_fields, attention_field_count);
+    options->adaptive = (AdaptiveSoftmax){0};
 }
 
 Json *model_json(const ModelOptions *options, Arena *arena) {
     Json *json = options_json(options, model_fields, model_field_count, arena);
     json_set(json, "attention",
              options_json(&options->attention, attention_fields, attention_field_count, arena));
+    if (options->adaptive.bands) json_set(json, "adaptive", adaptive_softmax_json(&options->adaptive, arena));
     return json;
 }
 
@@ -83,7 +89,7 @@ static bool check_partner(const Encoding *position, const PositionShape *shape, 
                      position->method->name, length);
 }
 
-/* For sinks, queries have other positions. That is defined only if queries are otherwise at 0..T-1, and if
+/* With sinks, queries get other positions. This is defined only if they are otherwise at 0..T-1, and if
    biases are added to the scores directly. */
 static bool check_sinks(const AttentionOptions *options, const PositionMethod *method, const char *source,
                         Error *err) {
@@ -118,8 +124,8 @@ bool model_check(const ModelOptions *options, const Encoding *position, int trai
            check_partner(position, &shape, source, err);
 }
 
-static size_t param_add(Model *model, const char *name, int rank, int rows, int columns, ModelInit init,
-                        double deviation, bool decay) {
+static size_t param_add(Model *model, int layer, const char *name, int rank, int rows, int columns,
+                        ModelInit init, double deviation, bool decay) {
     ModelParam *param = &model->params[model->param_count++];
     size_t size = (size_t)rows * (rank == 2 ? (size_t)columns : 1);
     *param = (ModelParam){.name = name,
@@ -129,6 +135,7 @@ static size_t param_add(Model *model, const char *name, int rank, int rows, int 
                           .size = size,
                           .init = init,
                           .deviation = deviation,
+                          .layer = layer,
                           .decay = decay};
     model->size += (size + 15) / 16 * 16;
     model->parameters += (int64_t)size;
@@ -138,8 +145,8 @@ static size_t param_add(Model *model, const char *name, int rank, int rows, int 
 static size_t add_linear(Model *model, Arena *arena, int layer, const char *name, int out, int in,
                          double gain, size_t *bias) {
     const char *weight = arena_format(arena, "layers.%d.%s.weight", layer, name);
-    size_t offset = param_add(model, weight, 2, out, in, MODEL_INIT_NORMAL, gain / sqrt(in), true);
-    *bias = param_add(model, arena_format(arena, "layers.%d.%s.bias", layer, name), 1, out, 0,
+    size_t offset = param_add(model, layer, weight, 2, out, in, MODEL_INIT_NORMAL, gain / sqrt(in), true);
+    *bias = param_add(model, layer, arena_format(arena, "layers.%d.%s.bias", layer, name), 1, out, 0,
                       MODEL_INIT_ZERO, 0, false);
     return offset;
 }
@@ -147,10 +154,33 @@ static size_t add_linear(Model *model, Arena *arena, int layer, const char *name
 static size_t add_norm(Model *model, Arena *arena, int layer, const char *name, size_t *bias) {
     int width = model->shape.width;
     const char *prefix = layer < 0 ? name : arena_format(arena, "layers.%d.%s", layer, name);
-    size_t offset =
-        param_add(model, arena_format(arena, "%s.weight", prefix), 1, width, 0, MODEL_INIT_ONE, 0, false);
-    *bias = param_add(model, arena_format(arena, "%s.bias", prefix), 1, width, 0, MODEL_INIT_ZERO, 0, false);
+    size_t offset = param_add(model, layer, arena_format(arena, "%s.weight", prefix), 1, width, 0,
+                              MODEL_INIT_ONE, 0, false);
+    *bias = param_add(model, layer, arena_format(arena, "%s.bias", prefix), 1, width, 0, MODEL_INIT_ZERO, 0,
+                      false);
     return offset;
+}
+
+/* The tensors of model.adaptive have the names of fairseq's checkpoints. */
+static void add_bands(Model *model, Arena *arena) {
+    const AdaptiveSoftmax *adaptive = &model->options.adaptive;
+    int width = model->shape.width;
+    double deviation = 1 / sqrt(width);
+    for (int b = 0; b < adaptive->bands; b++) {
+        ModelBandIndex *at = &model->index->bands[b];
+        const AdaptiveBand band = at->band =
+            adaptive_softmax_band(adaptive, model->options.vocabulary, width, b);
+        const char *prefix = arena_format(arena, "decoder.embed_tokens.embeddings.%d", b);
+        at->embedding = param_add(model, -1, arena_format(arena, "%s.0.weight", prefix), 2, band.size,
+                                  band.width, MODEL_INIT_NORMAL, 1 / sqrt(band.width), false);
+        if (b == 0 && adaptive->bands > 1) { /* no padding, so that both are one matrix */
+            model->size = at->embedding + model->params[model->param_count - 1].size;
+            param_add(model, -1, "decoder.adaptive_softmax.head.class_proj.weight", 2, adaptive->bands - 1,
+                      width, MODEL_INIT_NORMAL, deviation, false);
+        }
+        at->projection = param_add(model, -1, arena_format(arena, "%s.1.weight", prefix), 2, width,
+                                   band.width, MODEL_INIT_NORMAL, deviation, false);
+    }
 }
 
 /* The method's tensors: one copy shared by all layers, or one for each layer in which the method acts. */
@@ -164,12 +194,29 @@ static void add_position(Model *model, Arena *arena, const PositionTensor *tenso
         if (shared ? l > 0 : !attention_has_position(&model->options.attention, l)) continue;
         const char *name = shared ? arena_format(arena, "position.%s", tensor->name)
                                   : arena_format(arena, "layers.%d.position.%s", l, tensor->name);
-        *at = param_add(model, name, tensor->rank, tensor->dims[0], tensor->dims[1], MODEL_INIT_METHOD, 0,
-                        false);
+        *at = param_add(model, shared ? -1 : l, name, tensor->rank, tensor->dims[0], tensor->dims[1],
+                        MODEL_INIT_METHOD, 0, false);
         model->params[model->param_count - 1].index = number;
-        model->params[model->param_count - 1].layer = shared ? -1 : l;
         if (shared) index->position[number] = *at;
     }
+}
+
+/* fairseq's initial values, in place of the normal and zero ones: Xavier's uniform distribution for attention
+   (q, k and v as three matrices, with gain 1/sqrt(2)), projections of bands and classes; PyTorch's default,
+   uniform within 1/sqrt(inputs), for the feed-forward layers and the biases of q, k and v. */
+static void start_as_fairseq(ModelParam *param, const ModelOptions *options) {
+    const char *name = param->name;
+    double width = (double)options->width, ffn = (double)options->ffn, bound = 0;
+    if (strstr(name, ".attention.qkv.weight"))
+        bound = sqrt(1.5 / width);
+    else if (strstr(name, ".attention.qkv.bias") || strstr(name, ".ffn.in."))
+        bound = 1 / sqrt(width);
+    else if (strstr(name, ".ffn.out."))
+        bound = 1 / sqrt(ffn);
+    else if (strstr(name, ".attention.out.weight") || strstr(name, ".1.weight") || strstr(name, "class_proj"))
+        bound = sqrt(6.0 / (param->dims[0] + param->dims[1]));
+    if (bound > 0) param->init = MODEL_INIT_UNIFORM, param->deviation = bound;
+    param->padding = param->init == MODEL_INIT_NORMAL; /* an embedding */
 }
 
 int model_ffn_rows(const ModelOptions *options) {
@@ -188,11 +235,15 @@ Model *model_new(const ModelOptions *options, const Encoding *position, int trai
     PositionTensor tensors[POS_MAX_TENSORS];
     ModelIndex *index = model->index = NEW(arena, 1, ModelIndex);
     index->positions = encoding_layout(model->acting, &model->shape, tensors);
-    model->params = NEW(arena, 13 * layers + 3 + index->positions * layers, ModelParam);
+    int bands = options->adaptive.bands;
+    model->params = NEW(arena, 13 * layers + 3 + 2 * bands + index->positions * layers, ModelParam);
     index->layers = NEW(arena, layers, ModelLayerIndex);
 
-    index->embedding = param_add(model, "embedding.weight", 2, (int)options->vocabulary, width,
-                                 MODEL_INIT_NORMAL, 1 / sqrt(width), false);
+    if (bands)
+        add_bands(model, arena);
+    else
+        index->embedding = param_add(model, -1, "embedding.weight", 2, (int)options->vocabulary, width,
+                                     MODEL_INIT_NORMAL, 1 / sqrt(width), false);
     for (int l = 0; l < layers; l++) {
         ModelLayerIndex *at = &index->layers[l];
         double residual = 1 / sqrt(2.0 * layers);
@@ -201,13 +252,15 @@ Model *model_new(const ModelOptions *options, const Encoding *position, int trai
         at->out_w = add_linear(model, arena, l, "attention.out", width, width, residual, &at->out_b);
         at->scale = MODEL_NO_TENSOR;
         if (attention_learns_scale(&options->attention, l))
-            at->scale = param_add(model, arena_format(arena, "layers.%d.attention.scale", l), 1,
+            at->scale = param_add(model, l, arena_format(arena, "layers.%d.attention.scale", l), 1,
                                   (int)options->heads, 0, MODEL_INIT_ZERO, 0, false);
         at->norm2_w = add_norm(model, arena, l, "norm2", &at->norm2_b);
         at->in_w = add_linear(model, arena, l, "ffn.in", model_ffn_rows(options), width, 1, &at->in_b);
         at->ffn_w = add_linear(model, arena, l, "ffn.out", width, ffn, residual, &at->ffn_b);
     }
     if (options->final_norm) index->norm_w = add_norm(model, arena, -1, "norm", &index->norm_b);
+    for (int p = 0; p < model->param_count && options->init == MODEL_START_FAIRSEQ; p++)
+        start_as_fairseq(&model->params[p], options);
 
     int64_t before = model->parameters;
     for (int i = 0; i < index->positions; i++) add_position(model, arena, &tensors[i], i);
@@ -219,34 +272,67 @@ void model_allocate(Model *model, Arena *arena) {
     model->values = NEW(arena, model->size, float);
 }
 
+static void init_param(Model *model, const ModelParam *param, Random rng) {
+    float *value = model->values + param->offset;
+    switch (param->init) {
+    case MODEL_INIT_ZERO:
+        memset(value, 0, param->size * sizeof *value);
+        break;
+    case MODEL_INIT_ONE:
+        for (size_t i = 0; i < param->size; i++) value[i] = 1;
+        break;
+    case MODEL_INIT_NORMAL:
+        for (size_t i = 0; i < param->size; i++) value[i] = (float)(param->deviation * random_normal(&rng));
+        if (param->padding && param->dims[0] > 1)
+            memset(value + param->dims[1], 0, (size_t)param->dims[1] * sizeof *value);
+        break;
+    case MODEL_INIT_UNIFORM:
+        for (size_t i = 0; i < param->size; i++)
+            value[i] = (float)(param->deviation * (2 * random_uniform(&rng) - 1));
+        break;
+    case MODEL_INIT_METHOD:
+        memset(value, 0, param->size * sizeof *value);
+        if (model->acting->method->init) {
+            PositionContext context = {
+                .shape = &model->shape, .options = model->acting->options, .layer = param->layer};
+            model->acting->method->init(&context, param->index, value, &rng);
+        }
+        break;
+    }
+}
+
+static void project(Model *model, const ModelParam *param) {
+    const Encoding *position = model->acting;
+    if (position->method->project && param->init == MODEL_INIT_METHOD)
+        position->method->project(&model->shape, position->options, param->index,
+                                  model->values + param->offset);
+}
+
 void model_init(Model *model, uint64_t seed) {
     model->seed = seed;
+    for (int p = 0; p < model->param_count; p++)
+        init_param(model, &model->params[p], random_stream(seed, "init", model->params[p].name));
+    model_project(model);
+}
+
+void model_init_layer(Model *model, uint64_t seed, int layer, int time) {
     for (int p = 0; p < model->param_count; p++) {
         const ModelParam *param = &model->params[p];
-        float *value = model->values + param->offset;
+        if (param->layer != layer) continue;
         Random rng = random_stream(seed, "init", param->name);
-        switch (param->init) {
-        case MODEL_INIT_ZERO:
-            memset(value, 0, param->size * sizeof *value);
-            break;
-        case MODEL_INIT_ONE:
-            for (size_t i = 0; i < param->size; i++) value[i] = 1;
-            break;
-        case MODEL_INIT_NORMAL:
-            for (size_t i = 0; i < param->size; i++)
-                value[i] = (float)(param->deviation * random_normal(&rng));
-            break;
-        case MODEL_INIT_METHOD:
-            memset(value, 0, param->size * sizeof *value);
-            if (model->acting->method->init) {
-                PositionContext context = {
-                    .shape = &model->shape, .options = model->acting->options, .layer = param->layer};
-                model->acting->method->init(&context, param->index, value, &rng);
-            }
-            break;
-        }
+        init_param(model, param, time ? random_substream(rng, (uint64_t)time) : rng);
+        project(model, param);
     }
-    model_project(model);
+}
+
+Model model_part(const Model *model, int layers) {
+    Model part = *model;
+    part.options.layers = part.shape.layers = layers;
+    return part;
+}
+
+bool model_trains(const Model *model, const ModelParam *param) {
+    return !param->frozen && param->layer < model->shape.layers;
 }
 
 const char *model_first_difference(const Model *a, const Model *b) {
@@ -269,9 +355,11 @@ Model *model_with_changes(const Model *model, const Encoding *position, const At
     Model *changed = model_new(&options, position, model->shape.train_length, arena);
     const char *name = model_first_difference(model, changed);
     if (name) {
-        error_set(err, EXIT_USAGE,
-                  "%s: tensor '%s' differs from the trained model; a variant must have the same tensors",
-                  source, name);
+        error_set(
+            err, EXIT_USAGE,
+            "%s: tensor '%s' differs from the trained model; use a method with the same tensors, or select "
+            "other runs (--method, --run)",
+            source, name);
         return NULL;
     }
     changed->values = model->values;
@@ -282,7 +370,7 @@ Model *model_with_changes(const Model *model, const Encoding *position, const At
     return changed;
 }
 
-/* The names of the tensors, of several layers only those of the first. */
+/* The names of the tensors; those of layers only for the first layer. */
 static const char *tensors_text(const Model *model, Arena *arena) {
     const char *list = "";
     for (int p = 0; p < model->param_count; p++) {
@@ -317,19 +405,16 @@ bool model_freeze(Model *model, const char *const *names, const char *source, Er
 }
 
 void model_project(Model *model) {
-    const Encoding *position = model->acting;
-    for (int p = 0; position->method->project && p < model->param_count; p++) {
-        const ModelParam *param = &model->params[p];
-        if (param->init != MODEL_INIT_METHOD || param->frozen) continue;
-        position->method->project(&model->shape, position->options, param->index,
-                                  model->values + param->offset);
-    }
+    for (int p = 0; p < model->param_count; p++)
+        if (model_trains(model, &model->params[p])) project(model, &model->params[p]);
 }
 
 double model_flops(const ModelOptions *options, int length, bool training) {
     double width = (double)options->width, ffn = (double)options->ffn;
+    double output =
+        (double)adaptive_softmax_compute_rows(&options->adaptive, options->vocabulary, options->width);
     double layer = 4 * width * width + (options->activation == MODEL_SWIGLU ? 3 : 2) * width * ffn;
-    double forward = 2 * ((double)options->layers * layer + (double)options->vocabulary * width) +
+    double forward = 2 * ((double)options->layers * layer + output * width) +
                      (double)options->layers * 2 * (double)length * width;
     return training ? 3 * forward : forward;
 }

@@ -6,8 +6,10 @@
  *
  * A linear layer computes y = x W^T + b with W [out,in] row-major. E is [V,C], tied, initialised N(0, 1/C);
  * linear weights N(0, 1/in), with the two output projections of a block (attention.out, ffn.out) divided by
- * sqrt(2 layers); biases 0, norms 1 and 0. Each tensor draws from the random stream with its name, so that
- * all shared tensors start with the same bits under every method. Passes are in model/transformer.h.
+ * sqrt(2 layers); biases 0, norms 1 and 0. With `adaptive`, bands of tokens have matrices of their own in
+ * E's place (model/README.md), and `init` selects fairseq's initial values. Each tensor draws from the random
+ * stream with its name, so that all shared tensors start with the same bits under every method. Passes are in
+ * model/transformer.h.
  *
  * Letters: B sequences, T length, N = B T rows, L layers, H heads, D head size, C = H D, F ffn, V vocabulary.
  */
@@ -16,17 +18,21 @@
 
 #include "position/encoding.h"
 #include "attention/attention.h"
+#include "model/adaptive_softmax.h"
 
 typedef enum ModelActivation { MODEL_RELU, MODEL_GELU, MODEL_SWIGLU } ModelActivation;
+typedef enum ModelStart { MODEL_START_POSLAB, MODEL_START_FAIRSEQ } ModelStart;
 
 typedef struct ModelOptions {
     int64_t layers, heads, width, ffn;
     int64_t vocabulary; /* 0 in a config: the tokenizer's (bytes: 256); always set before model_new */
     int activation;     /* ModelActivation */
+    int init;           /* ModelStart */
     bool final_norm;
     double dropout, attention_dropout, activation_dropout;
     int64_t max_tokens_in_flight; /* rows of one micro-batch; bounds the memory of activations */
     AttentionOptions attention;
+    AdaptiveSoftmax adaptive;
 } ModelOptions;
 
 extern const OptionField model_fields[];
@@ -47,15 +53,23 @@ bool model_usable(const ModelOptions *options, const Encoding *position, int tra
 
 /* One row per parameter tensor. Initialisation, optimizer, saved states and gradient checks iterate over
    these rows. */
-typedef enum ModelInit { MODEL_INIT_ZERO, MODEL_INIT_ONE, MODEL_INIT_NORMAL, MODEL_INIT_METHOD } ModelInit;
+typedef enum ModelInit {
+    MODEL_INIT_ZERO,
+    MODEL_INIT_ONE,
+    MODEL_INIT_NORMAL,
+    MODEL_INIT_UNIFORM,
+    MODEL_INIT_METHOD,
+} ModelInit;
 
 typedef struct ModelParam {
     const char *name; /* "layers.0.norm1.weight": the name in safetensors */
     int rank, dims[2];
     size_t offset, size; /* in floats, in values, gradients and optimizer state */
     ModelInit init;
-    double deviation; /* of MODEL_INIT_NORMAL */
-    int index, layer; /* of MODEL_INIT_METHOD: the method's tensor; the layer of a per_layer one, else -1 */
+    double deviation; /* of MODEL_INIT_NORMAL; of MODEL_INIT_UNIFORM the largest absolute value */
+    bool padding;     /* row 1 is initially 0 */
+    int index;        /* of MODEL_INIT_METHOD: the method's tensor */
+    int layer;        /* -1: of all layers */
     bool decay;       /* weight decay applies */
     bool frozen;      /* the optimizer leaves it as it is */
 } ModelParam;
@@ -69,9 +83,17 @@ typedef struct ModelLayerIndex {
 
 #define MODEL_NO_TENSOR SIZE_MAX /* offset of a tensor that does not exist */
 
+/* A band of model.adaptive. */
+typedef struct ModelBandIndex {
+    AdaptiveBand band;
+    size_t embedding, projection; /* [size, d], [C, d] */
+} ModelBandIndex;
+
 typedef struct ModelIndex {
-    size_t embedding, norm_w, norm_b;
-    size_t position[POS_MAX_TENSORS]; /* shared tensors; MODEL_NO_TENSOR if per layer */
+    size_t embedding, norm_w, norm_b;                       /* no embedding if there are bands */
+    ModelBandIndex bands[ADAPTIVE_SOFTMAX_MAX_CUTOFFS + 1]; /* the classes of further bands, [bands - 1, C],
+                                                               directly follow the first band's embedding */
+    size_t position[POS_MAX_TENSORS];                       /* shared tensors; MODEL_NO_TENSOR if per layer */
     int positions;
     ModelLayerIndex *layers;
 } ModelIndex;
@@ -94,33 +116,45 @@ typedef struct Model {
     ModelIndex *index;
 } Model;
 
-/* Computes the layout only, which is enough to count parameters and bytes. model_allocate adds values, set to
-   zero. Both are owned by the arena. */
+/* model_new computes only the layout, which is enough to count parameters and bytes. model_allocate adds the
+   values, set to zero. The arena owns both. */
 Model *model_new(const ModelOptions *options, const Encoding *position, int train_length, Arena *arena);
 void model_allocate(Model *model, Arena *arena);
 void model_init(Model *model, uint64_t seed);
+
+/* New initial values for the tensors of a layer. `time` distinguishes repeated calls; 0: those of model_init.
+ */
+void model_init_layer(Model *model, uint64_t seed, int layer, int time);
+
+/* The first `layers` layers of a model as a model: the same tensors, of which optimizer and hooks leave those
+   of the other layers as they are. The model must outlive it. */
+Model model_part(const Model *model, int layers);
+
+/* Whether updates change the tensor: it is of a layer of the model, and not frozen. */
+bool model_trains(const Model *model, const ModelParam *param);
 
 /* The same weights under another method or other attention options. The values are shared with `model`, which
    must outlive the result. Returns NULL with err set if the tensors differ. */
 Model *model_with_changes(const Model *model, const Encoding *position, const AttentionOptions *attention,
                           const char *source, Arena *arena, Error *err);
 
-/* The name of the first tensor that only one of the models has, or that has different shapes; NULL if there
-   is none. */
+/* The name of the first tensor that only one of the models has, or whose shapes differ; NULL if there is
+ * none. */
 const char *model_first_difference(const Model *a, const Model *b);
 
-/* Freezes the tensors that a list names (NULL: none; in a name, * matches any characters). A name without a
-   tensor, and a list that leaves no tensor to train, is EXIT_USAGE. */
+/* Freezes the tensors in a list of names (NULL: none; * in a name matches any characters). Fails (usage) if a
+   name matches no tensor, or if no tensor is left to train. */
 bool model_freeze(Model *model, const char *const *names, const char *source, Error *err);
 
-/* Projects the method's tensors that are not frozen onto their allowed values, with the hook `project`. */
+/* Projects the method's tensors that are trained onto their allowed values, with the hook `project`. */
 void model_project(Model *model);
 
 /* Rows of the first feed-forward matrix: F, and 2 F for SwiGLU (gate, then value). */
 int model_ffn_rows(const ModelOptions *options);
 
-/* FLOPs counted per token: 2 per matrix weight (E once, as the output projection) and, for causal attention,
-   2 T C per layer (scores and values over half the square); training counts three times as much. */
+/* FLOPs counted per token: 2 per matrix weight (E once, as the output projection; with `adaptive`, the rows
+   of adaptive_softmax_compute_rows) and, for causal attention, 2 T C per layer (scores and values over half
+   the square); training counts three times as much. */
 double model_flops(const ModelOptions *options, int length, bool training);
 
 /* The FLOPs per token that `cached` cached rows (model/cache.h) of each sequence add to passes of `length`

@@ -13,17 +13,6 @@
 #include "model/transformer.h"
 #include "model/activations.h"
 
-/* Dropout of x[rows,columns], which starts at row `row` of the pass; the layer and the purpose select the
-   random stream. */
-static void drop(const Activations *pass, float *x, size_t row, size_t rows, size_t columns, double p,
-                 const char *site, int layer) {
-    if (!pass->training || p <= 0) return;
-    Random stream =
-        random_substream(random_stream(pass->origin.seed, "dropout", site), (uint64_t)pass->origin.step);
-    stream = random_substream(stream, (uint64_t)(layer + 1));
-    nn_ops_dropout(x, rows * columns, p, stream.key, ((uint64_t)pass->row0 + row) * columns);
-}
-
 /* Dropout of a layer's attention probabilities, for the sequences from `first` on. */
 static AttentionDropout attention_dropout(const Model *model, const Activations *pass, int layer, int first) {
     if (!pass->training || model->options.attention_dropout <= 0) return (AttentionDropout){0};
@@ -52,7 +41,7 @@ static void activate(const ModelOptions *options, const LayerActivations *layer,
 static void add_residual(const Model *model, Activations *pass, float *to, const float *from, size_t row,
                          int rows, const char *site, int layer) {
     size_t width = (size_t)model->shape.width, count = (size_t)rows * width;
-    drop(pass, pass->out, row, (size_t)rows, width, model->options.dropout, site, layer);
+    activations_drop(pass, pass->out, row, (size_t)rows, width, model->options.dropout, site, layer);
     for (size_t i = 0; i < count; i++) to[row * width + i] = from[row * width + i] + pass->out[i];
 }
 
@@ -220,8 +209,8 @@ static void forward_layer(const Model *model, Activations *pass, int l, int sequ
         linear_forward(pass->linear, layer->inner + kept * inner, layer->normed2 + kept * width, w + at->in_w,
                        w + at->in_b, rows, inner, width);
         activate(options, layer, kept, rows);
-        drop(pass, layer->active + kept * ffn, row, (size_t)rows, (size_t)ffn, options->activation_dropout,
-             "activation", l);
+        activations_drop(pass, layer->active + kept * ffn, row, (size_t)rows, (size_t)ffn,
+                         options->activation_dropout, "activation", l);
         linear_forward(pass->linear, pass->out, layer->active + kept * ffn, w + at->ffn_w, w + at->ffn_b,
                        rows, width, ffn);
         add_residual(model, pass, next, layer->x2, row, rows, "ffn.out", l);
@@ -234,95 +223,21 @@ static void forward(const Model *model, Activations *pass, const uint32_t *const
     const float *embedding = model->values + model->index->embedding;
     see_layer(model, pass, -1);
     draw_positions(model, pass, sequences);
+    linear_begin(pass->linear, model->values);
+    bool bands = model->options.adaptive.bands;
+    if (bands) adaptive_pass_embed(model, pass, tokens, sequences, x);
     for (int b = 0; b < sequences; b++) {
         float *row = x + (size_t)b * length * width;
-        for (int t = 0; t < length; t++)
+        for (int t = 0; t < length && !bands; t++)
             for (int c = 0; c < width; c++)
                 row[(size_t)t * width + c] = scale * embedding[(size_t)tokens[b][t] * width + c];
         see_tables(pass, b);
         if (model->acting->method->embed) cached_pass_embed(model, pass, row);
     }
     size_t n = (size_t)sequences * (size_t)length;
-    drop(pass, x, 0, n, (size_t)width, model->options.dropout, "embedding", -1);
+    activations_drop(pass, x, 0, n, (size_t)width, model->options.dropout, "embedding", -1);
     attention_begin(pass->attention);
-    linear_begin(pass->linear, model->values);
     for (int l = 0; l < model->shape.layers; l++) forward_layer(model, pass, l, sequences);
-}
-
-/* Up to logits_rows rows, from *next of n on, that have a target, and their targets; returns how many. */
-static int pick_rows(const Activations *pass, const uint32_t *const *tokens, size_t n, size_t *next,
-                     size_t *picked, uint32_t *targets) {
-    size_t length = (size_t)pass->length;
-    int rows = 0;
-    for (; *next < n && rows < pass->logits_rows; ++*next) {
-        size_t b = *next / length, t = *next % length;
-        uint32_t target = pass->rows.targets ? pass->rows.targets[b][t] : tokens[b][t + 1];
-        if (pass->rows.targets && target == TRANSFORMER_IGNORED) continue;
-        picked[rows] = *next;
-        targets[rows++] = target;
-    }
-    return rows;
-}
-
-/* Whether the rows follow each other, so that they can be used where they are. */
-static bool adjoin(const size_t *picked, int rows) {
-    return picked[rows - 1] - picked[0] == (size_t)rows - 1;
-}
-
-/* to[rows,C]: rows of x. */
-static const float *gather_rows(float *to, const float *x, const size_t *picked, int rows, int width) {
-    if (adjoin(picked, rows)) return x + picked[0] * (size_t)width;
-    for (int r = 0; r < rows; r++)
-        memcpy(to + (size_t)r * width, x + picked[r] * (size_t)width, (size_t)width * sizeof *to);
-    return to;
-}
-
-static void find_best(const Activations *pass, const size_t *picked, int rows, int vocabulary) {
-    for (int r = 0; r < rows; r++) {
-        const float *logits = pass->logits + (size_t)r * vocabulary;
-        int best = 0;
-        for (int v = 1; v < vocabulary; v++)
-            if (logits[v] > logits[best]) best = v;
-        pass->rows.best[picked[r]] = (uint32_t)best;
-    }
-}
-
-/* The loss of rows that have targets, from the last residual stream, and when training its gradient in
-   pass->dx (overwritten). */
-static void head(const Model *model, Activations *pass, const uint32_t *const *tokens, int sequences,
-                 float scale, float *nll, float *g) {
-    int width = model->shape.width, vocabulary = (int)model->options.vocabulary;
-    const float *w = model->values, *embedding = w + model->index->embedding;
-    size_t n = (size_t)sequences * (size_t)pass->length, norm_w = model->index->norm_w,
-           norm_b = model->index->norm_b;
-    bool norm = model->options.final_norm;
-    if (pass->training && (norm || pass->rows.targets)) memset(pass->dx, 0, n * width * sizeof *pass->dx);
-    if (pass->rows.targets) memset(nll, 0, n * sizeof *nll);
-    size_t next = 0, picked[ACTIVATIONS_CHUNK_ROWS];
-    uint32_t targets[ACTIVATIONS_CHUNK_ROWS];
-    float losses[ACTIVATIONS_CHUNK_ROWS];
-    for (int rows; (rows = pick_rows(pass, tokens, n, &next, picked, targets)) > 0;) {
-        bool whole = adjoin(picked, rows);
-        const float *x = gather_rows(pass->gathered, pass->x, picked, rows, width);
-        if (norm)
-            nn_ops_layer_norm(pass->normed, pass->mean, pass->rstd, x, w + norm_w, w + norm_b, rows, width);
-        const float *normed = norm ? pass->normed : x;
-        linear_forward(pass->linear, pass->logits, normed, embedding, NULL, rows, vocabulary, width);
-        if (pass->rows.best) find_best(pass, picked, rows, vocabulary);
-        nn_ops_cross_entropy(losses, pass->logits, targets, rows, vocabulary, pass->training ? scale : 0);
-        for (int r = 0; r < rows; r++) nll[picked[r]] = losses[r];
-        if (!pass->training) continue;
-        float *dx = whole ? pass->dx + picked[0] * (size_t)width : pass->dgathered;
-        if (!whole) memset(dx, 0, (size_t)rows * width * sizeof *dx);
-        float *dnormed = norm ? pass->dnormed : dx;
-        linear_backward(pass->linear, dnormed, g + model->index->embedding, NULL, pass->logits, normed,
-                        embedding, rows, vocabulary, width);
-        if (norm)
-            nn_ops_layer_norm_backward(dx, g + norm_w, g + norm_b, dnormed, x, w + norm_w, pass->mean,
-                                       pass->rstd, rows, width);
-        for (int r = 0; r < rows && !whole; r++)
-            memcpy(pass->dx + picked[r] * (size_t)width, dx + (size_t)r * width, (size_t)width * sizeof *dx);
-    }
 }
 
 /* Turns rows of pass->dx from the gradient at the layer's output into that after its attention half-block,
@@ -338,11 +253,13 @@ static void backward_ffn(const Model *model, Activations *pass, int l, size_t ro
     const float *active = layer->active + row * ffn, *before = layer->inner + row * inner, *dy = dx;
     if (options->dropout > 0) {
         dy = memcpy(pass->dy + first, dx, count * sizeof *dx);
-        drop(pass, pass->dy + first, row, (size_t)rows, (size_t)width, options->dropout, "ffn.out", l);
+        activations_drop(pass, pass->dy + first, row, (size_t)rows, (size_t)width, options->dropout,
+                         "ffn.out", l);
     }
     linear_backward(pass->linear, pass->dactive, g + at->ffn_w, g + at->ffn_b, dy, active, w + at->ffn_w,
                     rows, width, ffn);
-    drop(pass, pass->dactive, row, (size_t)rows, (size_t)ffn, options->activation_dropout, "activation", l);
+    activations_drop(pass, pass->dactive, row, (size_t)rows, (size_t)ffn, options->activation_dropout,
+                     "activation", l);
     switch ((ModelActivation)options
                 ->activation) { /* with relu, dropped values are 0 in `active`, so the gradient is 0 there */
     case MODEL_RELU:
@@ -361,7 +278,8 @@ static void backward_ffn(const Model *model, Activations *pass, int l, size_t ro
                                w + at->norm2_w, layer->mean2 + row, layer->rstd2 + row, rows, width);
     if (options->dropout > 0) {
         memcpy(pass->dy + first, dx, count * sizeof *dx);
-        drop(pass, pass->dy + first, row, (size_t)rows, (size_t)width, options->dropout, "attention.out", l);
+        activations_drop(pass, pass->dy + first, row, (size_t)rows, (size_t)width, options->dropout,
+                         "attention.out", l);
     }
     linear_backward(pass->linear, dnormed, g + at->out_w, g + at->out_b, dy, layer->mixed + first,
                     w + at->out_w, rows, width, width);
@@ -400,18 +318,28 @@ static void backward(const Model *model, Activations *pass, const uint32_t *cons
     for (int l = model->shape.layers - 1; l >= 0; l--) backward_layer(model, pass, l, sequences, g);
     see_layer(model, pass, -1);
     attention_end(pass->attention);
-    drop(pass, pass->dx, 0, (size_t)sequences * length, (size_t)width, model->options.dropout, "embedding",
-         -1);
+    activations_drop(pass, pass->dx, 0, (size_t)sequences * length, (size_t)width, model->options.dropout,
+                     "embedding", -1);
+    bool bands = model->options.adaptive.bands;
+    if (bands) adaptive_pass_embed_backward(model, pass, tokens, sequences, pass->dx, g);
     float *dembedding = g + model->index->embedding, scale = sqrtf((float)width);
     for (int b = 0; b < sequences; b++) {
         const float *row = pass->dx + (size_t)b * length * width;
         see_tables(pass, b);
         cached_pass_embed_backward(model, pass, row);
-        for (int t = 0; t < length; t++) {
+        for (int t = 0; t < length && !bands; t++) {
             float *to = dembedding + (size_t)tokens[b][t] * width;
             for (int c = 0; c < width; c++) to[c] += scale * row[(size_t)t * width + c];
         }
     }
+}
+
+static void loss(const Model *model, Activations *pass, const uint32_t *const *tokens, int sequences,
+                 float scale, float *nll, float *g) {
+    if (model->options.adaptive.bands)
+        adaptive_pass_loss(model, pass, tokens, sequences, scale, nll, g);
+    else
+        output_loss(model, pass, tokens, sequences, scale, nll, g);
 }
 
 void transformer_set_rows(Activations *pass, TransformerRows rows) {
@@ -426,7 +354,7 @@ void transformer_evaluate(const Model *model, Activations *pass, const uint32_t 
                           float *nll) {
     if (pass->training || sequences > pass->sequences) BUG("pass made for something else");
     forward(model, pass, tokens, sequences);
-    head(model, pass, tokens, sequences, 0, nll, NULL);
+    loss(model, pass, tokens, sequences, 0, nll, NULL);
 }
 
 void transformer_train(const Model *model, Activations *pass, const uint32_t *const *tokens, int sequences,
@@ -436,6 +364,6 @@ void transformer_train(const Model *model, Activations *pass, const uint32_t *co
     pass->row0 = (int64_t)origin.first_sequence * pass->length;
     pass->gradients = gradients;
     forward(model, pass, tokens, sequences);
-    head(model, pass, tokens, sequences, scale, nll, gradients);
+    loss(model, pass, tokens, sequences, scale, nll, gradients);
     backward(model, pass, tokens, sequences, gradients);
 }

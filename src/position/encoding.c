@@ -131,9 +131,7 @@ bool encoding_usable(const Encoding *position, const PositionShape *shape, int64
 size_t encoding_table_bytes(const Encoding *position, const PositionShape *shape, int length) {
     Arena *count = arena_new_counting();
     encoding_prepare(position->method, shape, position->options, length, NULL, count);
-    size_t bytes = arena_peak(count);
-    arena_free(count);
-    return bytes;
+    return arena_counted(count);
 }
 
 bool encoding_draw(const Encoding *position, const PositionShape *shape, EncodingDraw draw, double *positions,

@@ -91,7 +91,7 @@ static void sort_lines(Figure *figure) {
 
 /* --- styles --- */
 
-/* The colours of Okabe and Ito without their yellow and with a brown; then four more. */
+/* The colours of Okabe and Ito, with brown instead of yellow, and four more. */
 static const char *const colours[FIGURE_LINES] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
                                                   "#000000", "#56B4E9", "#E69F00", "#8C6D31",
                                                   "#5B2A86", "#8A8A8A", "#A11D33", "#3B7C0F"};
@@ -109,8 +109,8 @@ int figure_dash(int style) {
     return (style + style / FIGURE_LINES) % DASHES;
 }
 
-/* The style of a method: the common methods are first, then the control, then the others as in the registry.
- */
+/* The style of a method. Common methods have the first styles, then the control, then all others in the order
+   of the registry. */
 static int method_style(const char *name) {
     const PositionMethod *control = encoding_control();
     int common = 0, style = 0;
@@ -124,11 +124,11 @@ static int method_style(const char *name) {
         if (!strcmp(method->name, name)) return style;
         style += method != control && !text_among(method->name, encoding_common, common);
     }
-    return style; /* the program does not have this method */
+    return style; /* not a method of this program */
 }
 
-/* A style that no method has: of those beyond the registry the first whose colour is not used, if there is
-   one. */
+/* A style of no method: of the styles after those of the registry, the first whose colour is not used, if
+   there is one. */
 static int free_style(const int *used, int count) {
     int first = 0;
     for (int style = encoding_method_count; style < encoding_method_count + 2 * count + FIGURE_LINES;
@@ -144,8 +144,8 @@ static int free_style(const int *used, int count) {
     return first;
 }
 
-/* The styles of all names of methods in the experiment, filtered or not: the first name of a method has the
-   method's style, further ones ("ALiBi train.optimizer.lr=0.002") have a free one. */
+/* The styles of all names of methods in the whole experiment, so that a selection does not change them. The
+   first name of a method has the method's style, further names ("ALiBi lr=0.002") have free styles. */
 static int named_style(const Figure *figure, const char *name) {
     const Results *set = figure->whole;
     const char **methods = NEW(figure->arena, set->count, const char *);
@@ -163,14 +163,14 @@ static int named_style(const Figure *figure, const char *name) {
         if (!strcmp(set->items[i].name, name)) return used[count];
         count++;
     }
-    for (int i = 0; i < set->count; i++) /* of panels for each setting: the name without it */
+    for (int i = 0; i < set->count; i++) /* if each setting has panels: the name without the setting */
         if (!strcmp(set->items[i].label, name)) return method_style(set->items[i].method);
     return free_style(used, count);
 }
 
 /* --- legend, parts --- */
 
-/* Gives every key an entry of the legend and a style. */
+/* Assigns a legend entry and a style to every key. */
 static void find_styles(const FigureKind *kind, Figure *figure) {
     int entries = 0;
     for (int i = 0; i < figure->line_count; i++) {
@@ -183,7 +183,7 @@ static void find_styles(const FigureKind *kind, Figure *figure) {
     }
 }
 
-/* The text, truncated to `most` characters; a truncated text ends in "...". */
+/* The text, truncated to `most` characters with "..." at the end. */
 static const char *shortened(const char *text, int most, Arena *arena) {
     int used = 0, kept = 0;
     for (int i = 0; text[i]; i++) {
@@ -196,7 +196,7 @@ static const char *shortened(const char *text, int most, Arena *arena) {
 const char *figure_legend_text(const Figure *figure, int entry, int most) {
     Arena *arena = figure->arena;
     const char *name = NULL, *first = "", *notes = "";
-    bool same = true; /* all lines of the entry have the same note */
+    bool same = true; /* whether all lines of the entry have the same note */
     for (int i = 0; i < figure->line_count; i++) {
         const FigureLine *line = &figure->lines[i];
         if (line->legend != entry) continue;
@@ -216,11 +216,11 @@ const char *figure_legend_text(const Figure *figure, int entry, int most) {
     return shortened(name, most, arena);
 }
 
-/* Panels with more lines than FIGURE_LINES are drawn in parts, all of which contain the first line for
-   comparison. Lines of equal keys are in the same part in all panels. */
+/* Splits panels with more than FIGURE_LINES lines into parts. The first line is in all parts, for comparison.
+   Lines with equal keys are in the same part in all panels. */
 static void split_panels(Figure *figure) {
     Arena *arena = figure->arena;
-    int others = 0; /* lines after the first one */
+    int others = 0; /* number of lines after the first one */
     for (int i = 0; i < figure->line_count; i++)
         if (figure->lines[i].legend > others) others = figure->lines[i].legend;
     if (others < FIGURE_LINES) return;
@@ -278,6 +278,6 @@ void figure_put_data(const FigureKind *kind, const Figure *figure, FILE *file) {
                     point->low, point->high, point->seeds);
         }
         if (!line->count)
-            fputs("NaN NaN NaN NaN NaN 0\n", file); /* an empty block would shift those that follow */
+            fputs("NaN NaN NaN NaN NaN 0\n", file); /* an empty block would shift the following ones */
     }
 }

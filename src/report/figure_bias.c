@@ -1,8 +1,8 @@
 /* figure_bias: the figure `bias`: the biases that trained models add to scores, by distance, for each head.
  *
- * It shows methods with a distance bias or a pair bias (of the last query): the weights of the first seed
- * of each method and training length, at distances up to twice the training length. A constant shift of a
- * head's biases changes nothing, so each curve begins at 0. With biases in every layer, the first layer is
+ * It shows methods with a distance bias, or with a pair bias (for the last query), with the weights of the
+ * first seed of each training length, at distances up to twice that length. A constant shift of a head's
+ * biases has no effect, so each curve begins at 0. If layers have biases of their own, the first layer is
  * shown.
  */
 #include "report/figure.h"
@@ -21,7 +21,7 @@ typedef struct Trained {
     const Config *config;
 } Trained;
 
-/* Sets the method's context with the weights in the file, of the first layer where each has its own. */
+/* Sets the method's context to the weights in the file; if layers have their own, to those of the first. */
 static bool load(PositionContext *context, const Trained *trained, const SafetensorsFile *file,
                  const char *path, int length, Arena *arena, Error *err) {
     const Encoding *position = &trained->config->position;
@@ -40,7 +40,7 @@ static bool load(PositionContext *context, const Trained *trained, const Safeten
     return true;
 }
 
-/* Whether the curve visibly bends at d. Between bends it is a straight line, so its points are left out. */
+/* Whether the curve visibly bends at d. Points between bends are on a straight line and are omitted. */
 static bool bends(const float *bias, int d, int length, double range) {
     if (d == 0 || d == length - 1) return true;
     return fabs((double)bias[d + 1] - 2 * (double)bias[d] + (double)bias[d - 1]) > 1e-4 * range;
@@ -94,11 +94,10 @@ static bool add_run(Figure *figure, const Trained *trained, Error *err) {
     SafetensorsFile file;
     PositionContext context;
     if (!path) return true;
-    if (!safetensors_read(path, &file, figure->arena, err)) return false;
     int length = 2 * (int)trained->config->train.length + 1;
-    if (strcmp(json_text(json_get(file.metadata, "key"), ""), trained->key))
-        return error_set(err, EXIT_DAMAGED, "'%s' holds the weights of another run", path);
-    if (!load(&context, trained, &file, path, length, figure->arena, err)) return false;
+    if (!safetensors_read_weights(path, trained->key, &file, figure->arena, err) ||
+        !load(&context, trained, &file, path, length, figure->arena, err))
+        return false;
     add_heads(figure, trained, &context);
     return true;
 }

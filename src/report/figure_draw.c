@@ -14,7 +14,7 @@ const char *const figure_legend_names[] = {"bottom", "right", "off", NULL};
 
 /* --- size and text --- */
 
-/* What follows from a FigureLook: inches, points, the font's name, limits of y (NAN: none). */
+/* Computed from a FigureLook: inches, points, the name of the font, limits of y (NAN: none). */
 typedef struct Layout {
     double width, size, low, high;
     const char *font;
@@ -61,7 +61,7 @@ static bool find_layout(const Figure *figure, Layout *layout, Error *err) {
     return true;
 }
 
-/* A text in lines of at most about `inches`; counts the lines, 0 of an empty text. */
+/* Divides a text into lines of about `inches` at most. Counts the lines; an empty text has none. */
 static const char *wrapped(const char *text, double inches, double size, int *lines, Arena *arena) {
     int room = (int)(inches * 72 / (0.54 * size));
     const char *wrapped = "";
@@ -86,21 +86,25 @@ static const char *title_of(const FigureKind *kind, const Figure *figure) {
                         kind->title, best, stale);
 }
 
+/* The label of an axis with its unit in place of "%s". */
+static const char *with_unit(const char *label, const char *unit, Arena *arena) {
+    const char *place = strstr(label, "%s");
+    return place ? arena_format(arena, "%.*s%s%s", (int)(place - label), label, unit, place + 2) : label;
+}
+
 /* "perplexity per byte (log scale)" */
 static const char *y_label(const FigureKind *kind, const Figure *figure, bool logarithmic) {
-    const char *unit = strstr(kind->ylabel, "%s"), *label = kind->ylabel;
-    if (unit)
-        label = arena_format(figure->arena, "%.*s%s%s", (int)(unit - label), label, figure->unit, unit + 2);
+    const char *label = with_unit(kind->ylabel, figure->unit, figure->arena);
     return logarithmic ? arena_format(figure->arena, "%s (log scale)", label) : label;
 }
 
 /* --- ranges --- */
 
 typedef struct Axes {
-    double xlow, xhigh, ylow, yhigh; /* of what is drawn */
+    double xlow, xhigh, ylow, yhigh; /* the range of the points */
     double xmin, xmax, ymin, ymax;   /* the ends of the axes */
     bool xlog, ylog;
-    double highest; /* the highest y, also above the end of the axis */
+    double highest; /* the highest y, even if it is above the end of the axis */
 } Axes;
 
 /* The ranges of a panel, or of all panels (-1); false if there are no points. */
@@ -117,7 +121,7 @@ static bool find_range(const Figure *figure, int panel, Axes *axes) {
     return axes->xlow <= axes->xhigh;
 }
 
-/* The largest end that the y axis can have. */
+/* The largest end of the y axis that FigureKind.ceiling allows. */
 static double find_ceiling(const FigureKind *kind, const Figure *figure) {
     double highest = 0;
     for (int i = 0; i < figure->line_count; i++)
@@ -140,7 +144,7 @@ static bool find_axes(const FigureKind *kind, const Figure *figure, const Layout
     int logs = figure->look.logs;
     double ceiling = find_ceiling(kind, figure);
     find_range(figure, panel, axes);
-    for (int i = 0; figure->tic_count && i < 2; i++) { /* the axis of lengths is the same for all methods */
+    for (int i = 0; figure->tic_count && i < 2; i++) { /* all methods have the same axis of lengths */
         axes->xlow = fmin(axes->xlow, (double)figure->tics[0]);
         axes->xhigh = fmax(axes->xhigh, (double)figure->tics[figure->tic_count - 1]);
     }
@@ -204,7 +208,7 @@ static const char *log_tics(double low, double high, double most, Arena *arena) 
     return count < 3 ? even_tics(low, high, arena) : list;
 }
 
-/* The figure's own, or the powers of two within the axis. */
+/* The tics of the figure, or the powers of two within the axis. */
 static int find_tics(const int64_t **tics, const Figure *figure, const Axes *axes) {
     int64_t *powers = NULL;
     int count = 0;
@@ -216,7 +220,7 @@ static int find_tics(const int64_t **tics, const Figure *figure, const Axes *axe
     return count;
 }
 
-/* Labels at the training lengths, then at other x where there is room; the others have a small mark. */
+/* Puts labels at the training lengths, then at other x where there is room. The rest get small marks. */
 static const char *x_tics(const FigureKind *kind, const Figure *figure, const Layout *layout,
                           const Axes *axes) {
     const int64_t *tics;
@@ -248,7 +252,7 @@ static const char *x_tics(const FigureKind *kind, const Figure *figure, const La
     return arena_format(figure->arena, "(%s)", list);
 }
 
-/* --- the description: what a template gets as variables, and the script for matplotlib as JSON --- */
+/* --- the description: variables of a template, and JSON for the script for matplotlib --- */
 
 static Json *describe_panels(const Figure *figure, const Layout *layout, const Axes *axes) {
     Arena *arena = figure->arena;
@@ -297,10 +301,10 @@ static Json *describe_lines(const Figure *figure) {
     return lines;
 }
 
-/* The legend: for each entry its text and the first line with its look. */
+/* The legend: the text of each entry, and the first line that has its style. */
 static Json *describe_entries(const Figure *figure, const Layout *layout) {
     Json *entries = json_new_array(figure->arena);
-    int room = (int)(layout->width * 72 / (0.62 * layout->size)) - 10; /* of a legend in one column */
+    int room = (int)(layout->width * 72 / (0.62 * layout->size)) - 10; /* characters in one column */
     for (int entry = 0, i = 0; figure->look.legend != FIGURE_LEGEND_OFF; entry++) {
         for (i = 0; i < figure->line_count && figure->lines[i].legend != entry; i++) continue;
         if (i == figure->line_count) break;
@@ -312,7 +316,7 @@ static Json *describe_entries(const Figure *figure, const Layout *layout) {
     return entries;
 }
 
-/* The lines that exceed the end of the axis, each with its last point that does. */
+/* Lines that exceed the end of the axis, each with its last point above it. */
 static Json *describe_clipped(const Figure *figure, const Axes *axes) {
     Json *clipped = json_new_array(figure->arena);
     for (int i = 0, row = 0; i < figure->line_count; i++) {
@@ -352,7 +356,7 @@ static Json *describe(const FigureKind *kind, const Figure *figure, const Layout
     json_set_text(json, "title",
                   wrapped(title_of(kind, figure), layout->width, 1.15 * layout->size, &lines, arena));
     json_set_number(json, "title_lines", lines);
-    json_set_text(json, "xlabel", kind->xlabel);
+    json_set_text(json, "xlabel", with_unit(kind->xlabel, figure->x_unit, arena));
     json_set_text(json, "ylabel", y_label(kind, figure, axes->ylog));
     json_set_text(json, "point_text", kind->x);
     json_set_number(json, "width", layout->width);
@@ -376,14 +380,14 @@ static Json *describe(const FigureKind *kind, const Figure *figure, const Layout
 
 /* --- drawing --- */
 
-/* "a/b.svg" -> "a/b.dat"; only a suffix that is a figure's is replaced. */
+/* "a/b.svg" -> "a/b.dat". Only the suffix of a figure format is replaced. */
 static const char *with_suffix(const char *path, const char *suffix, Arena *arena) {
     size_t stem = text_stem(path);
     bool drawn = path[stem] && text_index(path + stem + 1, gnuplot_formats) >= 0;
     return arena_format(arena, "%.*s%s", drawn ? (int)stem : (int)strlen(path), path, suffix);
 }
 
-/* The template and its style file: the one next to the template, else the default. */
+/* Finds the template and its style file: the one next to the template, or the default. */
 static bool find_templates(const FigureKind *kind, const char **template, const char **style, Arena *arena,
                            Error *err) {
     Error unused;
@@ -405,7 +409,7 @@ static bool draw(const Json *description, const char *data, const char *path, co
     return gnuplot_end(script, path, template, arena, err);
 }
 
-/* The description with the program plots/figure.py. */
+/* Writes the description, followed by the program plots/figure.py. */
 static bool write_script(Json *description, const char *path, Arena *arena, Error *err) {
     const char *program = gnuplot_template("figure.py", NULL, arena, err);
     const char *text = program ? file_read(program, SIZE_MAX / 4, NULL, arena) : NULL;
@@ -434,7 +438,7 @@ bool figure_draw(const FigureKind *kind, Figure *figure, const char *path, const
     if (!file) return false;
     Json *description = describe(kind, figure, &layout, axes);
     figure_put_data(kind, figure, file);
-    bool written = fflush(file) == 0; /* if not, atomic_file_end sets the error */
+    bool written = fflush(file) == 0; /* otherwise atomic_file_end sets the error */
     bool drawn = atomic_file_end(
         &data, !written || draw(description, data.temporary, path, format, template, style, arena, err), err);
     return drawn && (!figure->look.script || write_script(description, path, arena, err));

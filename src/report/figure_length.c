@@ -1,5 +1,5 @@
-/* figure_length: the figures by evaluation length: `curves` (extrapolation), `paper` (ours against the
- * paper's) and `early` (the decomposition of analysis/cost_early.c); of experiments on tasks `accuracy`.
+/* figure_length: figures by evaluation length: `curves` (extrapolation), `paper` (the experiment and the
+ * paper), `early` (the decomposition of analysis/cost_early.c), and `accuracy` for experiments on tasks.
  */
 #include "report/figure.h"
 
@@ -8,12 +8,12 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "tasks/task.h"
 
 /* --- curves: one panel for each training length and protocol --- */
 
-/* In the legend a method that has lost seeds says so, "Label (1 of 3 diverged)", and one whose curve ends
-   before others, too: "Label (not beyond 64)", or, where it is the text that ends, "Label (not evaluated
-   beyond 64)". "" if there is nothing to say. */
+/* The note in the legend: "1 of 3 diverged" if seeds have no result; "not beyond 64" if the method's curve
+   ends before others, or "not evaluated beyond 64" if the text is too short; otherwise "". */
 static const char *legend_note(const Series *series, Arena *arena) {
     static const char *const outcomes[][2] = {{"diverged", ""},
                                               {"failed", ""},
@@ -42,7 +42,7 @@ static const char *legend_note(const Series *series, Arena *arena) {
     return "";
 }
 
-/* Adds a length to the ascending tics. */
+/* Adds a length to the tics, which stay ascending. */
 static void add_tic(Figure *figure, int64_t length) {
     for (int i = 0; i < figure->tic_count; i++)
         if (figure->tics[i] == length) return;
@@ -211,9 +211,9 @@ const FigureKind figure_early = {
 
 /* --- accuracy: exact match by size, one panel for each setting --- */
 
-/* A panel's mark is the largest size of training, and its `trained` the smallest: between them it is shaded.
-   Each method has a line of medians, named, and without a name a line for each seed: between seeds the
-   accuracy of tasks beyond training differs too much for a band to show it. */
+/* A panel is shaded between the smallest (`trained`) and the largest (`mark`) size in training. A method has
+   one line of medians with its name, and one line for each seed without a name, since beyond training seeds
+   differ too much for a band. */
 static bool same_sizes(const Series *a, const Series *b) {
     return a->train_length == b->train_length && !strcmp(a->setting, b->setting) &&
            !strcmp(a->evaluated, b->evaluated);
@@ -221,19 +221,13 @@ static bool same_sizes(const Series *a, const Series *b) {
 
 /* "order=plain, trained at 14, 500 examples of addition": the parts that differ between panels. */
 static const char *accuracy_title(const Results *set, const Series *series, Arena *arena) {
-    const char *title = series->setting;
-    bool lengths = false, evaluations = false;
-    for (int i = 0; i < set->count; i++) {
-        lengths |= set->items[i].train_length != series->train_length;
-        evaluations |= strcmp(set->items[i].evaluated, series->evaluated) != 0;
-    }
-    if (lengths)
-        title = text_join(title, ", ",
-                          arena_format(arena, "trained at %lld", (long long)series->train_length), arena);
-    return evaluations ? text_join(title, ", ", series->evaluated, arena) : title;
+    const char *title = series_conditions(series, set->items, set->count, arena);
+    bool several = false;
+    for (int i = 0; i < set->count; i++) several |= strcmp(set->items[i].evaluated, series->evaluated) != 0;
+    return several ? text_join(title, ", ", series->evaluated, arena) : title;
 }
 
-/* "Label (2 of 3 seeds)" where some have no result at any size. */
+/* "Label (2 of 3 seeds)" if some seeds have no result at any size. */
 static const char *accuracy_name(const Series *series, Arena *arena) {
     int least = INT_MAX, requested = 0;
     for (int k = 0; k < series->count; k++) {
@@ -247,9 +241,8 @@ static const char *accuracy_name(const Series *series, Arena *arena) {
 static void add_medians(Figure *figure, int panel, const Series *series) {
     Arena *arena = figure->arena;
     FigureLine *line = figure_line(figure, panel, accuracy_name(series, arena), series->label,
-                                   arena_format(arena, "%s%s%s, trained at %lld, median", series->evaluated,
-                                                *series->setting ? ", " : "", series->setting,
-                                                (long long)series->train_length));
+                                   arena_format(arena, "%s, trained at %lld, %s, median", series->name,
+                                                (long long)series->train_length, series->evaluated));
     for (int k = 0; k < series->count; k++) {
         const SeriesCell *cell = &series->cells[k];
         double *shares = NEW(arena, cell->count, double);
@@ -275,6 +268,9 @@ static void add_seed(Figure *figure, int panel, const Series *series, int64_t se
 static bool make_accuracy(Figure *figure, Error *err) {
     (void)err;
     const Results *set = figure->set;
+    const char *nearest;
+    const Task *task = set->task ? task_find(set->task, &nearest) : NULL;
+    figure->x_unit = task ? task->size : "";
     for (int i = 0; set->task && i < set->count; i++) {
         const Series *series = &set->items[i];
         int panel = figure_panel_of(figure, series, same_sizes, accuracy_title(set, series, figure->arena));
@@ -293,7 +289,7 @@ const FigureKind figure_accuracy = {
     .title = "exact match by size, every seed, median in bold",
     .x = "size",
     .y = "exact match in percent",
-    .xlabel = "size",
+    .xlabel = "size (%s)",
     .ylabel = "exact match (%)",
     .linear = true,
     .of_methods = true,

@@ -11,15 +11,15 @@
 #include "store/bench_results.h"
 #include "store/run_folder.h"
 
-/* The longest cell that has a loss; NULL: there is none. */
+/* The longest cell that has a loss; NULL if there is none. */
 static const SeriesCell *longest_cell(const Series *series) {
     for (int k = series->count - 1; k >= 0; k--)
         if (series->cells[k].count) return &series->cells[k];
     return NULL;
 }
 
-/* --- position: at the longest length evaluated; one panel for each training length and split. With a stride
-   the early positions are those of the first window only --- */
+/* --- position: at the longest evaluated length; a panel for each training length and split. With a stride,
+   only the first window has early positions --- */
 
 /* The loss of each seed. Positions count from 1; a bin is drawn at its geometric middle. */
 static bool add_bins(Figure *figure, FigureLine *line, const SeriesCell *cell, Error *err) {
@@ -75,9 +75,9 @@ const FigureKind figure_position = {
 };
 
 /* --- cost: training speed against perplexity, at the training length and at the longest. The speed is that
-   of a bench: what runs took depends on what else the machine did --- */
+   of a bench, because the time of runs depends on other load --- */
 
-/* A bench that measured all methods trained at this length; NULL: there is none. */
+/* A bench that measured all methods trained at this length; NULL if there is none. */
 static const BenchRecord *find_bench(const BenchResults *list, const Results *set, int64_t length) {
     for (int b = 0; b < list->count; b++) {
         bool all = list->items[b].own;
@@ -138,10 +138,10 @@ const FigureKind figure_cost = {
         "no bench of all its methods, or no perplexity yet; `poslab bench CONFIG --db DB` measures speeds",
 };
 
-/* --- loss: one panel for each training length. The log of a run is averaged over windows of equal numbers of
-   updates, to remove the noise of single batches; a point is in the middle of its window, over the seeds that
-   have it. Runs that are not trained to their end are drawn from their train.jsonl. It shows whether a method
-   had converged when it was compared. A "+" is where a stage of training ends --- */
+/* --- loss: a panel for each training length. It shows whether a method had converged. The log of a run is
+   averaged over windows of equal numbers of updates, to remove the noise of single batches. A point is in the
+   middle of its window, and is the mean over the seeds that have the window. Unfinished runs are drawn from
+   their train.jsonl. A "+" marks the end of a stage of training --- */
 
 enum { WINDOWS = 60, MOST_SEEDS = 1000 };
 
@@ -157,13 +157,13 @@ static const char sql[] =
     "  FROM json_each(?2) JOIN chosen c ON c.key = json_extract(value, '$[0]')),"
     " lines AS (SELECT label, variant, length, min(ordinal) AS place FROM chosen GROUP BY 1, 2, 3)"
     "SELECT w.length, w.step, w.loss, w.key, w.label, w.variant,"
-    "  (SELECT json_extract(config, '$.train') FROM run WHERE key = w.key)"
+    "  (SELECT config FROM run WHERE key = w.key)"
     " FROM windows w JOIN lines l USING (label, variant, length)"
     " ORDER BY l.place, w.step, w.ordinal";
 
 static const char unfinished[] = "SELECT DISTINCT r.key" QUERY_RUNS " WHERE x.name = ? AND r.steps IS NULL";
 
-/* Appends [KEY, STEP, LOSS] for each window of the run that is complete. */
+/* Appends [KEY, STEP, LOSS] for each complete window of the run. */
 static void append_windows(Json *list, const char *key, const TrainLogLine *lines, int count) {
     Arena *arena = json_arena(list);
     double steps = 0, loss = 0;
@@ -183,7 +183,7 @@ static void append_windows(Json *list, const char *key, const TrainLogLine *line
     }
 }
 
-/* The windows of runs whose training is not stored yet, as JSON. */
+/* The windows of runs whose training is not stored in the database yet, as JSON. */
 static const char *read_unfinished(const Figure *figure, Error *err) {
     Arena *arena = figure->arena;
     const char *experiment = figure->set->experiment;
@@ -219,9 +219,9 @@ static int find_panel(Figure *figure, int64_t length) {
     return figure_panel(figure, arena_format(figure->arena, "trained at %lld", (long long)length), 0, length);
 }
 
-/* Marks the ends of the stages of a line that has all its points. */
+/* Marks the ends of the stages of a line that has all its points; NULL: stages that are not known. */
 static void mark_stages(Figure *figure, FigureLine *line, const TrainOptions *train) {
-    for (int i = 1; line && i < train_stage_count(train); i++) {
+    for (int i = 1; train && i < train_stage_count(train); i++) {
         FigurePanel *panel = &figure->panels[line->panel];
         figure_mark(figure, line, (double)train_stage(train, i).first);
         panel->title =
@@ -229,10 +229,11 @@ static void mark_stages(Figure *figure, FigureLine *line, const TrainOptions *tr
     }
 }
 
-static void read_stages(TrainOptions *train, const char *text, Arena *arena) {
+/* The options of a run, from its config, in `train`; NULL if the config is of another revision. */
+static const TrainOptions *read_train(TrainOptions *train, const char *text, Arena *arena) {
     Error ignored;
-    const Json *json = json_parse(text, strlen(text), "train", arena, &ignored);
-    if (!json || !train_options_read(train, json, "train", arena, &ignored)) *train = (TrainOptions){0};
+    const Json *json = json_parse(text, strlen(text), "run.config", arena, &ignored);
+    return json && train_options_of_run(train, json, arena) ? train : NULL;
 }
 
 static bool make_loss(Figure *figure, Error *err) {
@@ -241,7 +242,8 @@ static bool make_loss(Figure *figure, Error *err) {
     const char *const parameters[] = {figure->set->experiment, live, figure_run_keys(figure), NULL};
     Query *query = query_begin(figure->set->store, arena_format(figure->arena, sql, WINDOWS), parameters);
     LossWindow *window = NEW(figure->arena, 1, LossWindow);
-    TrainOptions train = {0}; /* of the line */
+    TrainOptions options;
+    const TrainOptions *train = NULL; /* of the line's runs */
     while (query_next(query)) {
         const char *name = results_run_name(figure->set, query_text(query, 3), query_text(query, 4),
                                             query_text(query, 5), figure->arena);
@@ -251,15 +253,15 @@ static bool make_loss(Figure *figure, Error *err) {
         bool same_line = window->line && window->line->panel == panel && !strcmp(window->line->name, name);
         if (!same_line || step != window->step || window->count == MOST_SEEDS) end_window(figure, window);
         if (!same_line) {
-            mark_stages(figure, window->line, &train);
+            mark_stages(figure, window->line, train);
             window->line = figure_line(figure, panel, name, name, figure->panels[panel].title);
-            read_stages(&train, query_text(query, 6), figure->arena);
+            train = read_train(&options, query_text(query, 6), figure->arena);
         }
         window->step = step;
         window->losses[window->count++] = query_real(query, 2);
     }
     end_window(figure, window);
-    mark_stages(figure, window->line, &train);
+    mark_stages(figure, window->line, train);
     return query_end(query, err);
 }
 

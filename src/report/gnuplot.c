@@ -2,19 +2,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/escape.h"
 #include "sys/atomic_file.h"
+#include "sys/process.h"
 
-enum { FIGURE = 9 }; /* the descriptor that gnuplot draws to */
+enum { FIGURE = 9 }; /* the file descriptor to which gnuplot writes the figure */
 
 const char *const gnuplot_formats[] = {"svg", "png", "pdf", NULL};
 
-/* From "./" on, since gnuplot would take "< x" for a command and "~" for a home. */
+/* Begins with "./", because gnuplot interprets "< x" as a command and "~" as a home folder. */
 const char *gnuplot_path(const char *path, Arena *arena) {
     return escape_text(ESCAPE_PATH, *path == '/' ? path : arena_format(arena, "./%s", path), arena);
 }
@@ -42,7 +41,7 @@ FILE *gnuplot_begin(const char *format, Arena *arena, Error *err) {
     return script;
 }
 
-/* Writes a text as an expression that keeps line breaks, which ESCAPE_GNUPLOT turns into spaces. */
+/* Writes a text as an expression that keeps line breaks; ESCAPE_GNUPLOT alone replaces them by spaces. */
 static void put_text(FILE *script, const char *text, Arena *arena) {
     size_t size = strcspn(text, "\n");
     escape_put(ESCAPE_GNUPLOT, arena_format(arena, "%.*s", (int)size, text), script);
@@ -51,7 +50,7 @@ static void put_text(FILE *script, const char *text, Arena *arena) {
     put_text(script, text + size + 1, arena);
 }
 
-/* index: 0: a variable; otherwise the item of an array */
+/* index: 0 for a variable, otherwise the index in an array */
 static void put_value(FILE *script, const char *name, int index, const Json *value, Arena *arena) {
     fputs(name, script);
     if (index) fprintf(script, "[%d]", index);
@@ -81,7 +80,7 @@ void gnuplot_set(FILE *script, const Json *variables, Arena *arena) {
             put_value(script, json_name(value), 0, value, arena);
 }
 
-/* Copies the output of gnuplot; false with err set if there is none. */
+/* Copies the output of gnuplot. Returns false with err set if there is none. */
 static bool take_figure(FILE *out, int pipe, Error *err) {
     char bytes[65536];
     bool any = false;
@@ -92,7 +91,7 @@ static bool take_figure(FILE *out, int pipe, Error *err) {
     return any || error_set(err, EXIT_SYSTEM, "gnuplot drew nothing; its messages, if any, are above");
 }
 
-/* The environment without the variables that change what gnuplot draws, or keep it from drawing, in UTF-8. */
+/* The environment in UTF-8, without variables that change what gnuplot draws or prevent it from drawing. */
 static char **environment(Arena *arena) {
     static const char *const dropped[] = {
         "GNUTERM=",    "GNUPLOT_LIB=", "GNUPLOT_DEFAULT_GDFONT=", "GNUPLOT_FONTPATH=", "GNUPLOT_PS_DIR=",
@@ -111,18 +110,14 @@ static char **environment(Arena *arena) {
     return variables;
 }
 
-/* gnuplot with the script as its input and `end` as FIGURE. */
+/* Executes gnuplot with the script as its input and `end` as FIGURE. */
 static bool start(pid_t *pid, FILE *script, int end, char **variables, Error *err) {
-    static char program[] = "gnuplot", defaults[] = "-d"; /* -d: without the user's own start-up file */
-    char *const arguments[] = {program, defaults, NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, fileno(script), STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, end,
-                                     FIGURE); /* after the script, whose descriptor may be FIGURE */
-    posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-    int code = posix_spawnp(pid, program, &actions, NULL, arguments, variables);
-    posix_spawn_file_actions_destroy(&actions);
+    /* -d: without the user's own start-up file. */
+    static const char *const arguments[] = {"gnuplot", "-d", NULL};
+    const ProcessFile files[] = {{fileno(script), STDIN_FILENO},
+                                 {end, FIGURE}, /* after the script, whose descriptor may be FIGURE */
+                                 {STDERR_FILENO, STDOUT_FILENO}};
+    int code = process_start(pid, arguments, variables, files, COUNT_OF(files));
     if (code == ENOENT)
         return error_set(err, EXIT_SYSTEM,
                          "gnuplot is not installed (Debian, Ubuntu: apt install gnuplot-nox)");
@@ -130,16 +125,14 @@ static bool start(pid_t *pid, FILE *script, int end, char **variables, Error *er
 }
 
 static bool run(FILE *out, FILE *script, Arena *arena, Error *err) {
-    int ends[2], status = 0;
+    int ends[2];
     pid_t pid;
     if (pipe2(ends, O_CLOEXEC) != 0) return error_system(err, "cannot make a pipe");
     bool fine = start(&pid, script, ends[1], environment(arena), err), started = fine;
     close(ends[1]);
     fine = fine && take_figure(out, ends[0], err);
     close(ends[0]);
-    while (started && waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR) return error_system(err, "cannot wait for gnuplot");
-    if (!started || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) return fine;
+    if (!started || process_wait(pid) == 0) return fine;
     return error_set(err, EXIT_SYSTEM, "gnuplot failed; its message is above");
 }
 

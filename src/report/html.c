@@ -99,7 +99,7 @@ bool html_svg(const char *svg, const char *prefix, const char *label, FILE *out)
             (int)strcspn(view, "\"<>"), view);
     html_put(out, "%s\">\n", label);
     while (*at) {
-        if (!strncmp(at, "<title>", 7)) { /* gnuplot's names of plots, which browsers show as tooltips */
+        if (!strncmp(at, "<title>", 7)) { /* gnuplot's names of plots would be tooltips */
             const char *end = strstr(at, "</title>");
             at = end ? end + 8 : at + 7;
             continue;
@@ -108,7 +108,7 @@ bool html_svg(const char *svg, const char *prefix, const char *label, FILE *out)
         while (name < COUNT_OF(names) && strncmp(at, names[name], strlen(names[name])) != 0) name++;
         bool named = name < COUNT_OF(names);
         int size = named ? (int)strlen(names[name]) : escape_size(at);
-        fwrite(at, 1, (size_t)size, out); /* text was escaped for gnuplot, which escapes it for XML */
+        fwrite(at, 1, (size_t)size, out); /* gnuplot has escaped text for XML */
         if (named) fputs(prefix, out);
         at += size ? size : 1;
     }

@@ -1,9 +1,10 @@
 /* page: the style sheet and the script of a report: page.css and page.js, which the build turns into strings.
+ *
  * Neither may contain "<" or "&", because the page is also XML. The script sorts the rows of a table by a
- * column, by number where its cells have one; empty cells stay last. In figures it shows the value of the
- * point nearest to the pointer, and makes a button for each line that switches the line off. It takes both
- * from the drawing (plots/style.gp): in each panel, plots come in three equal groups (bands, lines,
- * values), and the text of a value is ENTRY|TEXT, with the entry of the legend, the last panel.
+ * column (numbers by value, empty cells last). In figures it shows the value of the point nearest to the
+ * pointer, and adds a button for each line that hides it. It finds lines and values in the drawing
+ * (plots/style.gp): the plots of a panel are three groups of equal size (bands, lines, values), and the text
+ * of a value is ENTRY|TEXT, where ENTRY is an entry of the legend, the last panel.
  */
 #ifndef POSLAB_REPORT_PAGE_H
 #define POSLAB_REPORT_PAGE_H

@@ -23,7 +23,7 @@ static const char *find_format(const PlotOptions *options, Error *err) {
     return NULL;
 }
 
-/* The name of the experiment to draw. */
+/* Chooses the experiment to draw. */
 static const char *find_experiment(Database *store, const char *wanted, Arena *arena, Error *err) {
     int count = 0;
     const char **names = database_experiments(store, wanted, &count, arena, err);
@@ -33,7 +33,7 @@ static const char *find_experiment(Database *store, const char *wanted, Arena *a
     return NULL;
 }
 
-/* For an experiment on a task only some figures exist. */
+/* Checks that the figure exists for experiments on text, or on tasks. */
 static const FigureKind *find_kind(const Results *set, PlotFigure kind, Error *err) {
     if (!set->task || kind == PLOT_ACCURACY || kind == PLOT_BIAS || kind == PLOT_LOSS) return kinds[kind];
     error_set(err, EXIT_USAGE,
@@ -42,8 +42,9 @@ static const FigureKind *find_kind(const Results *set, PlotFigure kind, Error *e
     return NULL;
 }
 
-/* "byte" or "token". */
+/* The unit of losses and perplexities: "byte", "token", or of a task "target". */
 static const char *find_unit(const Results *set) {
+    if (set->task) return "target";
     for (int i = 0; i < set->count; i++)
         for (int k = 0; k < set->items[i].count; k++)
             for (int s = 0; s < set->items[i].cells[k].seeds_requested; s++) {
@@ -75,7 +76,7 @@ bool plot_figure(Database *store, const PlotOptions *options, Error *err) {
     const Results *set = name ? results_read(store, name, options->best, arena, err) : NULL;
     PlotOptions chosen = *options;
     if (set && set->task && chosen.kind == PLOT_CURVES)
-        chosen.kind = PLOT_ACCURACY; /* the default for tasks */
+        chosen.kind = PLOT_ACCURACY; /* the default figure for tasks */
     bool fine = set && plot_results(set, &chosen, err);
     arena_free(arena);
     return fine;

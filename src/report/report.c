@@ -1,4 +1,4 @@
-/* report: a Report is one experiment while its section is written; `sections` is the order of the page. */
+/* report: a Report is the state while the part of one experiment is written. `sections` has the order. */
 #include "report/report.h"
 
 #include <math.h>
@@ -8,6 +8,7 @@
 
 #include "sys/atomic_file.h"
 #include "position/encoding.h"
+#include "tasks/task.h"
 #include "store/database.h"
 #include "store/runs.h"
 #include "analysis/analysis.h"
@@ -19,11 +20,11 @@
 
 typedef struct Report {
     Database *store;
-    int index; /* of the experiment in the page */
+    int index; /* of the experiment, in the page */
     const ReportOptions *options;
     const Results *set;
     const ClaimList *claims;
-    bool figureless; /* drawing has failed, and the page says so */
+    bool figureless; /* drawing failed, and a note in the page says why */
     FILE *out;
     Arena *arena;
 } Report;
@@ -44,8 +45,8 @@ static const char *list_of(const Report *report, const char *sql, Error *err) {
     return query_end(query, err) ? list : NULL;
 }
 
-/* Ends a list of terms. lists: the term, and the query of its values; NULL: the sources of the papers'
- * numbers. */
+/* Ends a list of terms. lists: a term and the query for its values (NULL: the sources of reference numbers).
+ */
 static bool put_lists(const Report *report, const char *const (*lists)[2], int count, Error *err) {
     for (int i = 0; i < count; i++) {
         const char *list = lists[i][1] ? list_of(report, lists[i][1], err) : report->set->reference->sources;
@@ -84,8 +85,7 @@ static bool put_compared(Report *report, Error *err) {
         {"task",
          "SELECT DISTINCT json_extract(r.config, '$.data.task.name') || ', sizes ' || json_extract(r.config, "
          "'$.data.task.size[0]')"
-         " || ' to ' || json_extract(r.config, '$.data.task.size[1]') || iif(p.variant = '', '', ', ' || "
-         "p.variant)" QUERY_RUNS
+         " || ' to ' || json_extract(r.config, '$.data.task.size[1]')" QUERY_RUNS
          " WHERE x.name = ? AND json_extract(r.config, '$.data.task.name') IS NOT NULL"},
     };
     fputs("<ul>\n", report->out);
@@ -103,6 +103,9 @@ static bool put_compared(Report *report, Error *err) {
             protocols = text_join(protocols, "; ", report->set->items[i].evaluated, report->arena);
     fputs("</ul>\n<dl>\n", report->out);
     put_term(report, "evaluated on", protocols);
+    const char *nearest;
+    const Task *task = report->set->task ? task_find(report->set->task, &nearest) : NULL;
+    if (task) put_term(report, "size", task->size);
     return put_lists(report, lists, COUNT_OF(lists), err);
 }
 
@@ -149,7 +152,7 @@ static bool put_cost(Report *report, Error *err) {
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
         const double *cost = series->cost;
-        if (!results_is_first(set, i, series_same_runs)) continue; /* protocols share the training */
+        if (!results_is_first(set, i, series_same_runs)) continue; /* all protocols have the same training */
         TableCell *row = TABLE_TEXTS(table_row(table), series->name);
         TABLE_NUMBERS(row, series->train_length, series->parameters, series->position_parameters,
                       cost[SERIES_SPEED], cost[SERIES_SECONDS], cost[SERIES_PROCESSOR], cost[SERIES_LOAD],
@@ -182,8 +185,8 @@ static bool put_tables(Report *report, Error *err) {
     return true;
 }
 
-/* Every method against the baseline, by default the first, at the training length, or the largest size in
-   training, and at the longest. */
+/* Compares every method with the baseline (by default the first), at the training length (tasks: the largest
+   size in training) and at the longest length. */
 static bool put_differences(Report *report, Error *err) {
     const char *baseline = report->options->baseline;
     const AnalysisOptions options = {.what = "compare",
@@ -206,13 +209,16 @@ static bool put_differences(Report *report, Error *err) {
 static bool put_protocols(Report *report, Error *err) {
     static const char *const protocols[][2] = {
         {"nonoverlapping", "The text is cut into windows of the evaluation length. Every token is predicted "
-                           "once, from the tokens "
-                           "before it in its window, so that tokens early in a window have little context."},
-        {"strided",
-         "Windows overlap. Each is a stride further than the one before and scores only its last tokens, "
-         "so that nearly every token is predicted from a long context."},
-        {"last_n",
-         "As strided, but only the last N tokens of the text are scored, the same ones at every length."},
+                           "once, from the tokens before it in its window, so that tokens early in a window "
+                           "have little context."},
+        {"strided", "Windows overlap. Each begins one stride after the previous one and scores only its last "
+                    "tokens, so that nearly every token is predicted from a long context."},
+        {"last_n", "As strided, but only the last N tokens of the text are scored, the same ones at every "
+                   "length."},
+        {"cached",
+         "The text is passed in segments. In every layer, tokens also attend to the rows of earlier "
+         "tokens that a cache keeps. The evaluation length includes the cache."},
+        {"token", "As cached, but one token at a time, as in text generation."},
     };
     (void)err;
     fputs("<dl>\n", report->out);
@@ -349,7 +355,7 @@ static void put_glossary(const Report *report) {
     static const char *const words[][2] = {
         {"perplexity", "exp of the mean loss per token. Lower is better; guessing among N tokens gives N. "
                        "Perplexities of different tokenizers cannot be compared."},
-        {"token", "what the model predicts: a byte, or a number of a tokenizer"},
+        {"token", "what the model predicts: a byte, a word or another unit of the tokenizer"},
         {"training length L", "tokens of a training sequence"},
         {"evaluation length", "tokens of a window in evaluation"},
         {"extrapolation",
@@ -361,8 +367,8 @@ static void put_glossary(const Report *report) {
         {"95 % interval",
          "from the bootstrap: seeds and windows are resampled many times, and 95 % of the differences are "
          "in the interval"},
-        {"p (Holm)", "the probability of a difference at least as large by chance, corrected for the number "
-                     "of comparisons"},
+        {"p (Holm)", "the probability of a difference at least this large between equal methods, corrected "
+                     "for the number of comparisons"},
         {"split",
          "the part of the text: for training (train), for choices (valid), for the final numbers (test)"},
         {"bench", "a measurement of speed that alternates methods"},

@@ -19,36 +19,33 @@ static const struct {
     const char *title, *caption;
 } figures[] = {
     {REPORT_FIGURES_MAIN, PLOT_CURVES, "Perplexity by evaluation length",
-     "Each panel is one training length, marked by the dotted line, and one protocol. A line is the mean "
-     "over the "
-     "seeds, a band their range. A method that extrapolates stays level to the right of the dotted line."},
+     "A panel is one training length, marked by the dotted line, and one protocol. A line is the mean over "
+     "the seeds, a band their range. A method that extrapolates stays level to the right of the dotted "
+     "line."},
     {REPORT_FIGURES_MAIN, PLOT_ACCURACY, "Exact match by size",
-     "A thick line is the median over seeds, each thin line one seed; the sizes of training are shaded. "
-     "Beyond them, seeds of one method can differ by up to 100 %."},
+     "A thick line is the median over seeds, a thin line one seed. The sizes in training are shaded. Beyond "
+     "them, seeds of one method can differ widely."},
     {REPORT_FIGURES_PAPER, PLOT_PAPER, "Here and in the paper",
-     "Perplexity divided by that at the training length, one panel for each method. Data and models differ, "
-     "so only the shapes of curves can be compared."},
+     "Perplexity divided by that at the training length. A panel is one method. Data and models differ, so "
+     "only the shapes of curves can be compared."},
     {REPORT_FIGURES_MORE, PLOT_POSITION, "Loss by position in the window",
-     "In the longest windows evaluated. Where a method breaks beyond its training length, the loss rises to "
-     "the "
-     "right of the dotted line."},
+     "Loss in the longest evaluated windows. If a method breaks beyond its training length, the loss "
+     "rises to the right of the dotted line."},
     {REPORT_FIGURES_MORE, PLOT_EARLY, "Early tokens",
      "In nonoverlapping windows the first tokens have little context; with a small stride nearly all tokens "
-     "have "
-     "full context. A gain at longer lengths that only nonoverlapping windows show comes from fewer early "
-     "tokens, "
-     "not from longer context."},
+     "have a long one. A gain at longer lengths that only nonoverlapping windows show comes from fewer early "
+     "tokens, not from longer context."},
     {REPORT_FIGURES_MORE, PLOT_COST, "Perplexity by training speed",
-     "Speeds are from a bench, which alternates methods. Further right is faster, lower is better."},
+     "Speeds are from a bench, which alternates methods. Faster methods are further right, better ones "
+     "lower."},
     {REPORT_FIGURES_MORE, PLOT_BIAS, "Bias by distance",
-     "The bias that trained models add to the attention scores, for each head, minus its value at distance "
-     "0. "
-     "First seed."},
+     "The bias that trained models of the first seed add to the attention scores, for each head, minus its "
+     "value at distance 0."},
     {REPORT_FIGURES_MORE, PLOT_LOSS, "Training loss by update",
      "Means over windows of updates. A method whose loss still falls steeply at the end has not converged."},
 };
 
-/* Draws in `folder`, and puts what was drawn into the page. A figure without data is left out. */
+/* Draws in `folder` and copies the drawing into the page. A figure without data is omitted. */
 static bool put_figure(const Gallery *gallery, int index, const char *folder, Error *err) {
     const char *name = plot_figure_names[figures[index].kind];
     const char *path = arena_format(gallery->arena, "%s/%s.svg", folder, name);

@@ -1,7 +1,7 @@
 /* report_figures: the figures of an experiment, inline in a page.
  *
- * gnuplot draws them from the standard templates in a temporary folder. Figures without data are left out.
- * If drawing fails, for example without gnuplot, a note in the page and on stderr says why.
+ * gnuplot draws them from the standard templates in a temporary folder. Figures without data are omitted. If
+ * drawing fails, for example without gnuplot, a note in the page and on stderr says why.
  */
 #ifndef POSLAB_REPORT_REPORT_FIGURES_H
 #define POSLAB_REPORT_REPORT_FIGURES_H
@@ -15,8 +15,8 @@ typedef enum ReportFigures {
     REPORT_FIGURES_MORE,  /* all others */
 } ReportFigures;
 
-/* Writes those of a group. figureless: drawing has failed before, and nothing is written; set if it fails.
-   index: among the experiments of the page, so that ids differ. Errors: no temporary folder. */
+/* Writes the figures of a group. figureless: set if drawing fails; if it is already set, nothing is written.
+   index: of the experiment in the page, for unique ids. Errors: no temporary folder. */
 bool report_figures_write(const Results *set, int index, ReportFigures group, bool *figureless, FILE *out,
                           Arena *arena, Error *err);
 

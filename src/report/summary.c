@@ -32,8 +32,8 @@ static Ranking rank(const Results *set, const Series *first, int64_t length) {
     return ranking;
 }
 
-/* What is known of the best against the next: ", 0.731 times that of the next, Label (17.58), ...". The
-   interval is there only where seeds allow one; brief: only if the two cannot be distinguished. */
+/* Compares the best with the next: ", 0.731 times that of the next, Label (17.58), ...". The interval is
+   omitted if there are too few seeds. brief: a text only if the two cannot be distinguished. */
 static bool next_text(const char **text, const Ranking *ranking, bool brief, Arena *arena, Error *err) {
     StatsDifference difference;
     *text = "";
@@ -59,7 +59,7 @@ static bool next_text(const char **text, const Ranking *ranking, bool brief, Are
     return true;
 }
 
-/* "ALiBi, 7.21" and what is known of the next; NULL if nothing is known at this length. */
+/* "ALiBi, 7.21" and the comparison with the next; NULL if no series has a result at this length. */
 static bool best_at(const char **text, const Results *set, const Series *first, int64_t length, bool brief,
                     Arena *arena, Error *err) {
     const Ranking ranking = rank(set, first, length);
@@ -90,7 +90,7 @@ static const char *answers(const Results *set, const Series *first, Arena *arena
 }
 
 static const char *task_sentence(const Results *set, const Series *first, Arena *arena) {
-    const char *best = NULL; /* all that have the highest median */
+    const char *best = NULL; /* all methods with the highest median */
     double highest = 0;
     int64_t largest = results_longest(set, first);
     for (int i = 0; i < set->count; i++) {
@@ -101,9 +101,10 @@ static const char *task_sentence(const Results *set, const Series *first, Arena 
         best = text_join(median > highest ? "" : best, ", ", set->items[i].label, arena);
         highest = median;
     }
-    const char *trained =
-        arena_format(arena, "Trained on sizes %lld to %lld of %s%s%s", (long long)first->train_low,
-                     (long long)first->train_high, first->task, *first->setting ? ", " : "", first->setting);
+    const char *conditions = series_conditions(first, set->items, set->count, arena);
+    const char *trained = arena_format(arena, "Trained on sizes %lld to %lld of %s%s%s%s",
+                                       (long long)first->train_low, (long long)first->train_high, first->task,
+                                       *conditions ? " (" : "", conditions, *conditions ? ")" : "");
     const char *far = best ? arena_format(arena, "the highest median is %.1f %% (%s)", 100 * highest, best)
                            : "no method has a median above 0";
     return arena_format(
@@ -115,13 +116,13 @@ static const char *task_sentence(const Results *set, const Series *first, Arena 
 
 /* --- text --- */
 
-/* Whether the series begins a training length, under the first protocol. */
+/* Whether the series is the first of its training length, under the first protocol. */
 static bool begins_length(const Results *set, int index) {
     return series_same_protocol(&set->items[index], &set->items[0]) &&
            results_is_first(set, index, series_comparable);
 }
 
-/* The best at the training length, or at the longest evaluated, for each training length. */
+/* The best series at the training length, or at the longest evaluated length, for each training length. */
 static bool bests(const char **list, const Results *set, bool at_longest, Arena *arena, Error *err) {
     int lengths = 0;
     *list = "";
@@ -146,8 +147,8 @@ static bool same_name(const Series *a, const Series *b) {
     return !strcmp(a->name, b->name) && series_same_protocol(a, b);
 }
 
-/* "1.5 to 16": the multiples of the training length up to which a method stays within 5 %, over all training
-   lengths; NULL if nothing is known of it. */
+/* "1.5 L to 16 L": the multiples of the training length up to which a method stays within 5 %, over all
+   training lengths; NULL if none is known. */
 static const char *reach_text(const Results *set, const Series *series, Arena *arena) {
     double least = INFINITY, greatest = 0;
     bool all = true;
@@ -164,16 +165,24 @@ static const char *reach_text(const Results *set, const Series *series, Arena *a
     if (greatest <= 0) return NULL;
     const char *range = least < greatest ? arena_format(arena, "%.4g L to %.4g L", least, greatest)
                                          : arena_format(arena, "%.4g L", least);
-    return arena_format(arena, "%s %s%s", series->name, range, all ? " (the longest evaluated)" : "");
+    return arena_format(arena, "%s%s", range, all ? " (the longest evaluated)" : "");
 }
 
+/* Methods with the same multiples are listed together. */
 static const char *reaches(const Results *set, Arena *arena) {
-    const char *list = "";
+    const char **texts = NEW(arena, set->count, const char *), *list = "";
+    for (int i = 0; i < set->count; i++)
+        if (series_same_protocol(&set->items[i], &set->items[0]) && results_is_first(set, i, same_name))
+            texts[i] = reach_text(set, &set->items[i], arena);
     for (int i = 0; i < set->count; i++) {
-        if (!series_same_protocol(&set->items[i], &set->items[0]) || !results_is_first(set, i, same_name))
-            continue;
-        const char *reach = reach_text(set, &set->items[i], arena);
-        if (reach) list = text_join(list, "; ", reach, arena);
+        const char *text = texts[i], *names = "";
+        if (!text) continue;
+        for (int k = i; k < set->count; k++) {
+            if (!texts[k] || strcmp(texts[k], text) != 0) continue;
+            names = text_join(names, ", ", set->items[k].name, arena);
+            texts[k] = NULL;
+        }
+        list = text_join(list, "; ", arena_format(arena, "%s for %s", text, names), arena);
     }
     if (!*list) return NULL;
     return arena_format(arena, "Perplexity stays within 5 %% of that at the training length L up to: %s.",
@@ -183,13 +192,13 @@ static const char *reaches(const Results *set, Arena *arena) {
 /* What was compared, in one sentence. */
 static const char *compared(const Results *set, Arena *arena) {
     const char *names = "", *lengths = "";
-    int count = 0, seeds = 0, fewest = 0;
+    int count = 0, variants = 0, seeds = 0, fewest = 0;
     int64_t longest = 0;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
         if (series_same_protocol(series, &set->items[0]) && results_is_first(set, i, same_name)) {
-            names = text_join(names, ", ", series->name, arena);
-            count++;
+            if (!*series->variant) names = text_join(names, ", ", series->name, arena);
+            *(*series->variant ? &variants : &count) += 1;
         }
         if (begins_length(set, i))
             lengths = arena_format(arena, "%s%s%lld", lengths, *lengths ? ", " : "",
@@ -206,9 +215,12 @@ static const char *compared(const Results *set, Arena *arena) {
     const char *trials = seeds == 1
                              ? "one seed each: differences of a few percent can come from the seed"
                              : arena_format(arena, "%s%d seeds each", fewest < seeds ? "up to " : "", seeds);
+    const char *changed =
+        !variants ? "" : arena_format(arena, " and %d variant%s", variants, variants == 1 ? "" : "s");
     return arena_format(
-        arena, "%d position method%s%s, trained on sequences of %s tokens, evaluated on up to %lld, with %s.",
-        count, count == 1 ? "" : "s", listed, lengths, (long long)longest, trials);
+        arena,
+        "%d position method%s%s%s, trained on sequences of %s tokens, evaluated on up to %lld, with %s.",
+        count, count == 1 ? "" : "s", listed, changed, lengths, (long long)longest, trials);
 }
 
 static const char *verdicts(const ClaimList *claims, Arena *arena) {
@@ -220,7 +232,7 @@ static const char *verdicts(const ClaimList *claims, Arena *arena) {
     return arena_format(arena, "Of its %d claim%s: %s.", claims->count, claims->count == 1 ? "" : "s", list);
 }
 
-/* With a capital letter and a full stop; NULL: the list is empty. */
+/* The list with a capital letter and a full stop; NULL if it is empty. */
 static const char *sentence(const char *list, Arena *arena) {
     return *list ? arena_format(arena, "%c%s.", *list - 'a' + 'A', list + 1) : NULL;
 }

@@ -184,13 +184,28 @@ static void run_together(Jobs *jobs) {
 
 /* --- all runs --- */
 
-/* The next job that can begin; NULL: the others wait for their parents. */
+/* A chain of jobs, each of which continues the one before, takes at least the sum of their times, so the job
+   that begins the longest chain is the most urgent. */
+static void measure_chains(Jobs *jobs) {
+    for (int i = jobs->count - 1; i >= 0; i--) {
+        Job *job = &jobs->items[i];
+        job->chain += jobs_train_work(job) + jobs_evaluate_work(job);
+        if (!job->parent) continue;
+        Job *parent = &jobs->items[job->parent - jobs->items];
+        if (parent->chain < job->chain) parent->chain = job->chain;
+    }
+}
+
+/* The next job that can begin, the most urgent of them if there are several slots; NULL: the others wait for
+   their parents. */
 static Job *next_job(const Jobs *jobs) {
+    Job *next = NULL;
     for (int i = 0; i < jobs->count; i++) {
         Job *job = &jobs->items[i];
-        if (!job->begun && (!job->parent || job->parent->ended)) return job;
+        if (job->begun || (job->parent && !job->parent->ended)) continue;
+        if (!next || (jobs->options.slots > 1 && job->chain > next->chain)) next = job;
     }
-    return NULL;
+    return next;
 }
 
 /* Starts a job; if it must be trained and its parent has left no weights, it fails without a worker. A worker
@@ -271,6 +286,7 @@ void jobs_run(Jobs *jobs) {
         jobs->store,
         (QueryWait){.seconds = QUERY_PATIENCE, .go_on = handle_signals_while_waiting, .user = jobs});
     signals_handle(handled, on_signal, 0);
+    measure_chains(jobs);
     while (jobs->running || (jobs->begun < jobs->count && !jobs->stopping)) {
         handle_signals(jobs);
         for (int slot = 0; slot < jobs->options.slots; slot++) {

@@ -1,8 +1,10 @@
 /* jobs: executes the runs of a sweep in worker processes, several at a time.
  *
  * jobs_run is one loop: handle signals, start workers in free slots, wait for output, store the outcome of
- * runs whose workers have ended. Only this process writes to the database. With several MPI ranks there are
- * no worker processes: all ranks perform one run after the other together.
+ * runs whose workers have ended. One worker takes the jobs in their order; several take the longest first, so
+ * that at the end no worker has a long run while the others have none. Only this process writes to the
+ * database. With several MPI ranks there are no worker processes: all ranks perform one run after the other
+ * together.
  */
 #ifndef POSLAB_RUN_JOBS_H
 #define POSLAB_RUN_JOBS_H
@@ -22,6 +24,7 @@ typedef struct Job {
     RunTask task;
     RunTaskNeed need;
     const struct Job *parent; /* the run that it continues, if that is not done; an earlier job */
+    double chain;             /* FLOPs of this job and of the longest chain of jobs that continue it */
     bool begun, ended;
     int attempts;         /* that have ended */
     double last_progress; /* time of the last progress line of its worker (clock_now) */
@@ -40,7 +43,7 @@ typedef struct JobsOptions {
 /* The jobs and their settings; nothing is owned. The caller sets the second part to zero; jobs_run fills it
    in. */
 typedef struct Jobs {
-    Job *items; /* [count]; they start in this order, except that one waits for its parent */
+    Job *items; /* [count]; parents before the jobs that continue them */
     int count;
     Job **slots; /* [options.slots] running jobs, or NULL */
     JobsOptions options;

@@ -215,8 +215,8 @@ static const PlanPoint *chosen(const Plan *plan, const Config *config) {
 static const Config *with_variants(const Config *config, const Json *variants, const char *source,
                                    Arena *arena, Error *err) {
     Arena *scratch = arena_new(0);
-    Json *json = json_parse(config->resolved, strlen(config->resolved), source, scratch, err);
-    bool fine = json && set(json, "variants", json_copy(variants, scratch), source, err);
+    Json *json = json_parse_own(config->resolved, scratch);
+    bool fine = set(json, "variants", json_copy(variants, scratch), source, err);
     const Config *changed = fine ? config_parse(json_print(json, scratch), source, arena, err) : NULL;
     arena_free(scratch);
     return changed;

@@ -11,26 +11,25 @@ bool run_task_retrains(const RunState *state, RunTaskRetrain which) {
            (state->trained && which == RUN_TASK_ALL);
 }
 
-bool run_task_missing(RunTask *task, Database *store, const PlanPoint *point, RunTaskRetrain which,
-                      Arena *arena) {
+bool run_task_needed(RunTask *task, Database *store, const PlanPoint *point, RunTaskNeed need, Arena *arena) {
     RunState state = runs_state(store, point->key);
-    bool retrain = run_task_retrains(&state, which);
     memcpy(task->key, point->key, sizeof point->key);
-    task->retrain = retrain;
-    task->trained = state.trained && !retrain;
+    task->retrain = need.retrain;
+    task->trained = state.trained && !need.retrain && !need.train;
     task->requests = NEW(arena, point->request_count, EvaluateRequest);
     task->request_count = task->stale = 0;
     for (int i = 0; i < point->request_count; i++) {
         const EvaluateRequest *request = &point->requests[i];
         RunsEvaluation stored =
-            store && !retrain ? runs_evaluation(store, point->key, request) : RUNS_EVALUATION_MISSING;
+            store && !need.retrain ? runs_evaluation(store, point->key, request) : RUNS_EVALUATION_MISSING;
         bool stale = stored == RUNS_EVALUATION_STALE && !state.stale;
         task->stale += stale;
-        if (stored == RUNS_EVALUATION_MISSING || (stale && which != RUN_TASK_NONE))
+        if (stored == RUNS_EVALUATION_MISSING || (stale && need.repeat))
             task->requests[task->request_count++] = *request;
     }
-    return retrain || (state.status != RUN_DIVERGED &&
-                       (task->request_count || !task->trained || state.status != RUN_DONE));
+    return need.retrain || need.train ||
+           (state.status != RUN_DIVERGED &&
+            (task->request_count || !task->trained || state.status != RUN_DONE));
 }
 
 const RunTaskNeed *run_task_needs(Database *store, const Plan *plan, RunTaskRetrain which, Arena *arena) {
@@ -47,23 +46,16 @@ const RunTaskNeed *run_task_needs(Database *store, const Plan *plan, RunTaskRetr
     for (int k = plan->count - 1; k >= 0; k--) {
         int i = order[k], parent = plan->points[i].parent;
         RunTask task;
+        needs[i].repeat = which != RUN_TASK_NONE;
         bool lost = states[i].trained && states[i].status != RUN_DIVERGED &&
                     !run_folder_weights(store, plan->points[i].key, arena) &&
-                    (wanted[i] ||
-                     (run_task_missing(&task, store, &plan->points[i], which, arena) && task.request_count));
+                    (wanted[i] || (run_task_needed(&task, store, &plan->points[i], needs[i], arena) &&
+                                   task.request_count));
         needs[i].retrain |= lost && states[i].stale;
         needs[i].train = needs[i].retrain || lost || (!states[i].trained && states[i].status != RUN_DIVERGED);
-        needs[i].repeat = which != RUN_TASK_NONE;
         if (parent >= 0 && needs[i].train) wanted[parent] = true;
     }
     return needs;
-}
-
-bool run_task_needed(RunTask *task, Database *store, const PlanPoint *point, RunTaskNeed need, Arena *arena) {
-    RunTaskRetrain kept = need.repeat ? RUN_TASK_STALE : RUN_TASK_NONE;
-    bool missing = run_task_missing(task, store, point, need.retrain ? RUN_TASK_ALL : kept, arena);
-    if (need.train) task->trained = false;
-    return missing || need.train;
 }
 
 bool run_task_forget(RunTask *task, Database *store, Arena *arena, Error *err) {
@@ -77,7 +69,7 @@ bool run_task_forget(RunTask *task, Database *store, Arena *arena, Error *err) {
 void run_task_count_stale(Plan *plan, Database *store, Arena *arena) {
     for (int i = 0; i < plan->count; i++) {
         RunTask task;
-        run_task_missing(&task, store, &plan->points[i], RUN_TASK_NONE, arena);
+        run_task_needed(&task, store, &plan->points[i], (RunTaskNeed){0}, arena);
         plan->stale += runs_state(store, plan->points[i].key).stale;
         plan->stale_evaluations += task.stale;
     }

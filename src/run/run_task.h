@@ -33,12 +33,6 @@ typedef enum RunTaskRetrain {
 } RunTaskRetrain;
 bool run_task_retrains(const RunState *state, RunTaskRetrain which);
 
-/* Sets key, trained, retrain and requests (owned by the arena) to what the point lacks; without a store
-   everything is missing. Returns whether anything is missing; a diverged run that is not trained again lacks
-   nothing. */
-bool run_task_missing(RunTask *task, Database *store, const PlanPoint *point, RunTaskRetrain which,
-                      Arena *arena);
-
 /* What must be done with one point of a plan. retrain: delete its training and its evaluations, and train it
    again; also set for a trained run if the run that it continues is retrained. train: train it; without
    `retrain` its stored evaluations are kept (its weights were lost, and a missing evaluation or a run that
@@ -48,11 +42,12 @@ typedef struct RunTaskNeed {
 } RunTaskNeed;
 const RunTaskNeed *run_task_needs(Database *store, const Plan *plan, RunTaskRetrain which, Arena *arena);
 
-/* As run_task_missing, of a point with this need. */
+/* Sets key, trained, retrain and requests (owned by the arena) to what a point with this need lacks; without
+   a store everything is missing. Returns whether anything is missing; a diverged run that is not trained
+   again lacks nothing. */
 bool run_task_needed(RunTask *task, Database *store, const PlanPoint *point, RunTaskNeed need, Arena *arena);
 
-/* Deletes the outcome of the task's run from the database and from its folders, if it is to be trained again.
- */
+/* Deletes the outcome of the task's run from the database and its folders, if the run must be retrained. */
 bool run_task_forget(RunTask *task, Database *store, Arena *arena, Error *err);
 
 /* Counts the stale runs of a plan, and the stale evaluations of the other runs. */

@@ -146,9 +146,7 @@ static bool load_model(Worker *worker, const char *path, Error *why) {
         return error_set(why, EXIT_DAMAGED, "no weights in '%s'; `poslab run` trains the run again",
                          worker->folder);
     Arena *arena = arena_new(0);
-    bool fine = safetensors_read(path, &file, arena, why) &&
-                (strcmp(json_text(json_get(file.metadata, "key"), ""), worker->task.key) == 0 ||
-                 error_set(why, EXIT_DAMAGED, "'%s' belongs to another run", path)) &&
+    bool fine = safetensors_read_weights(path, worker->task.key, &file, arena, why) &&
                 train_state_load_tensors(worker->model, &file, path, why);
     arena_free(arena);
     return fine;

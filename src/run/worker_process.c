@@ -11,6 +11,7 @@
 
 #include "sys/atomic_file.h"
 #include "sys/mpi.h"
+#include "sys/process.h"
 #include "math/blas.h"
 #include "math/nn_ops.h"
 
@@ -79,9 +80,7 @@ bool worker_process_read(WorkerProcess *child, bool (*take)(void *user, const ch
 }
 
 int worker_process_wait(WorkerProcess *child, int *signal) {
-    int status = 0;
-    do errno = 0;
-    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR);
+    int status = process_wait(child->pid);
     close(child->pipe);
     close(child->log);
     child->pid = 0;

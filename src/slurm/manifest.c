@@ -10,14 +10,11 @@ const char *manifest_line(const RunTask *task, const Config *config, const char 
                           Arena *arena) {
     Arena *scratch = arena_new(0);
     Json *line = json_new_object(scratch);
-    Error never;
-    Json *point = json_parse(config->resolved, strlen(config->resolved), "resolved config", scratch, &never);
-    if (!point) BUG("%s", never.text);
     json_set_text(line, "key", task->key);
     json_set_text(line, "label", label);
     json_set_text(line, "folder", folder);
     json_set(line, "task", run_task_json(task, scratch));
-    json_set(line, "config", point);
+    json_set(line, "config", json_parse_own(config->resolved, scratch));
     const char *text = arena_format(arena, "%s\n", json_print(line, scratch));
     arena_free(scratch);
     return text;

@@ -50,7 +50,10 @@ const char *database_file(const char *path, Arena *arena) {
 
 static bool check_identity(const char *path, uint32_t application, uint32_t version, Error *err) {
     if (application != DATABASE_APPLICATION)
-        return error_set(err, EXIT_DAMAGED, "'%s' is not a poslab database; it was not changed", path);
+        return error_set(
+            err, EXIT_DAMAGED,
+            "'%s' is not a poslab database (it was not changed); name a .db file that `poslab run` wrote",
+            path);
     if (version > SCHEMA_VERSION)
         return error_set(
             err, EXIT_DAMAGED,
@@ -125,7 +128,8 @@ static bool migrate_all(Database *store, Error *err) {
         if (sqlite3_exec(store->db, sql, NULL, NULL, NULL) != SQLITE_OK)
             return sqlite3_errcode(store->db) == SQLITE_ERROR /* the schema is not that of this version */
                        ? error_set(err, EXIT_DAMAGED,
-                                   "database '%s' is damaged: its schema is not that of version %lld (%s)",
+                                   "database '%s' is damaged: its schema is not that of version %lld "
+                                   "(%s)" DATABASE_REMEDY,
                                    store->path, old, sqlite3_errmsg(store->db))
                        : database_fail(store, err);
         ok = database_execute(
@@ -215,11 +219,11 @@ static bool check_pages(Database *store, Error *err) {
     bool good = query_next(check) && strcmp(query_text(check, 0), "ok") == 0;
     const char *found = arena_copy(store->arena, query_text(check, 0));
     if (!query_end(check, err)) return false;
-    return good || error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s", store->path, found);
+    return good ||
+           error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s" DATABASE_REMEDY, store->path, found);
 }
 
-/* --- values: one query per table tells whether any breaks its rule; only then one per column tells which ---
- */
+/* --- values: one query per table finds whether a rule is broken; only then one per column finds where --- */
 
 /* Whether all values of the table obey its rules; false, too, if it cannot be read. */
 static bool obeys(Database *store, const SchemaTable *table, Arena *arena, Error *err) {

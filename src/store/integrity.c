@@ -25,8 +25,8 @@
 /* Each query returns one row for each problem, as text. */
 static const char *const rules[] = {
     "SELECT 'pages: ' || quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'",
-    "SELECT 'table ' || \"table\" || ': a row refers to a missing row of ' || parent"
-    " FROM pragma_foreign_key_check",
+    "SELECT 'table ' || \"table\" || ': a row refers to a missing row of ' || parent ||"
+    " coalesce(' (rowid ' || rowid || ')', '') FROM pragma_foreign_key_check",
     "SELECT 'run ' || key || ': it is ' || status || ' but has no training' FROM run"
     " WHERE status IN ('done', 'diverged') AND steps IS NULL",
     "SELECT 'run ' || key || ': it is ' || status || iif(status = 'done', ' and', ' but not') || ' diverged "
@@ -100,6 +100,7 @@ typedef struct Check {
     Table *table;                             /* has an arena of its own */
     int64_t problems, unknown, files, absent; /* unknown: problems that are missing methods; files: files
                                                  read; absent: trained runs without a folder */
+    const char *stopped;                      /* the last damage that stopped a check */
     Arena *arena;
 } Check;
 
@@ -121,10 +122,13 @@ static void problem(void *user, const char *text) {
     check->problems++;
 }
 
-/* Counts damage that stops a check as one more problem, and continues with the next check. */
+/* Counts damage that stops a check as a problem, unless it also stopped the check before it, and continues
+   with the next check. */
 static bool go_on(Check *check, bool fine, const Error *err) {
-    if (!fine && err->code == EXIT_DAMAGED) problem(check, err->text);
-    return fine || err->code == EXIT_DAMAGED;
+    if (fine || err->code != EXIT_DAMAGED) return fine;
+    if (!check->stopped || strcmp(check->stopped, err->text) != 0) problem(check, err->text);
+    check->stopped = arena_copy(check->table->arena, err->text);
+    return true;
 }
 
 static bool check_rows(Check *check, Error *err) {
@@ -201,7 +205,8 @@ static void check_result(Check *check, const char *path) {
 static bool check_folder(Check *check, const char *folder, const Run *run, Error *err) {
     for (int i = 0; run_folder_files[i]; i++) {
         const char *path = arena_format(check->arena, "%s/%s", folder, run_folder_files[i]);
-        if (access(path, F_OK) == 0 && !check_tensors(check, path, run, i == 0, err)) return false;
+        bool tensors = strstr(run_folder_files[i], ".safetensors"); /* vocabulary.txt has none */
+        if (tensors && access(path, F_OK) == 0 && !check_tensors(check, path, run, i == 0, err)) return false;
     }
     const char *result = arena_format(check->arena, "%s/result.db", folder);
     if (access(result, F_OK) == 0) check_result(check, result);

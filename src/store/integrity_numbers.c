@@ -70,7 +70,6 @@ static void expect_text(const Numbers *numbers, Query *run, const char *column, 
 /* Checks the key. A config that this program would write differently is from a revision with other options;
    its key cannot be recomputed. */
 static void check_plan(const Numbers *numbers, Query *run, const Config *config) {
-    Error why;
     expect_text(numbers, run, "method", config->position.method->name);
     expect(numbers, run, "train_length", config->train.length);
     expect(numbers, run, "seed", config->train.seed);
@@ -78,12 +77,10 @@ static void check_plan(const Numbers *numbers, Query *run, const Config *config)
     expect(numbers, run, "vocabulary", config->model.vocabulary);
     if (config->data.tokenizer == TOKENIZER_BYTES && query_real_of(run, "bytes_per_token") != 1)
         PROBLEM(numbers, "run %s: 'bytes_per_token' of its corpus is not 1", query_text_of(run, "key"));
-    if (config_runnable(config, &why)) {
-        const Model *model =
-            model_new(&config->model, &config->position, (int)config->train.length, numbers->arena);
-        expect(numbers, run, "parameters", model->parameters);
-        expect(numbers, run, "position_parameters", model->position_parameters);
-    }
+    const Model *model =
+        model_new(&config->model, &config->position, (int)config->train.length, numbers->arena);
+    expect(numbers, run, "parameters", model->parameters);
+    expect(numbers, run, "position_parameters", model->position_parameters);
     if (strcmp(config->resolved, query_text_of(run, "config"))) return;
     char key[PLAN_KEY_SIZE];
     point_key(key, config, query_text_of(run, "hash"), numbers->arena);
@@ -148,17 +145,6 @@ static bool check_run(const Numbers *numbers, Query *run, Error *err) {
                 (long long)steps, diverged ? "its divergence" : "its config", (long long)expected);
     expect(numbers, run, "train_tokens", steps * config->train.tokens_per_step);
     return check_log(numbers, run, config, err);
-}
-
-static bool check_runs(const Numbers *numbers, Error *err) {
-    Query *run = query_begin(numbers->store, runs_sql, NULL);
-    bool fine = true;
-    while (fine && query_next(run)) {
-        ArenaMark mark = arena_mark(numbers->arena);
-        fine = check_run(numbers, run, err);
-        arena_release(numbers->arena, mark);
-    }
-    return query_end(run, fine ? err : &(Error){0}) && fine;
 }
 
 /* --- evaluations --- */
@@ -251,12 +237,14 @@ static bool check_evaluation(const Numbers *numbers, Query *row, Error *err) {
     return check_layout(numbers, name, query_text_of(row, "id"), &layout, err);
 }
 
-static bool check_evaluations(const Numbers *numbers, Error *err) {
-    Query *row = query_begin(numbers->store, evaluations_sql, NULL);
+/* Checks each row of a query. */
+static bool check_rows(const Numbers *numbers, const char *sql,
+                       bool (*check)(const Numbers *, Query *row, Error *), Error *err) {
+    Query *row = query_begin(numbers->store, sql, NULL);
     bool fine = true;
     while (fine && query_next(row)) {
         ArenaMark mark = arena_mark(numbers->arena);
-        fine = check_evaluation(numbers, row, err);
+        fine = check(numbers, row, err);
         arena_release(numbers->arena, mark);
     }
     return query_end(row, fine ? err : &(Error){0}) && fine;
@@ -265,5 +253,6 @@ static bool check_evaluations(const Numbers *numbers, Error *err) {
 bool integrity_numbers(Database *store, void (*problem)(void *user, const char *text), void *user,
                        Arena *arena, Error *err) {
     const Numbers numbers = {.store = store, .problem = problem, .user = user, .arena = arena};
-    return check_runs(&numbers, err) && check_evaluations(&numbers, err);
+    return check_rows(&numbers, runs_sql, check_run, err) &&
+           check_rows(&numbers, evaluations_sql, check_evaluation, err);
 }

@@ -28,6 +28,9 @@ struct Database {
     int lock; /* descriptor of DATABASE.lock; 0: not held */
 };
 
+/* The end of an error about a damaged file. */
+#define DATABASE_REMEDY "; restore a copy of it, or move it away and rerun `poslab run`"
+
 typedef struct DatabaseValue {
     enum { DATABASE_TEXT, DATABASE_INT, DATABASE_REAL } type;
     const char *text;

@@ -241,9 +241,7 @@ static bool merge_attached(Database *store, void *user, Error *err) {
 static bool are_weights_of(const char *path, const char *key, Error *err) {
     Arena *arena = arena_new(0);
     SafetensorsFile file;
-    bool fine = safetensors_read(path, &file, arena, err) &&
-                (!strcmp(json_text(json_get(file.metadata, "key"), ""), key) ||
-                 error_set(err, EXIT_DAMAGED, "'%s' holds the weights of another run", path));
+    bool fine = safetensors_read_weights(path, key, &file, arena, err);
     arena_free(arena);
     return fine;
 }

@@ -75,7 +75,8 @@ bool database_fail(Database *store, Error *err) {
     case SQLITE_NOTADB:
     case SQLITE_CONSTRAINT:
     case SQLITE_MISMATCH:
-        return error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s", store->path, text);
+        return error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s" DATABASE_REMEDY, store->path,
+                         text);
     case SQLITE_ERROR: /* caused by values: text that is not JSON, an overflow of 64 bits */
         return error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s; `poslab check` finds the row",
                          store->path, text);
@@ -149,7 +150,8 @@ static bool has_schema(Database *store) {
 
 bool database_check_schema(Database *store, Error *err) {
     return has_schema(store) ||
-           error_set(err, EXIT_DAMAGED, "database '%s' is damaged: its schema is not that of version %d",
+           error_set(err, EXIT_DAMAGED,
+                     "database '%s' is damaged: its schema is not that of version %d" DATABASE_REMEDY,
                      store->path, SCHEMA_VERSION);
 }
 

@@ -78,8 +78,7 @@ double runs_perplexity(Database *store, const char *key, int64_t *length);
    evaluated, or else at the largest size, without a variant; NAN if there is none. */
 double runs_exact(Database *store, const char *key, int64_t *size);
 
-/* Whether a requested evaluation is stored, and made with the present file of its method (or an unknown one).
- */
+/* Whether a requested evaluation is stored, and the file of its method is unchanged (or unknown). */
 typedef enum RunsEvaluation {
     RUNS_EVALUATION_MISSING,
     RUNS_EVALUATION_CURRENT,

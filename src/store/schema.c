@@ -332,6 +332,10 @@ const char *schema_sql(Arena *arena) {
     return arena_format(arena, "%s%s", text, schema_views);
 }
 
+#define DROP_VIEWS                                                                                           \
+    "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome; DROP VIEW IF EXISTS accuracy;"                  \
+    "DROP VIEW IF EXISTS setting;"
+
 /* The columns of `corpus` before version 6. */
 #define CORPUS_5                                                                                             \
     "id, hash, tokenizer, vocabulary, train_tokens, valid_tokens, test_tokens, documents, bytes_per_token"
@@ -344,7 +348,7 @@ const char *schema_migration(int64_t version, Arena *arena) {
     if (version == 1)
         return arena_format(
             arena,
-            "DROP VIEW curve; DROP VIEW outcome;"
+            DROP_VIEWS
             "ALTER TABLE main.run ADD COLUMN machine TEXT; ALTER TABLE main.run ADD COLUMN ranks INTEGER;"
 
             "CREATE TEMP TABLE old_request AS SELECT * FROM main.request; DROP TABLE main.request; %s"
@@ -358,13 +362,13 @@ const char *schema_migration(int64_t version, Arena *arena) {
             "ALTER TABLE main.evaluation ADD COLUMN variant_options TEXT NOT NULL DEFAULT '{}'; %s%s",
             create("request", arena), create("bench", arena), create("bench_result", arena));
     if (version == 2)
-        return "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
-               "ALTER TABLE main.run ADD COLUMN processor_seconds REAL;"
-               "ALTER TABLE main.run ADD COLUMN load REAL; ALTER TABLE main.run ADD COLUMN settings TEXT;";
+        return DROP_VIEWS
+            "ALTER TABLE main.run ADD COLUMN processor_seconds REAL;"
+            "ALTER TABLE main.run ADD COLUMN load REAL; ALTER TABLE main.run ADD COLUMN settings TEXT;";
     if (version == 3) {
         const char *names = schema_columns("run", SCHEMA_ALL | SCHEMA_ID | SCHEMA_STATUS, "", arena);
         return arena_format(arena,
-                            "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
+                            DROP_VIEWS
                             "ALTER TABLE main.run ADD COLUMN method_files TEXT;"
                             "ALTER TABLE main.run ADD COLUMN shared_sources TEXT;"
                             "ALTER TABLE main.run ADD COLUMN until_step INTEGER;"
@@ -372,27 +376,21 @@ const char *schema_migration(int64_t version, Arena *arena) {
                             "INSERT INTO main.run (%s) SELECT %s FROM old_run; DROP TABLE old_run; %s%s",
                             create("run", arena), names, names, create("task_example", arena), schema_views);
     }
-    if (version == 4)
-        return arena_format(arena,
-                            "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
-                            "DROP VIEW IF EXISTS accuracy; DROP VIEW IF EXISTS setting; %s",
-                            schema_views);
+    if (version == 4) return arena_format(arena, DROP_VIEWS " %s", schema_views);
     if (version == 5) {
         const char *names = schema_columns("evaluation", SCHEMA_ALL | SCHEMA_ID, "", arena);
         return arena_format(
             arena,
-            "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
-            "DROP VIEW IF EXISTS accuracy; DROP VIEW IF EXISTS setting;"
-            "CREATE TEMP TABLE old_point AS SELECT p.*, point_name(r.label, p.variant) FROM"
-            " main.point p JOIN main.run r ON r.key = p.run; DROP TABLE main.point; %s"
-            "INSERT INTO main.point SELECT * FROM old_point; DROP TABLE old_point;"
-            "ALTER TABLE main.evaluation ADD COLUMN method_files TEXT;"
-            "CREATE TEMP TABLE old_evaluation AS SELECT * FROM main.evaluation;"
-            "DROP TABLE main.evaluation; %s INSERT INTO main.evaluation (%s) SELECT %s"
-            " FROM old_evaluation; DROP TABLE old_evaluation;"
-            "CREATE TEMP TABLE old_corpus AS SELECT * FROM main.corpus; DROP TABLE main.corpus; %s"
-            "INSERT INTO main.corpus (" CORPUS_5 ") SELECT " CORPUS_5 " FROM old_corpus;"
-            "DROP TABLE old_corpus; %s",
+            DROP_VIEWS "CREATE TEMP TABLE old_point AS SELECT p.*, point_name(r.label, p.variant) FROM"
+                       " main.point p JOIN main.run r ON r.key = p.run; DROP TABLE main.point; %s"
+                       "INSERT INTO main.point SELECT * FROM old_point; DROP TABLE old_point;"
+                       "ALTER TABLE main.evaluation ADD COLUMN method_files TEXT;"
+                       "CREATE TEMP TABLE old_evaluation AS SELECT * FROM main.evaluation;"
+                       "DROP TABLE main.evaluation; %s INSERT INTO main.evaluation (%s) SELECT %s"
+                       " FROM old_evaluation; DROP TABLE old_evaluation;"
+                       "CREATE TEMP TABLE old_corpus AS SELECT * FROM main.corpus; DROP TABLE main.corpus; %s"
+                       "INSERT INTO main.corpus (" CORPUS_5 ") SELECT " CORPUS_5 " FROM old_corpus;"
+                       "DROP TABLE old_corpus; %s",
             create("point", arena), create("evaluation", arena), names, names, create("corpus", arena),
             schema_views);
     }

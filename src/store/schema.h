@@ -58,8 +58,7 @@ const char *schema_migration(int64_t version, Arena *arena);
 /* The names of the columns of these parts, in order: "PREFIXrun, PREFIXsplit, ...". */
 const char *schema_columns(const char *name, int parts, const char *prefix, Arena *arena);
 
-/* The tables whose rows are parts of an evaluation: those whose first column refers to it. NULL-terminated.
- */
+/* The tables with parts of an evaluation: those whose first column refers to it. NULL-terminated. */
 const char *const *schema_evaluation_parts(Arena *arena);
 
 /* schema_condition: an SQL condition that is true for the valid values of a column. schema_values: these

@@ -126,6 +126,13 @@ char *file_read(const char *path, size_t most, size_t *size, Arena *arena) {
     return saved ? NULL : text;
 }
 
+/* The error about a file that cannot be created. */
+static bool fail_to_create(const char *path, Error *err) {
+    return errno == ENOENT
+               ? error_set(err, EXIT_SYSTEM, "cannot write '%s': its folder does not exist; create it", path)
+               : error_system(err, "cannot write '%s'", path);
+}
+
 /* The write function of the stream; stdio takes 0 for a failure. */
 static ssize_t take_bytes(void *user, const char *bytes, size_t size) {
     AtomicFile *file = user;
@@ -144,7 +151,7 @@ FILE *atomic_file_begin(AtomicFile *file, const char *path, Arena *arena, Error 
     unlink(file->temporary);
     file->fd = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file->fd < 0) {
-        error_system(err, "cannot write '%s'", path);
+        fail_to_create(path, err);
         return NULL;
     }
     file->stream = fopencookie(file, "w", (cookie_io_functions_t){.write = take_bytes});
@@ -183,7 +190,10 @@ Json *file_read_json(const char *path, const char *source, Arena *arena, Error *
     Json *json = text ? json_parse(text, size, source, arena, err) : NULL;
     if (!text) {
         bool typing = errno == ENOENT || errno == ENOTDIR || errno == EISDIR; /* most likely a typing error */
-        error_system(err, "%s: cannot read", source);
+        if (errno == ENOENT)
+            error_set(err, EXIT_USAGE, "%s does not exist; check its path", source);
+        else
+            error_system(err, "%s: cannot read", source);
         if (typing) err->code = EXIT_USAGE;
     }
     arena_free(scratch);

@@ -1,8 +1,6 @@
 #include "sys/pager.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -11,10 +9,10 @@
 #include "base/arena.h"
 #include "base/escape.h"
 #include "base/text.h"
+#include "sys/process.h"
 #include "sys/signals.h"
 
 enum { NOT_STARTED = 126 }; /* exit code of a shell that cannot start a program; 127: not found */
-static const int defaulted[] = {SIGINT, SIGQUIT, SIGPIPE, SIGXFSZ};
 
 static FILE *collected; /* NULL: output is not collected */
 static int terminal;    /* its descriptor while output is collected */
@@ -66,38 +64,26 @@ static void pass_on(int signal) {
     if (child > 0) kill((pid_t)child, signal);
 }
 
-/* The child has the default actions; main ignores some of these signals. */
-static int start(const char *const *arguments) {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t defaults;
-    pid_t pid = 0;
-    sigemptyset(&defaults);
-    for (int i = 0; i < COUNT_OF(defaulted); i++) sigaddset(&defaults, defaulted[i]);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, fileno(collected), STDIN_FILENO);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigdefault(&attributes, &defaults);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-    int code = posix_spawnp(&pid, arguments[0], &actions, &attributes, (char *const *)arguments, environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    return code ? 0 : (int)pid;
+/* For signals that are not ignored in the pager. */
+static void stay(int signal) {
+    (void)signal;
 }
 
 /* Returns false if the pager cannot be started. */
 static bool show(void) {
-    static const int passed[] = {SIGTERM, SIGHUP, 0}, ignored[] = {SIGINT, SIGQUIT, 0};
+    static const int passed[] = {SIGTERM, SIGHUP, 0}, interrupts[] = {SIGINT, SIGQUIT, 0};
     const char *pager = chosen();
-    int status = 0;
+    const char *const arguments[] = {pager ? "sh" : "less", pager ? "-c" : NULL, pager, NULL};
+    const ProcessFile input = {fileno(collected), STDIN_FILENO};
+    pid_t pid;
     setenv("LESS", "FRSX", 0);
     lseek(fileno(collected), 0, SEEK_SET);
     signals_handle(passed, pass_on, 0);
-    signals_handle(ignored, SIG_IGN, 0); /* Ctrl-C is for the pager */
-    child = start((const char *const[]){pager ? "sh" : "less", pager ? "-c" : NULL, pager, NULL});
-    if (!child) return false;
+    signals_handle(interrupts, stay, 0); /* Ctrl-C is for the pager */
+    if (process_start(&pid, arguments, environ, &input, 1) != 0) return false;
+    child = pid;
     if (ended_by) pass_on(ended_by);
-    while (waitpid((pid_t)child, &status, 0) < 0 && errno == EINTR) continue;
+    int status = process_wait(pid);
     if (!ended_by && WIFSIGNALED(status)) ended_by = WTERMSIG(status);
     return !WIFEXITED(status) || WEXITSTATUS(status) < NOT_STARTED;
 }

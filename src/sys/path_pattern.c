@@ -13,11 +13,6 @@ typedef struct Folder {
     ino_t inode;
 } Folder;
 
-typedef struct Names {
-    const char **items; /* [count] */
-    int count;
-} Names;
-
 typedef struct Visited {
     Folder *items; /* [count] */
     int count;
@@ -26,7 +21,7 @@ typedef struct Visited {
 typedef struct Search {
     const char *pattern, *place;
     bool recursive; /* the pattern has a component `**` */
-    Names found;
+    Paths found;
     Visited visited; /* by the innermost `**` */
     Arena *arena;
     Error *err;
@@ -47,7 +42,7 @@ static int by_text(const void *a, const void *b) {
 }
 
 /* The names in a folder, sorted, without "." and "..". */
-static bool list_folder(const Search *search, const char *folder, Names *names) {
+static bool list_folder(const Search *search, const char *folder, Paths *names) {
     const char *path = *folder ? folder : ".";
     DIR *stream = opendir(path);
     if (!stream) return is_absent() || cannot(search, path);
@@ -96,7 +91,7 @@ static bool walk(Search *search, const char *folder, const char *pattern) {
     if (!is_folder(search, *folder ? folder : ".", &status, &good) || !first_visit(search, &status))
         return good;
     Visited outer = search->visited;
-    Names names = {0};
+    Paths names = {0};
     search->visited = (Visited){0}; /* each `**` has its own list */
     good = follow(search, folder, pattern) && list_folder(search, folder, &names);
     search->visited = outer;
@@ -116,7 +111,7 @@ static bool follow(Search *search, const char *folder, const char *pattern) {
         while (strncmp(rest, "**/", 3) == 0) rest += 3;
         return walk(search, folder, *rest && strcmp(rest, "**") != 0 ? rest : "*");
     }
-    Names names = {0};
+    Paths names = {0};
     bool wild = strpbrk(part, "*?[\\") != NULL, good = true;
     if (wild)
         good = list_folder(search, folder, &names);
@@ -150,7 +145,8 @@ bool path_pattern_find(Paths *paths, const char *pattern, const char *place, Are
         *ARENA_PUSH(arena, search.found.items, search.found.count) = arena_copy(arena, pattern);
     else
         good = follow(&search, arena_format(arena, "%.*s", (int)root, pattern), from);
-    *paths = (Paths){search.found.items, search.found.count, !itself && strpbrk(pattern, "*?[\\") != NULL};
+    *paths = search.found;
+    paths->wild = !itself && strpbrk(pattern, "*?[\\") != NULL;
     if (paths->count) qsort(paths->items, (size_t)paths->count, sizeof(char *), by_text);
     return good;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -29,24 +30,48 @@ static char *error_line(char *text) {
     return line;
 }
 
-static int start(pid_t *pid, const char *const *arguments, FILE *output, FILE *error) {
+int process_start(pid_t *pid, const char *const *arguments, char *const *environment,
+                  const ProcessFile *files, int count) {
+    static const int ignored[] = {SIGPIPE, SIGXFSZ}; /* by main */
     posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t defaults;
+    sigemptyset(&defaults);
+    for (int i = 0; i < COUNT_OF(ignored); i++) sigaddset(&defaults, ignored[i]);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, fileno(output), STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, fileno(error), STDERR_FILENO);
-    int code = posix_spawnp(pid, arguments[0], &actions, NULL, (char *const *)arguments, environ);
+    for (int i = 0; i < count; i++) {
+        if (files[i].from < 0)
+            posix_spawn_file_actions_addopen(&actions, files[i].to, "/dev/null", O_RDONLY, 0);
+        else
+            posix_spawn_file_actions_adddup2(&actions, files[i].from, files[i].to);
+    }
+    int code = posix_spawnp(pid, arguments[0], &actions, &attributes, (char *const *)arguments, environment);
     posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
     return code;
+}
+
+int process_wait(pid_t pid) {
+    int status = -1;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+    return status;
 }
 
 bool process_run(ProcessResult *command, const char *const *arguments, Arena *arena, Error *err) {
     FILE *output = tmpfile(), *error = tmpfile();
     pid_t pid = 0;
-    int status = 0, code = output && error ? start(&pid, arguments, output, error) : errno;
+    int code = errno;
+    if (output && error) {
+        const ProcessFile files[] = {
+            {-1, STDIN_FILENO}, {fileno(output), STDOUT_FILENO}, {fileno(error), STDERR_FILENO}};
+        code = process_start(&pid, arguments, environ, files, COUNT_OF(files));
+    }
     *command = (ProcessResult){.code = NOT_FOUND, .output = "", .error = "not found"};
     if (!code) {
-        while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+        int status = process_wait(pid);
         command->code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
         command->output = take_text(output, arena);
         command->error = error_line(take_text(error, arena));

@@ -36,19 +36,14 @@ static void add(ArithmeticNumber *sum, const ArithmeticNumber *a, const Arithmet
     if (carry) sum->digits[sum->count++] = 1;
 }
 
-static void left_over(TaskRow *row, const ArithmeticNumber *number, int from) {
-    for (int place = from; place < number->count; place++)
-        task_answer(row, ARITHMETIC_DIGIT + number->digits[place]);
-}
-
 static void steps(TaskRow *row, const ArithmeticNumber *a, const ArithmeticNumber *b) {
     int carry = 0, count = larger(a->count, b->count);
     task_put(row, ARITHMETIC_COLON);
     for (int place = 0; place < count; place++) {
         if (place > 0) {
-            left_over(row, a, place);
+            arithmetic_answer(row, a, place);
             task_answer(row, ARITHMETIC_OPERATOR);
-            left_over(row, b, place);
+            arithmetic_answer(row, b, place);
             task_answer(row, ARITHMETIC_COLON);
         }
         int x = digit(a, place), y = digit(b, place), all = x + y + carry;
@@ -97,14 +92,13 @@ const Task addition_task = {
     .size = "digits of each number",
     .smallest = 1,
     .largest = ARITHMETIC_LARGEST,
-    .options_size = sizeof(ArithmeticOptions),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    TASK_OPTIONS(ArithmeticOptions, fields),
     .check = check,
     .alphabet = arithmetic_alphabet,
     .length = length,
     .examples = arithmetic_examples,
     .write = write,
+    .layout = arithmetic_layout,
     .symbol = symbol,
     .farthest = farthest,
 };

@@ -120,6 +120,10 @@ static void write_number(TaskRow *row, Format *format, const ArithmeticNumber *n
     }
 }
 
+void arithmetic_answer(TaskRow *row, const ArithmeticNumber *number, int place) {
+    for (; place < number->count; place++) task_answer(row, ARITHMETIC_DIGIT + number->digits[place]);
+}
+
 void arithmetic_write(TaskRow *row, const ArithmeticOptions *o, TaskSizes sizes, Random *rng,
                       const ArithmeticKind *kind) {
     ArithmeticNumber a, b, result;
@@ -141,6 +145,10 @@ void arithmetic_write(TaskRow *row, const ArithmeticOptions *o, TaskSizes sizes,
     add_token(row, TASK_SEP, o->scratchpad);
     write_number(row, &format, &result, width ? format.places : 0, reversed, true);
     task_answer(row, TASK_END);
+}
+
+bool arithmetic_layout(int token) {
+    return token == ARITHMETIC_SPACE || token >= ARITHMETIC_LETTER;
 }
 
 const char *arithmetic_symbol(int token, char operation, char text[TASK_SYMBOL_SIZE]) {

@@ -98,8 +98,11 @@ bool arithmetic_check(const ArithmeticOptions *options, TaskSizes sizes, bool pr
 int arithmetic_alphabet(const void *options);
 int64_t arithmetic_length(const ArithmeticOptions *options, TaskSizes sizes, bool product);
 double arithmetic_examples(const void *options, TaskSizes sizes);
+bool arithmetic_layout(int token); /* spaces, and letters of places */
 void arithmetic_write(TaskRow *row, const ArithmeticOptions *options, TaskSizes sizes, Random *rng,
                       const ArithmeticKind *kind);
+/* Writes the digits from this place on, last digit first, as a part of the answer. */
+void arithmetic_answer(TaskRow *row, const ArithmeticNumber *number, int place);
 const char *arithmetic_symbol(int token, char operation, char text[TASK_SYMBOL_SIZE]);
 int64_t arithmetic_farthest(const ArithmeticOptions *options, TaskSizes sizes, bool product);
 

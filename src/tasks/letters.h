@@ -25,8 +25,8 @@ int64_t letters_length(const void *options, TaskSizes sizes, int hint);
 double letters_examples(const void *options, TaskSizes sizes);
 
 #define LETTERS_OF_STRINGS                                                                                   \
-    .size = "letters", .smallest = 1, .largest = 1 << 14, .options_size = sizeof(LettersOptions),            \
-    .fields = letters_fields, .field_count = COUNT_OF(letters_fields), .alphabet = letters_alphabet,         \
-    .length = letters_length, .examples = letters_examples, .symbol = letters_symbol
+    .size = "letters", .smallest = 1, .largest = 1 << 14, TASK_OPTIONS(LettersOptions, letters_fields),      \
+    .alphabet = letters_alphabet, .length = letters_length, .examples = letters_examples,                    \
+    .symbol = letters_symbol
 
 #endif

@@ -60,7 +60,7 @@ typedef struct Task {
     const char *citation;      /* the source of the task or of its format */
     const char *size;          /* the unit of sizes: "digits of each number" */
     int64_t smallest, largest; /* sizes; from 1 */
-    size_t options_size;
+    size_t options_size;       /* TASK_OPTIONS sets this and the next two members */
     const OptionField *fields; /* options in `data.task` in addition to those of all tasks */
     int field_count;
     const char *const *hints; /* easier tasks for training, NULL-terminated; number 0 is "none", the task
@@ -75,11 +75,18 @@ typedef struct Task {
     /* The number of different questions of these sizes, or a lower bound. */
     double (*examples)(const void *options, TaskSizes sizes);
     void (*write)(TaskRow *row, const void *options, TaskSizes sizes, int hint, Random *rng);
+    /* Whether a token belongs to the layout of a row: rows that differ only in such tokens ask the same
+       question, and training and evaluation do not share it. NULL: no token does. */
+    bool (*layout)(int token);
     /* Prints a token of the task, or TASK_SEP. Returns `text` or a constant. */
     const char *(*symbol)(const void *options, int token, char text[TASK_SYMBOL_SIZE]);
     /* The largest position that task_place can set; 0, or NULL: the task sets no positions. */
     int64_t (*farthest)(const void *options, TaskSizes sizes);
 } Task;
+
+/* Members of a Task: its options struct, and the array of its rows. */
+#define TASK_OPTIONS(Options, rows)                                                                          \
+    .options_size = sizeof(Options), .fields = (rows), .field_count = COUNT_OF(rows)
 
 /* The registry, in alphabetical order of names. */
 extern const Task *const task_list[];

@@ -1,17 +1,18 @@
-/* bpe: byte-level byte pair encoding (BPE); the tokens equal those of Hugging Face's `tokenizers`.
+/* bpe: byte-level byte pair encoding (BPE). The tokens equal those of Hugging Face's `tokenizers`.
  *
- * Text is divided at the added tokens of the tokenizer.json, normalised (NFC) if the file says so, divided by
- * its patterns, and the bytes of each piece are merged in the order of the file's merges. Special tokens are
- * not added.
+ * Text is divided at the added tokens of the tokenizer.json, normalised (NFC) if the file requires it, and
+ * divided by the file's patterns. The bytes of each piece are then merged in the order of the file's merges.
+ * No special tokens are inserted.
  */
 
 #include <string.h>
 #include <utf8proc.h>
 
+#include "base/random.h"
 #include "tokenizers/bpe_file.h"
 #include "tokenizers/internal.h"
 
-/* Pieces of text repeat: the tokens of short ones are kept, the last one in each slot. */
+/* A cache of the tokens of short pieces, since pieces repeat. A slot has the last piece with its hash. */
 enum { PIECES = 1 << 15, PIECE_BYTES = 24, PIECE_TOKENS = 8 };
 typedef struct BpePiece {
     unsigned char bytes[PIECE_BYTES];
@@ -19,14 +20,14 @@ typedef struct BpePiece {
     uint32_t tokens[PIECE_TOKENS];
 } BpePiece;
 
-/* A token of a piece that is merged. */
+/* A token of the piece that is being merged. */
 typedef struct Symbol {
     uint32_t token;
     int previous, next; /* -1: none */
     bool gone;
 } Symbol;
 
-/* A possible merge of symbol `at` with the one after it. */
+/* A possible merge of symbol `at` with the next one. */
 typedef struct Candidate {
     int rank, at;
     uint32_t result;
@@ -34,7 +35,7 @@ typedef struct Candidate {
 
 typedef struct Encoder {
     Bpe *bpe;
-    uint32_t *tokens; /* [count] in `arena`, with room */
+    uint32_t *tokens; /* [room], in `arena` */
     int64_t count, room;
     Symbol *symbols; /* [symbol_room] */
     Candidate *heap; /* [symbol_room * 3] */
@@ -98,7 +99,7 @@ static void merge_bytes(Encoder *e, const unsigned char *bytes, size_t size) {
         if (left->gone || left->next < 0) continue;
         Symbol *right = &symbols[left->next];
         const BpeMerge *merge = bpe_merge(e->bpe, left->token, right->token);
-        if (!merge || merge->result != top.result) continue; /* one of them has changed */
+        if (!merge || merge->result != top.result) continue; /* one of them has been merged since */
         left->token = top.result;
         left->next = right->next;
         right->gone = true;
@@ -119,9 +120,7 @@ static void encode_piece(Encoder *e, const unsigned char *bytes, size_t size) {
         merge_bytes(e, bytes, size);
         return;
     }
-    uint64_t hash = 0xcbf29ce484222325;
-    for (size_t i = 0; i < size; i++) hash = (hash ^ bytes[i]) * 0x100000001b3;
-    BpePiece *piece = &e->bpe->cache[(hash ^ hash >> 32) % PIECES];
+    BpePiece *piece = &e->bpe->cache[random_hash(bytes, size) % PIECES];
     if (piece->size == (int32_t)size && !memcmp(piece->bytes, bytes, size)) {
         for (int i = 0; i < piece->count; i++) put(e, piece->tokens[i]);
         return;
@@ -156,7 +155,7 @@ static void divide(Encoder *e, int step, const char *text, size_t size) {
     if (size > done && !by->drop_rest) divide(e, step + 1, text + done, size - done);
 }
 
-/* The first added token at or after `from`, the longest one there; NULL: none. */
+/* The first added token at or after *from, and there the longest; NULL: none. Sets *from to where it is. */
 static const BpeAdded *find_added(const Bpe *bpe, const char *text, size_t size, size_t *from,
                                   bool normalized) {
     for (; *from < size; ++*from) {
@@ -171,7 +170,7 @@ static const BpeAdded *find_added(const Bpe *bpe, const char *text, size_t size,
     return NULL;
 }
 
-/* NFC of valid UTF-8, in the arena; the text itself if it is ASCII. */
+/* The NFC of valid UTF-8, in the arena; ASCII text is returned itself. */
 static const char *compose(const char *text, size_t *size, Arena *arena) {
     size_t ascii = 0;
     while (ascii < *size && (unsigned char)text[ascii] < 0x80) ascii++;
@@ -253,7 +252,8 @@ int64_t bpe_offset(const Tokenizer *tokenizer, const TokenizerText *text, int64_
     }
     if (token >= text->count) offset = total;
     if (total == text->content_size) return offset;
-    return (int64_t)((double)offset / (double)total * (double)text->content_size); /* NFC, or text left out */
+    return (int64_t)((double)offset / (double)total *
+                     (double)text->content_size); /* after NFC, or if a pattern drops text */
 }
 
 const char *bpe_text(const Tokenizer *tokenizer, uint32_t token, int64_t *size) {

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LAST_LETTER = 323 }; /* the largest letter that stands for a byte */
+#include "base/random.h"
+
+enum { LAST_LETTER = 323 }; /* the largest code point that represents a byte */
 
 static const char gpt2[] =
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
@@ -13,7 +15,7 @@ typedef struct Reader {
     const char *where;
     Arena *arena, *scratch;
     Error *err;
-    int16_t byte_of[LAST_LETTER + 1]; /* -1: the letter stands for no byte */
+    int16_t byte_of[LAST_LETTER + 1]; /* by code point; -1: none */
     const Json *added;
 } Reader;
 
@@ -24,7 +26,7 @@ static bool refuse(const Reader *reader, const char *key, const char *what) {
                      reader->where, key, what);
 }
 
-/* Printable bytes stand for themselves, the others for the letters from U+0100 on. */
+/* Printable bytes are represented by themselves, others by the code points from U+0100 on. */
 static void make_letters(Reader *reader) {
     int next = 256;
     for (int letter = 0; letter <= LAST_LETTER; letter++) reader->byte_of[letter] = -1;
@@ -34,7 +36,7 @@ static void make_letters(Reader *reader) {
     }
 }
 
-/* The bytes that the letters of a token stand for; false if one stands for none. */
+/* The bytes of a token; false if one of its letters represents no byte. */
 static bool decode(const Reader *reader, const char *text, BpeToken *token, Arena *arena) {
     size_t length = strlen(text);
     unsigned char *bytes = NEW(arena, length + 1, unsigned char);
@@ -52,7 +54,7 @@ static bool decode(const Reader *reader, const char *text, BpeToken *token, Aren
     return size > 0;
 }
 
-/* A whole number from 0 to below BPE_MOST_TOKENS; -1: something else. */
+/* A whole number in [0, BPE_MOST_TOKENS); -1: not one. */
 static int token_number(const Json *json) {
     double number = json_number(json, -1);
     return number >= 0 && number < BPE_MOST_TOKENS && number == (int)number ? (int)number : -1;
@@ -65,20 +67,8 @@ static bool is_null(const Json *json) {
 
 /* --- the vocabulary --- */
 
-static uint64_t mix(uint64_t x) {
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-    x = (x ^ x >> 27) * 0x94d049bb133111eb;
-    return x ^ x >> 31;
-}
-
-static uint64_t hash_bytes(const unsigned char *bytes, size_t size) {
-    uint64_t hash = 0xcbf29ce484222325;
-    for (size_t i = 0; i < size; i++) hash = (hash ^ bytes[i]) * 0x100000001b3;
-    return mix(hash);
-}
-
 static uint32_t *token_slot(const Bpe *bpe, const unsigned char *bytes, size_t size) {
-    uint64_t slot = hash_bytes(bytes, size) & (bpe->slots - 1);
+    uint64_t slot = random_hash(bytes, size) & (bpe->slots - 1);
     for (; bpe->by_bytes[slot]; slot = (slot + 1) & (bpe->slots - 1)) {
         const BpeToken *token = &bpe->tokens[bpe->by_bytes[slot] - 1];
         if ((size_t)token->size == size && !memcmp(token->bytes, bytes, size)) break;
@@ -91,7 +81,7 @@ int64_t bpe_token(const Bpe *bpe, const unsigned char *bytes, size_t size) {
 }
 
 static BpeMerge *merge_slot(const Bpe *bpe, uint64_t pair) {
-    uint64_t slot = mix(pair) & (bpe->slots - 1);
+    uint64_t slot = random_at(0, pair) & (bpe->slots - 1);
     while (bpe->merges[slot].rank >= 0 && bpe->merges[slot].pair != pair)
         slot = (slot + 1) & (bpe->slots - 1);
     return &bpe->merges[slot];
@@ -102,7 +92,7 @@ const BpeMerge *bpe_merge(const Bpe *bpe, uint32_t left, uint32_t right) {
     return merge->rank >= 0 ? merge : NULL;
 }
 
-/* The largest number, for the sizes of the tables; -1 with err set. */
+/* The largest token, which determines the sizes of tables; -1 with err set. */
 static int largest_token(const Reader *reader, const Json *vocabulary) {
     int largest = -1;
     for (const Json *item = json_first(vocabulary); item; item = json_next(item)) {
@@ -136,10 +126,10 @@ static bool read_vocabulary(Reader *reader, const Json *vocabulary, int merges) 
     for (const Json *item = json_first(vocabulary); item; item = json_next(item)) {
         int token = token_number(item);
         const char *text = json_name(item);
-        if (bpe->tokens[token].bytes) return refuse(reader, "model.vocab", "has two tokens with one number");
+        if (bpe->tokens[token].bytes) return refuse(reader, "model.vocab", "has two tokens with the same id");
         if (added[token] && !strcmp(added[token], text)) continue;
         if (!decode(reader, text, &bpe->tokens[token], reader->arena))
-            return refuse(reader, "model.vocab", "has a token with other letters than those of bytes");
+            return refuse(reader, "model.vocab", "has a token with letters that represent no byte");
         *token_slot(bpe, bpe->tokens[token].bytes, (size_t)bpe->tokens[token].size) = (uint32_t)token + 1;
     }
     for (int byte = 0; byte < 256; byte++) {
@@ -173,7 +163,7 @@ static bool read_merge(Reader *reader, const Json *item, int rank) {
     if (first < 0 || second < 0 || result < 0)
         return refuse(reader, "model.merges", "has a token that is not in the vocabulary");
     uint64_t pair = (uint64_t)first << 32 | (uint64_t)second;
-    BpeMerge *merge = merge_slot(bpe, pair); /* the last of equal pairs counts */
+    BpeMerge *merge = merge_slot(bpe, pair); /* the last of equal pairs wins */
     *merge = (BpeMerge){pair, rank, (uint32_t)result};
     return true;
 }
@@ -193,7 +183,7 @@ static bool read_merges(Reader *reader, const Json *merges) {
 
 static bool read_model(Reader *reader, const Json *model) {
     static const char *const unset[] = {"dropout", "continuing_subword_prefix", "end_of_word_suffix"};
-    const char *type = json_text(json_get(model, "type"), "BPE"); /* old files name no type */
+    const char *type = json_text(json_get(model, "type"), "BPE"); /* old files have no type */
     const Json *merges = json_get(model, "merges");
     if (!json_is_object(model)) return refuse(reader, "model", "is missing, so it is not a tokenizer.json");
     if (strcmp(type, "BPE") != 0)
@@ -232,7 +222,7 @@ static bool read_added(Reader *reader) {
                     reader, "added_tokens",
                     arena_format(reader->scratch, "has a token with %s, which is not supported", flags[i]));
         if (bpe->tokens[token].bytes)
-            return refuse(reader, "added_tokens", "has the number of another token");
+            return refuse(reader, "added_tokens", "has a token with the id of another token");
         bpe->tokens[token] = (BpeToken){(const unsigned char *)text, (int32_t)strlen(text)};
         bpe->starts[(unsigned char)*text] = true;
         bpe->added[bpe->added_count++] =
@@ -299,7 +289,7 @@ static bool read_parts(Reader *reader, const Json *divider) {
 static bool read_normalizer(Reader *reader, const Json *normalizer) {
     if (is_null(normalizer)) return true;
     reader->bpe->nfc = !strcmp(json_text(json_get(normalizer, "type"), ""), "NFC");
-    const Json *list = json_get(normalizer, "normalizers"); /* an empty Sequence does nothing */
+    const Json *list = json_get(normalizer, "normalizers"); /* an empty Sequence has no effect */
     return reader->bpe->nfc || (json_is_array(list) && !json_count(list)) ||
            refuse(reader, "normalizer", "is not NFC");
 }

@@ -17,7 +17,7 @@ enum {
     "write them as unsigned 16-bit integers, for example with numpy's x.astype('uint16').tofile(NAME)"
 #define LLMC_16    "has llm.c's header of 16-bit tokens; set 'data.tokenizer' to \"uint16\""
 #define LLMC_32    "has llm.c's header of tokens of 32 bits (Llama 3); set 'data.tokenizer' to \"uint32\""
-#define LLMC_OTHER "is a file of llm.c without tokens; name a file of tokens"
+#define LLMC_OTHER "is a file of llm.c that is not tokens; name a file of tokens"
 
 static const struct Format {
     int offset, size;
@@ -44,7 +44,7 @@ static const struct Format {
     FORMAT(0, "\x80\x05\x95", CONVERT("a Python pickle")),
     FORMAT(0, "SQLite format 3", CONVERT("an SQLite database")),
     FORMAT(0, "%PDF-", CONVERT("a PDF document")),
-    FORMAT(0, "MMIDIDX\0", "is an index of Megatron; name the .bin file that belongs to it"),
+    FORMAT(0, "MMIDIDX\0", "is an index of fairseq or Megatron; name the .bin file that belongs to it"),
 #undef FORMAT
 };
 
@@ -150,8 +150,7 @@ static const char *integers_as_tokens(const unsigned char *bytes, int64_t size) 
         if (size % 8 == 0 && (order ? source[0] + source[1] == 0 : source[2] + source[3] == 0))
             return "looks like integers of 64 bits; " TOKENS_16;
         return "looks like integers of 32 bits (every second 16-bit value is 0 or small); set "
-               "'data.tokenizer' to "
-               "\"uint32\", or " TOKENS_16;
+               "'data.tokenizer' to \"uint32\", or " TOKENS_16;
     }
     return NULL;
 }

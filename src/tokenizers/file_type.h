@@ -1,8 +1,8 @@
 /* file_type: detects files that do not fit the tokenizer of a corpus.
  *
- * Known formats are recognised by their first bytes. Other files (text, dumps of arrays) are recognised by
- * patterns that a valid file does not have: text has no zero at every second byte, and a stream of 16-bit
- * tokens has no zero at every second token. Small files have too few bytes to decide and are accepted.
+ * Known formats are recognised by their first bytes. Text and dumps of arrays are recognised by patterns that
+ * a valid file does not have: text has no zero at every second byte, and a stream of 16-bit tokens has no
+ * zero at every second token. Files that are too small to decide are accepted.
  */
 #ifndef POSLAB_TOKENIZERS_FILE_TYPE_H
 #define POSLAB_TOKENIZERS_FILE_TYPE_H
@@ -19,9 +19,9 @@ enum {
 };
 
 /* What is wrong with the content of a file, and the remedy, as the end of a sentence ("is compressed (gzip);
-   ..."); NULL if nothing was detected. A UTF-8 byte-order mark is accepted. */
+   ..."); NULL if nothing is wrong. A UTF-8 byte-order mark is accepted. */
 const char *file_type_not_text(const unsigned char *bytes, int64_t size);
-/* For tokens of `token_size` bytes, 2 or 4. */
+/* The same for a stream of tokens of `token_size` bytes, 2 or 4. */
 const char *file_type_not_tokens(const unsigned char *bytes, int64_t size, int token_size);
 
 #endif

@@ -1,4 +1,4 @@
-/* integers: files of tokens, little-endian numbers of 16 or 32 bits. */
+/* integers: files of tokens as little-endian numbers of 16 or 32 bits. */
 #include "tokenizers/internal.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "sys/atomic_file.h"
 #include "tokenizers/file_type.h"
 
-/* Bytes of a token; 1: bytes as tokens. */
+/* The size of a token in bytes; 1: tokens are bytes. */
 static int size_of(const Tokenizer *tokenizer) {
     TokenizerKind kind = tokenizer->options.kind;
     return kind == TOKENIZER_UINT32 ? 4 : kind == TOKENIZER_UINT16 ? 2 : 1;
@@ -56,8 +56,8 @@ static int64_t number_at(const char *bytes, int size) {
     return number;
 }
 
-/* Checks the type and the number of tokens that the index announces. Sizes of int32 follow its header, in
-   Megatron's format after a further count. */
+/* Checks the type and the number of tokens in the index. The sizes of documents (int32) follow its header; in
+   Megatron's format a further count is between. */
 static bool check_index(const char *index, const char *bytes, int64_t size, const TokenizerText *text,
                         int token_size, const char *where, Error *err) {
     static const int sizes[] = {0, 1, 1, 2, 4, 8, 0, 0, 2, 4, 8}; /* by type; 0: not an integer */
@@ -107,28 +107,36 @@ bool integers_find(const Tokenizer *tokenizer, const char *path, int64_t size, T
     return check_index(index, bytes, (int64_t)length, text, token_size, where, err);
 }
 
+/* Copies numbers of `size` bytes, a constant, until one is outside the vocabulary; returns how many. */
+static inline __attribute__((always_inline)) int64_t copy(uint32_t *tokens, const unsigned char *at, int size,
+                                                          int64_t count, uint32_t vocabulary) {
+    for (int64_t i = 0; i < count; i++, at += size) {
+        uint32_t token = 0;
+        memcpy(&token, at, (size_t)size);
+        tokens[i] = token;
+        if (token >= vocabulary) return i;
+    }
+    return count;
+}
+
 bool integers_write(const Tokenizer *tokenizer, const TokenizerText *text, int vocabulary, uint32_t *tokens,
                     const char *where, Error *err) {
     int size = size_of(tokenizer);
     const unsigned char *at = size == 1 ? text->content : text->numbers;
     const char *given = tokenizer->options.vocabulary;
-    for (int64_t i = 0; i < text->count; i++, at += size) {
-        uint32_t token = 0;
-        memcpy(&token, at, (size_t)size);
-        if (token < (uint32_t)vocabulary) {
-            tokens[i] = token;
-            continue;
-        }
-        if (given)
-            return error_set(
-                err, EXIT_USAGE,
-                "%s: token %lld is %u, outside the vocabulary of %d of '%s'; name the dictionary that "
-                "belongs to the file in 'data.vocabulary'",
-                where, (long long)i, token, vocabulary, given);
-        return error_set(err, EXIT_USAGE,
-                         "%s: token %lld is %u, outside the vocabulary of %d; raise 'model.vocabulary' or "
-                         "check 'data.tokenizer'",
-                         where, (long long)i, token, vocabulary);
-    }
-    return true;
+    uint32_t below = (uint32_t)vocabulary;
+    int64_t count = text->count, done = size == 1   ? copy(tokens, at, 1, count, below)
+                                        : size == 2 ? copy(tokens, at, 2, count, below)
+                                                    : copy(tokens, at, 4, count, below);
+    if (done == count) return true;
+    if (given)
+        return error_set(
+            err, EXIT_USAGE,
+            "%s: token %lld is %u, outside the vocabulary of %d of '%s'; name the dictionary that "
+            "belongs to the file in 'data.vocabulary'",
+            where, (long long)done, tokens[done], vocabulary, given);
+    return error_set(err, EXIT_USAGE,
+                     "%s: token %lld is %u, outside the vocabulary of %d; raise 'model.vocabulary' or "
+                     "check 'data.tokenizer'",
+                     where, (long long)done, tokens[done], vocabulary);
 }

@@ -1,4 +1,4 @@
-/* What the tokenizers share: the rows of the table in tokenizer.c. */
+/* internal: the functions of each kind of tokenizer, called by tokenizer.c. */
 #ifndef POSLAB_TOKENIZERS_INTERNAL_H
 #define POSLAB_TOKENIZERS_INTERNAL_H
 
@@ -6,7 +6,8 @@
 
 /* --- vocabulary_file.c --- */
 
-/* Reads the file of a vocabulary and sets its hash; NULL with err set. The text ends with a zero byte. */
+/* Reads the file of a vocabulary and sets its hash. The text ends with a zero byte. NULL with err set on
+ * failure. */
 char *vocabulary_file_read(Tokenizer *tokenizer, size_t *size, const char *source, Error *err);
 
 /* --- words.c --- */

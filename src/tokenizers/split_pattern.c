@@ -14,17 +14,18 @@ struct SplitPattern {
 
 #define WHITESPACE "\\p{Z}\\t-\\r\\x{85}"
 
-/* \s and \S become Unicode's whitespace: PCRE2's includes U+180E. NULL for sets inside of sets. */
+/* Replaces \s and \S by Unicode's whitespace, since PCRE2's includes U+180E. NULL if sets are nested. */
 static const char *rewrite(const char *expression, Arena *arena) {
     size_t room = strlen(expression) * (sizeof WHITESPACE + 4) + 1, used = 0;
     char *out = NEW(arena, room, char);
     bool set = false;
     for (const char *p = expression; *p; p++) {
-        if (*p == '\\' && p[1]) {
-            const char *space = p[1] == 's'   ? set ? WHITESPACE : "[" WHITESPACE "]"
-                                : p[1] == 'S' ? set ? NULL : "[^" WHITESPACE "]"
-                                              : "";
-            if (!space) return NULL;
+        const char escaped = *p == '\\' ? p[1] : '\0';
+        if (escaped != '\0') {
+            const char *space = "";
+            if (escaped == 'S' && set) return NULL;
+            if (escaped == 'S') space = "[^" WHITESPACE "]";
+            if (escaped == 's') space = set ? WHITESPACE : "[" WHITESPACE "]";
             used += (size_t)(*space ? snprintf(out + used, room - used, "%s", space)
                                     : snprintf(out + used, room - used, "%.2s", p));
             p++;
@@ -60,7 +61,7 @@ SplitPattern *split_pattern_new(const char *expression, bool literal, Arena *are
         *why = arena_format(arena, "is not valid: %s", (const char *)message);
         return NULL;
     }
-    pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* without it, matching is only slower */
+    pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* if it fails, matching is only slower */
     SplitPattern *pattern = NEW(arena, 1, SplitPattern);
     *pattern = (SplitPattern){code, pcre2_match_data_create(1, NULL), pcre2_match_context_create(NULL)};
     if (!pattern->match || !pattern->limits) error_fatal("out of memory");
@@ -81,7 +82,7 @@ int split_pattern_next(SplitPattern *pattern, const char *text, size_t size, siz
     const uint32_t how = PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY;
     PCRE2_SPTR subject = (PCRE2_SPTR)text;
     int found = pcre2_match(pattern->code, subject, size, from, how, pattern->match, pattern->limits);
-    if (found == PCRE2_ERROR_JIT_STACKLIMIT) /* the interpreter has a heap instead */
+    if (found == PCRE2_ERROR_JIT_STACKLIMIT) /* the interpreter needs no stack */
         found = pcre2_match(pattern->code, subject, size, from, how | PCRE2_NO_JIT, pattern->match,
                             pattern->limits);
     if (found == PCRE2_ERROR_NOMATCH) return 0;

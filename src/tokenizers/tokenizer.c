@@ -1,4 +1,4 @@
-/* tokenizer: the table of the kinds, and what they have in common. */
+/* tokenizer: the table of kinds, and the calls that depend on the kind. */
 #include "tokenizers/tokenizer.h"
 
 #include <string.h>
@@ -11,14 +11,14 @@ const char *const tokenizer_names[] = {"bytes", "uint16", "uint32", "words", "bp
 
 static const OptionField words_fields[] = {
     {"min_count", OPTION_INT, offsetof(TokenizerWords, min_count), .default_value = 1, .low = 1, .high = 1e9,
-     .help = "words that occur less often in the training split are unknown"},
+     .help = "words that occur less often in the training split become <unk>"},
     {"size", OPTION_INT, offsetof(TokenizerWords, size), .low = 5, .high = 1 << 24, .or_zero = true,
      .help = "largest vocabulary, with its 4 special tokens and before padding; 0: no limit"},
     {"multiple", OPTION_INT, offsetof(TokenizerWords, multiple), .default_value = 8, .low = 1, .high = 4096,
-     .help = "the vocabulary is padded with words that do not occur to a multiple of this number"},
+     .help = "the vocabulary is padded to a multiple of this number, with words that do not occur"},
 };
 const OptionSection tokenizer_words_section = {
-    "data.words", "The vocabulary of the tokenizer words, counted in the training split", words_fields,
+    "data.words", "The vocabulary of the tokenizer words, from the training split", words_fields,
     COUNT_OF(words_fields), NULL};
 
 static const struct Kind {
@@ -68,7 +68,7 @@ bool tokenizer_check_size(TokenizerKind kind, int64_t size, const char *where, E
     return kinds[kind].text || integers_check_size(kinds[kind].token_size, size, where, err);
 }
 
-/* Text of words and pairs must be UTF-8. */
+/* Text for words and bpe must be UTF-8. */
 static bool check_encoding(const TokenizerText *text, const char *where, Error *err) {
     if (json_syntax_check_utf8((const char *)text->content, (size_t)text->content_size, where, err))
         return true;

@@ -1,16 +1,17 @@
-/* words: divides text into words and builds the vocabulary, as fairseq does.
+/* words: divides text into words and builds the vocabulary, as in fairseq.
  *
- * A document is read line by line; a line ends at \n, \r\n or \r, and the last one at the end of the
- * document. Its tokens are its words (what Unicode whitespace separates), then </s>. Tokens 0 to 3 are <s>,
- * <pad>, </s> and <unk>. The others are the words of the training split by falling count, equal counts in the
- * order of code points, cut by min_count and size, and padded with "madeupword0000" and following names that
- * are not words. A vocabulary that is learnt is written as a file of fairseq and read back, so that both
- * kinds are read by the same code.
+ * A line ends at \n, \r\n, \r or the end of the document. Its tokens are its words (separated by Unicode
+ * whitespace), then </s>. Tokens 0 to 3 are <s>, <pad>, </s> and <unk>. The others are the words of the
+ * training split, most frequent first, then by code points, limited by min_count and size, and padded with
+ * "madeupword0000" and following names that are not words. A vocabulary from the training split is written as
+ * a fairseq dictionary and read back, so one function reads both kinds.
  */
 #include "tokenizers/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/random.h"
 
 enum { END = 2, UNKNOWN = 3, SPECIAL = 4, MOST_TYPES = 1 << 24 };
 static const char *const special[SPECIAL] = {"<s>", "<pad>", "</s>", "<unk>"};
@@ -30,13 +31,14 @@ typedef struct WordTable {
 
 struct Words {
     WordTable known;   /* the vocabulary */
-    WordTable counted; /* while it is learnt; texts are of the documents, all of it in the scratch arena */
+    WordTable counted; /* words of the training split, in the scratch arena; texts are in the documents */
 };
 
 /* --- a document as words --- */
 
-/* The bytes of the whitespace character at p, 0 if there is none: what Python's str.split() separates at. */
+/* The size of the whitespace character at p, as in Python's str.split(); 0: none. */
 static int space_at(const unsigned char *p, const unsigned char *end) {
+    if (*p > ' ' && *p < 0xC2) return 0; /* most bytes */
     if (*p < 0x80) return *p == ' ' || (*p >= 9 && *p <= 13) || (*p >= 28 && *p <= 31);
     if (end - p >= 2 && p[0] == 0xC2) return p[1] == 0x85 || p[1] == 0xA0 ? 2 : 0;
     if (end - p < 3) return 0;
@@ -53,8 +55,8 @@ static int space_at(const unsigned char *p, const unsigned char *end) {
 typedef struct Cursor {
     const unsigned char *begin, *next, *end;
     bool line;                  /* the line has begun and has not ended */
-    const unsigned char *token; /* where the token begins */
-    int64_t size;               /* its bytes; 0: the end of a line */
+    const unsigned char *token; /* the start of the token */
+    int64_t size;               /* its size in bytes; 0: the end of a line */
 } Cursor;
 
 static Cursor cursor_at(const TokenizerText *text) {
@@ -62,7 +64,7 @@ static Cursor cursor_at(const TokenizerText *text) {
 }
 
 /* Moves to the next token; false at the end of the document. */
-static bool next_token(Cursor *c) {
+static inline bool next_token(Cursor *c) {
     int space;
     while (c->next < c->end && *c->next != '\n' && *c->next != '\r' && (space = space_at(c->next, c->end))) {
         c->next += space;
@@ -81,8 +83,10 @@ static bool next_token(Cursor *c) {
         c->line = false;
         return true;
     }
-    while (c->next < c->end && !space_at(c->next, c->end)) c->next++;
-    c->size = c->next - c->token;
+    const unsigned char *p = c->next, *end = c->end;
+    while (p < end && !space_at(p, end)) p++;
+    c->next = p;
+    c->size = p - c->token;
     return c->line = true;
 }
 
@@ -104,7 +108,7 @@ int64_t words_between(const TokenizerText *text, int64_t from, int64_t to) {
     int64_t count = 0;
     for (Cursor c = cursor_at(text); next_token(&c);) {
         int64_t offset = c.token - c.begin;
-        /* the end of the last line begins where the content ends */
+        /* the end of the last line is at the end of the content */
         count += offset >= from && (offset < to || (to == text->content_size && offset == to));
     }
     return count;
@@ -112,15 +116,9 @@ int64_t words_between(const TokenizerText *text, int64_t from, int64_t to) {
 
 /* --- the table --- */
 
-static uint64_t hash_of(const char *text, int64_t size) {
-    uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
-    for (int64_t i = 0; i < size; i++) hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3;
-    return hash ^ hash >> 29;
-}
-
-/* The slot of a word, or the free one for it. */
+/* The slot of a word, or the free slot where it belongs. */
 static uint32_t *slot_of(const WordTable *table, const char *text, int64_t size) {
-    uint64_t slot = hash_of(text, size) & (table->slot_count - 1);
+    uint64_t slot = random_hash(text, (size_t)size) & (table->slot_count - 1);
     for (; table->slots[slot]; slot = (slot + 1) & (table->slot_count - 1)) {
         const Word *word = &table->words[table->slots[slot] - 1];
         if (word->size == size && !memcmp(word->text, text, (size_t)size)) break;
@@ -128,7 +126,7 @@ static uint32_t *slot_of(const WordTable *table, const char *text, int64_t size)
     return &table->slots[slot];
 }
 
-/* The index of a word, which is added if it is new. */
+/* The index of a word; a new word is added. */
 static int add(WordTable *table, const char *text, int64_t size, Arena *arena) {
     if (2 * (uint64_t)table->count >= table->slot_count) {
         table->slot_count = table->slot_count ? 4 * table->slot_count : 1024;
@@ -149,7 +147,7 @@ static void add_special(WordTable *table, Arena *arena) {
 
 /* --- the vocabulary --- */
 
-/* Reads "WORD COUNT" from a line; false if it is something else. */
+/* Parses a line "WORD COUNT"; false if it has another form. */
 static bool read_line(const char *line, int64_t size, Word *word) {
     while (size && strchr(" \t\r", line[size - 1])) size--;
     int64_t space = size;
@@ -163,7 +161,7 @@ static bool read_line(const char *line, int64_t size, Word *word) {
     return true;
 }
 
-/* Reads a file of fairseq; the table refers to its text. `name` is the file in messages. */
+/* Reads a fairseq dictionary; the table refers to its text. `name` begins errors. */
 static bool read_dictionary(Tokenizer *tokenizer, const char *text, size_t size, const char *name,
                             Error *err) {
     WordTable *known = &tokenizer->words->known;

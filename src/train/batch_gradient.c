@@ -68,9 +68,7 @@ BatchGradient *batch_gradient_new(const Model *model, const Cache *cache, int se
 size_t batch_gradient_bytes(const Model *model, const Cache *cache, int sequences, int length, int ranks) {
     Arena *count = arena_new_counting();
     step_on(0, ranks, model, cache, sequences, length, count);
-    size_t bytes = arena_peak(count);
-    arena_free(count);
-    return bytes;
+    return arena_counted(count);
 }
 
 int batch_gradient_rank(const BatchGradient *step, int sequence) {

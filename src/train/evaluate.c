@@ -91,9 +91,7 @@ static size_t group_bytes(const Model *model, int64_t length, int64_t blocks) {
     Arena *count = arena_new_counting();
     Group group;
     group_allocate(&group, model, length, blocks, count);
-    size_t bytes = arena_peak(count);
-    arena_free(count);
-    return bytes;
+    return arena_counted(count);
 }
 
 static void group_share(void *user, int lane) {
@@ -204,9 +202,7 @@ static size_t stream_bytes(const Model *model, const EvaluateRequest *request) {
     cache.count = cache.capacity;
     NEW(count, request->length, float);
     activations_new_cached(model, &cache, 1, (int)request->length - cache.count, false, count);
-    size_t bytes = arena_peak(count);
-    arena_free(count);
-    return bytes;
+    return arena_counted(count);
 }
 
 /* One pass over the targets [first, end), which extends the cache; their losses to nll. */

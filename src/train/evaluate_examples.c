@@ -127,9 +127,7 @@ static Scoring scoring_of(const Model *model, const Examples *examples, const Ev
 static size_t scoring_bytes(Scoring scoring) {
     Arena *count = arena_new_counting();
     scoring_allocate(&scoring, count);
-    size_t bytes = arena_peak(count);
-    arena_free(count);
-    return bytes;
+    return arena_counted(count);
 }
 
 size_t evaluate_examples_bytes(const Model *model, const Examples *examples, const EvaluateRequest *request) {

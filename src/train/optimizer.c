@@ -24,6 +24,8 @@ const OptionField optimizer_fields[] = {
      .high = 0.999999, .help = "nag: momentum"},
     {"clip", OPTION_REAL, offsetof(OptimizerOptions, clip), .default_value = 1, .low = 0, .high = 1e9,
      .help = "largest norm of the gradient; 0: no clipping"},
+    {"clip_eps", OPTION_REAL, offsetof(OptimizerOptions, clip_eps), .low = 0, .high = 1, .newer = true,
+     .help = "added to the norm by which gradients are clipped; fairseq and PyTorch: 1e-6"},
 };
 const int optimizer_field_count = COUNT_OF(optimizer_fields);
 const OptionSection optimizer_section = {"train.optimizer", "The optimizer and the size of its updates",
@@ -34,6 +36,11 @@ const OptionField optimizer_schedule_fields[] = {
      .high = 1, .help = "share of the updates with a linear warm-up from 0"},
     {"floor", OPTION_REAL, offsetof(OptimizerScheduleOptions, floor), .default_value = 0.1, .low = 0,
      .high = 1, .help = "learning rate at the end, as a share of lr"},
+    {"warmup_init", OPTION_REAL, offsetof(OptimizerScheduleOptions, warmup_init), .low = 0, .high = 1,
+     .newer = true, .help = "learning rate at which the warm-up starts, as a share of lr"},
+    {"first", OPTION_INT, offsetof(OptimizerScheduleOptions, first), .default_value = 1, .low = 0, .high = 1,
+     .newer = true,
+     .help = "number of the first update in the schedule; 0: its rate is warmup_init, as in fairseq"},
 };
 const int optimizer_schedule_field_count = COUNT_OF(optimizer_schedule_fields);
 const OptionSection optimizer_schedule_section = {
@@ -43,7 +50,9 @@ const OptionSection optimizer_schedule_section = {
 double optimizer_schedule_rate(const OptimizerScheduleOptions *schedule, double lr, int64_t step,
                                int64_t steps) {
     int64_t warmup = llround(schedule->warmup * (double)steps);
-    if (step <= warmup) return lr * (double)step / (double)warmup;
+    double start = lr * schedule->warmup_init;
+    step += schedule->first - 1;
+    if (step <= warmup && warmup > 0) return start + (lr - start) * (double)step / (double)warmup;
     double place = (double)(step - warmup) / (double)(steps - warmup);
     return lr * (schedule->floor + (1 - schedule->floor) * 0.5 * (1 + cos(M_PI * place)));
 }
@@ -85,18 +94,20 @@ static void nag(const Optimizer *optimizer, float *w, const float *g, float *u, 
 double optimizer_step(Optimizer *optimizer, Model *model, float *gradients, double rate) {
     const OptimizerOptions *options = &optimizer->options;
     for (int p = 0; p < model->param_count; p++)
-        if (model->params[p].frozen)
+        if (!model_trains(model, &model->params[p]))
             memset(gradients + model->params[p].offset, 0, model->params[p].size * sizeof *gradients);
     double norm = sqrt(nn_ops_squared_norm(gradients, model->size));
     if (!isfinite(norm)) return norm;
-    float scale = options->clip > 0 && norm > options->clip ? (float)(options->clip / norm) : 1;
+    float scale = options->clip > 0 && norm + options->clip_eps > options->clip
+                      ? (float)(options->clip / (norm + options->clip_eps))
+                      : 1;
     if (scale != 1)
         for (size_t i = 0; i < model->size; i++) gradients[i] *= scale;
     optimizer->step++;
     for (int p = 0; p < model->param_count; p++) {
         const ModelParam *param = &model->params[p];
         size_t at = param->offset;
-        if (param->frozen) continue;
+        if (!model_trains(model, param)) continue;
         double decay = param->decay ? options->decay : 0;
         if (options->name == OPTIMIZER_ADAMW)
             adamw(optimizer, model->values + at, gradients + at, optimizer->first + at,

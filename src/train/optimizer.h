@@ -5,13 +5,14 @@
  *     w = w - lr (m / (1-beta1^t) / (sqrt(v / (1-beta2^t)) + eps) + decay w)
  * NAG as in fairseq (optim/nag.py), with lr' = lr / previous lr (1 at first):
  *     w = w (1 - lr decay) + momentum^2 lr' u - (1 + momentum) lr g;  u = momentum lr' u - lr g
- * Decay applies to the tensors whose ModelParam says so (matrices of linear layers). Frozen tensors do not
- * change, and their gradients do not count in the norm.
+ * Decay applies to the tensors whose ModelParam says so (matrices of linear layers). Tensors that are
+ * frozen, or of layers that a growing model does not have yet, do not change, and their gradients do not
+ * count in the norm.
  *
- * Learning rate over n steps with w = round(warmup n) warm-up steps, for step t = 1..n:
- *     t <= w: lr t / w;   else  lr (floor + (1 - floor) (1 + cos(3.1416 (t - w) / (n - w))) / 2)
- * Clipping: gradients are scaled by min(1, clip / norm), with the norm over all tensors; clip = 0 disables
- * it.
+ * Learning rate over n steps with w = round(warmup n) warm-up steps, for step t = 1..n, or 0..n-1 with
+ * `first` 0, as fairseq counts: t <= w: lr (warmup_init + (1 - warmup_init) t / w) else:   lr (floor + (1 -
+ * floor) (1 + cos(3.1416 (t - w) / (n - w))) / 2) Clipping: gradients are scaled by min(1, clip / (norm +
+ * clip_eps)), with the norm over all tensors; clip = 0 disables it.
  */
 #ifndef POSLAB_TRAIN_OPTIMIZER_H
 #define POSLAB_TRAIN_OPTIMIZER_H
@@ -22,17 +23,19 @@ typedef enum OptimizerKind { OPTIMIZER_ADAMW, OPTIMIZER_NAG } OptimizerKind;
 
 typedef struct OptimizerOptions {
     int name; /* OptimizerKind */
-    double lr, beta1, beta2, eps, decay, momentum, clip;
+    double lr, beta1, beta2, eps, decay, momentum, clip, clip_eps;
 } OptimizerOptions;
 
 typedef struct OptimizerScheduleOptions {
-    double warmup, floor; /* warmup: share of the steps; floor: share of lr */
+    double warmup, floor, warmup_init; /* warmup: share of the steps; the others: shares of lr */
+    int64_t first;                     /* number of the first update, 1 or 0 */
 } OptimizerScheduleOptions;
 
 extern const OptionField optimizer_fields[], optimizer_schedule_fields[];
 extern const OptionSection optimizer_section, optimizer_schedule_section; /* of `train` */
 extern const int optimizer_field_count, optimizer_schedule_field_count;
 
+/* Of update `step`, from 1 on. */
 double optimizer_schedule_rate(const OptimizerScheduleOptions *schedule, double lr, int64_t step,
                                int64_t steps);
 

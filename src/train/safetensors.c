@@ -52,12 +52,6 @@ const SafetensorsTensor *safetensors_find(const SafetensorsFile *file, const cha
 
 /* --- writing --- */
 
-static Json *numbers(const int64_t *values, int count, Arena *arena) {
-    Json *array = json_new_array(arena);
-    for (int i = 0; i < count; i++) json_append(array, json_new_number((double)values[i], arena));
-    return array;
-}
-
 static int by_name(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
@@ -83,8 +77,8 @@ static char *header_text(const SafetensorsFile *file, Arena *arena) {
         if (bytes < 0) BUG("tensor '%s' has no shape that can be written", tensor->name);
         Json *entry = json_new_object(arena);
         json_set_text(entry, "dtype", type_names[tensor->type]);
-        json_set(entry, "shape", numbers(tensor->dims, tensor->rank, arena));
-        json_set(entry, "data_offsets", numbers((int64_t[]){offset, offset + bytes}, 2, arena));
+        json_set(entry, "shape", json_new_integers(tensor->dims, tensor->rank, arena));
+        json_set(entry, "data_offsets", json_new_integers((int64_t[]){offset, offset + bytes}, 2, arena));
         json_add(root, tensor->name, entry);
         offset += bytes;
     }
@@ -265,4 +259,11 @@ bool safetensors_read(const char *path, SafetensorsFile *file, Arena *arena, Err
     arena_release(arena, mark);
     *file = (SafetensorsFile){0};
     return false;
+}
+
+bool safetensors_read_weights(const char *path, const char *key, SafetensorsFile *file, Arena *arena,
+                              Error *err) {
+    return safetensors_read(path, file, arena, err) &&
+           (!strcmp(json_text(json_get(file->metadata, "key"), ""), key) ||
+            error_set(err, EXIT_DAMAGED, "'%s' holds the weights of another run, not of %s", path, key));
 }

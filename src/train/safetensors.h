@@ -34,6 +34,10 @@ bool safetensors_write(const char *path, const SafetensorsFile *file, Error *err
    checksum, invalid offsets or another dtype, is EXIT_DAMAGED; a missing file is EXIT_SYSTEM. */
 bool safetensors_read(const char *path, SafetensorsFile *file, Arena *arena, Error *err);
 
+/* The same of the weights of run `key`, which their metadata names; other weights are EXIT_DAMAGED. */
+bool safetensors_read_weights(const char *path, const char *key, SafetensorsFile *file, Arena *arena,
+                              Error *err);
+
 /* Find a tensor by name; NULL if absent. safetensors_next searches from index *next on, then from the
    beginning, and sets *next to the index after the tensor found, so that a loop over names in the file's
    order compares each name once. */

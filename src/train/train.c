@@ -18,6 +18,7 @@ typedef struct Training {
     const TrainTask *task;
     TrainState state;
     TrainStage stage; /* of the next update; its memory is after the mark, its batches have an arena */
+    Model model;      /* of the stage */
     BatchGradient *step;
     Cache cache;      /* of the stage */
     int cached;       /* rows of each sequence in it, at which `step` was made */
@@ -29,8 +30,12 @@ typedef struct Training {
     bool looked; /* accuracy is known */
 } Training;
 
+Model train_stage_model(const Model *model, const TrainOptions *options, const TrainStage *stage) {
+    return model_part(model, train_stage_layers(options, stage, model->shape.layers));
+}
+
 Cache train_cache(const Model *model, const TrainOptions *options, const TrainStage *stage) {
-    return (Cache){.layers = model->shape.layers,
+    return (Cache){.layers = train_stage_layers(options, stage, model->shape.layers),
                    .sequences = stage->sequences,
                    .capacity = (int)options->cache,
                    .width = model->shape.width,
@@ -65,7 +70,8 @@ static Optimizer *session_allocate(const Model *model, const TrainOptions *optio
     for (int i = 0; i < train_stage_count(options); i++) {
         TrainStage stage = train_stage(options, i);
         Cache full = train_cache(model, options, &stage);
-        stage_allocate(model, &stage, &full, arena);
+        Model part = train_stage_model(model, options, &stage);
+        stage_allocate(&part, &stage, &full, arena);
         arena_release(arena, mark);
     }
     return made;
@@ -75,9 +81,7 @@ static size_t weight_bytes(const Model *model) {
     Arena *count = arena_new_counting();
     Model copy = *model;
     model_allocate(&copy, count);
-    size_t bytes = arena_peak(count);
-    arena_free(count);
-    return bytes;
+    return arena_counted(count);
 }
 
 static size_t session_bytes(const Model *model, const TrainOptions *options,
@@ -85,9 +89,7 @@ static size_t session_bytes(const Model *model, const TrainOptions *options,
     Arena *count = arena_new_counting();
     float *cache;
     session_allocate(model, options, optimizer, &cache, count);
-    size_t bytes = arena_peak(count);
-    arena_free(count);
-    return bytes;
+    return arena_counted(count);
 }
 
 size_t train_bytes(const Model *model, const TrainOptions *options, const OptimizerOptions *optimizer) {
@@ -102,17 +104,30 @@ static void enter_update(Training *training, const TrainStage *stage, bool enter
     const TrainState *state = &training->state;
     int64_t cached = 0;
     if (training->cache.capacity) {
-        int64_t updates = batches_epoch_updates(training->batches);
-        cached = (state->steps - stage->first) % updates * stage->length;
+        int64_t updates = (state->steps - stage->item_first) % batches_epoch_updates(training->batches);
+        if (updates > state->steps - stage->first) updates = state->steps - stage->first;
+        cached = updates * stage->length;
         if (cached > training->cache.capacity) cached = training->cache.capacity;
     }
     if (!entered && cached == training->cached) return;
     training->cache.count = training->cached = (int)cached;
     arena_release(training->memory, training->mark);
-    training->step = stage_allocate(state->model, stage, &training->cache, training->memory);
+    training->step = stage_allocate(&training->model, stage, &training->cache, training->memory);
 }
 
-/* Makes the batches and the memory of the next update's stage, unless they are there. */
+/* Lets the model grow if the next update is the first with more blocks. */
+static void grow(Training *training, const TrainStage *stage) {
+    const TrainOptions *options = training->task->options;
+    TrainState *state = &training->state;
+    int layers = train_stage_layers(options, stage, state->model->shape.layers);
+    bool first = stage->index && state->steps == stage->first;
+    if (first && train_stage(options, stage->index - 1).blocks < stage->blocks)
+        growth_step(&options->growth, state->model, state->optimizer, layers - (int)options->growth.block,
+                    (uint64_t)options->seed);
+    training->model = train_stage_model(state->model, options, stage);
+}
+
+/* Makes the model, the batches and the memory of the next update's stage, unless they are there. */
 static bool enter_stage(Training *training, Error *err) {
     const TrainTask *task = training->task;
     const TrainState *state = &training->state;
@@ -124,16 +139,18 @@ static bool enter_stage(Training *training, Error *err) {
     arena_free(training->data);
     training->data = arena_new(0);
     training->stage = stage;
+    grow(training, &stage);
     training->cache = train_cache(state->model, task->options, &stage);
     training->cache.rows = state->cache;
     training->batches =
-        batches_of(task->corpus, stage.length, stage.sequences, task->options->cache > 0,
-                   (uint64_t)task->options->seed, stage.index, task->source, training->data, err);
+        batches_of(task->corpus, stage.length, stage.sequences, train_in_order(task->options),
+                   (uint64_t)task->options->seed, stage.item, task->source, training->data, err);
     if (!training->batches) return false;
     enter_update(training, &stage, true);
-    if (task->note && task->options->stage_count)
-        task->note(task->user, arena_format(training->data, "stage %d of %d: length %d to step %lld",
-                                            stage.index + 1, train_stage_count(task->options), stage.length,
+    if (task->note && train_stage_count(task->options) > 1)
+        task->note(task->user, arena_format(training->data, "stage %d of %d: %s to step %lld",
+                                            stage.index + 1, train_stage_count(task->options),
+                                            train_stage_text(task->options, &stage, training->data),
                                             (long long)(stage.first + stage.updates)));
     return true;
 }
@@ -161,7 +178,7 @@ static bool update(Training *training) {
     const TrainTask *task = training->task;
     const TrainStage *stage = &training->stage;
     TrainState *state = &training->state;
-    int64_t step = state->steps + 1, before = (step - 1 - stage->first) * stage->sequences;
+    int64_t step = state->steps + 1, before = (step - 1 - stage->item_first) * stage->sequences;
     for (int b = 0; b < stage->sequences; b++)
         batch_gradient_set(training->step, b, batches_sequence(training->batches, before + b));
     double loss = batch_gradient_run(training->step, (uint64_t)task->options->seed, step);
@@ -169,8 +186,8 @@ static bool update(Training *training) {
     *log = (TrainLog){.step = step, .loss = loss, .norm = NAN};
     log->rate = optimizer_schedule_rate(task->schedule, task->optimizer->lr, step, state->total);
     if (isfinite(log->loss))
-        log->norm =
-            optimizer_step(state->optimizer, state->model, batch_gradient_values(training->step), log->rate);
+        log->norm = optimizer_step(state->optimizer, &training->model, batch_gradient_values(training->step),
+                                   log->rate);
     return isfinite(log->norm);
 }
 
@@ -187,9 +204,12 @@ static bool has_learnt(Training *training) {
     if (!every) every = shown > 0 ? shown : 1;
     bool wanted = options->until_updates || task->progress;
     if (!examples || !wanted || state->steps == 0 || state->steps % every) return false;
-    training->accuracy = evaluate_examples_trained(state->model, examples, ACCURACY_EXAMPLES);
+    const TrainStage stage = train_stage_at(options, state->steps);
+    const Model model = train_stage_model(state->model, options, &stage);
+    training->accuracy = evaluate_examples_trained(&model, examples, ACCURACY_EXAMPLES);
     training->looked = true;
-    return options->until_updates && training->accuracy.exact >= options->until_exact;
+    return options->until_updates && model.shape.layers == state->model->shape.layers &&
+           training->accuracy.exact >= options->until_exact;
 }
 
 /* Performs the updates from state.steps on, until the end, divergence or a stop. */
@@ -305,6 +325,10 @@ bool train_run(Model *model, const TrainTask *task, TrainResult *result, Arena *
     if (fine) open_log(&training, arena);
     fine = fine && train_updates(&training, &diverged, &learnt, err);
     train_log_close(&training.log);
+    if (fine && learnt && task->note && mpi_rank() == 0)
+        task->note(task->user,
+                   arena_format(arena, "the trained sizes are learnt; training ended at step %lld of %lld",
+                                (long long)state->steps, (long long)state->total));
     *result = make_result(state, options, diverged, learnt);
     result->peak_bytes = weight_bytes(model) + arena_peak(memory);
     arena_free(training.data);

@@ -1,12 +1,15 @@
 /* train: the training loop of one run.
  *
- * The updates are divided into stages (train/train_options.h). Update t of a stage uses the sequences
- * (t-1) n .. t n - 1 of the stage's batches (n = tokens_per_step / length), in micro-batches of at most
- * model.max_tokens_in_flight tokens whose gradients are summed. The loss of an update is the mean nll in nats
+ * The updates are divided into stages (train/train_options.h). Update t at one length uses the sequences
+ * (t-1) n .. t n - 1 of the batches of this length (n = tokens_per_step / length), in micro-batches of at
+ * most model.max_tokens_in_flight tokens whose gradients are summed. Before the first update of a stage with
+ * more layers the model grows (train/growth.h); a state that was saved at the end of the stage before has not
+ * grown yet. The loss of an update is the mean nll in nats
  * over its targets, before the update. A loss or gradient norm that is not finite ends the run as diverged.
  *
- * A run on a task can end early: when it answers the examples of its sizes. That is looked at after every
- * `until_updates` updates, as a function of the weights alone, so a resumed run ends at the same update.
+ * A run on a task can end early: when it answers the examples of its sizes, with all its layers. That is
+ * looked at after every `until_updates` updates, as a function of the weights alone, so a resumed run ends at
+ * the same update.
  *
  * With `cache`, the sequences of an update continue those of the update before (data/batches.h) and attend to
  * its rows. The cache is empty at the first update of an epoch and of a stage, so the number of the update
@@ -43,6 +46,9 @@ typedef struct TrainResult {
     const char *shared; /* hash of the shared sources, of a resumed run all different ones; NULL: unknown */
     TrainLog *log;      /* [steps] in the run's arena: every update */
 } TrainResult;
+
+/* The layers of the model that a stage trains. */
+Model train_stage_model(const Model *model, const TrainOptions *options, const TrainStage *stage);
 
 /* The shape of a stage's full cache; its capacity is 0 without `cache`. */
 Cache train_cache(const Model *model, const TrainOptions *options, const TrainStage *stage);

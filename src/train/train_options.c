@@ -1,5 +1,6 @@
 #include "train/train_options.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -7,6 +8,8 @@
 
 enum { MAX_LENGTH = 1 << 20, MAX_STAGES = 100, MAX_FROZEN = 10000 };
 static const double most_tokens_per_step = 1e9;
+
+static const char *const order_names[] = {"random", "text", NULL};
 
 const OptionField train_fields[] = {
     {"length", OPTION_INT, offsetof(TrainOptions, length), .default_value = 128, .low = 1, .high = MAX_LENGTH,
@@ -16,9 +19,10 @@ const OptionField train_fields[] = {
     {"tokens_per_step", OPTION_INT, offsetof(TrainOptions, tokens_per_step), .default_value = 4096, .low = 1,
      .high = most_tokens_per_step, .help = "tokens of one update; a multiple of the length"},
     {"cache", OPTION_INT, offsetof(TrainOptions, cache), .default_value = 0, .low = 0, .high = MAX_LENGTH,
-     .help =
-         "rows of the segments before, in the order of the text, that every layer attends to; 0: none, and "
-         "windows in random order"},
+     .help = "rows of the segments before, in the order of the text, that every layer attends to; 0: none"},
+    {"order", OPTION_CHOICE, offsetof(TrainOptions, order), .choices = order_names,
+     .help = "windows of text in random order, or each sequence of an update after that of the update before "
+             "(text); with a cache always text"},
     {"precision", OPTION_CHOICE, offsetof(TrainOptions, precision), .choices = precision_names,
      .help =
          "precision of the inputs of matrix products in linear layers; bf16 needs a CPU with AVX-512 BF16 "
@@ -57,6 +61,8 @@ static const OptionPart train_parts[] = {
     {"stages", "list of stages", NULL,
      "earlier stages of training, at other lengths; optimizer and schedule run on from stage to stage",
      .definition = "train.stages", .most = MAX_STAGES, .or_empty = true},
+    {"growth", "object", NULL, "a block of layers, which is copied until the model has model.layers",
+     .definition = "train.growth"},
     {"from", "key of a run, or object of values by path", NULL,
      "the run whose weights are the initial ones: by its key in the database, or the point of the experiment "
      "that has these values and the same seed",
@@ -128,8 +134,8 @@ static bool read_frozen(TrainOptions *options, const Json *list, const char *sou
     return true;
 }
 
-bool train_options_read(TrainOptions *options, const Json *json, const char *source, Arena *arena,
-                        Error *err) {
+bool train_options_read(TrainOptions *options, const Json *json, int64_t layers, const char *source,
+                        Arena *arena, Error *err) {
     const Json *until = json_get(json, "until");
     Error one;
     *options = (TrainOptions){0};
@@ -140,23 +146,30 @@ bool train_options_read(TrainOptions *options, const Json *json, const char *sou
         fine = error_add(err, &one, fine);
     if (!read_stages(options, json_get(json, "stages"), source, arena, &one))
         fine = error_add(err, &one, fine);
+    if (!growth_read(&options->growth, json_get(json, "growth"), layers, source, arena, &one))
+        fine = error_add(err, &one, fine);
     if (!read_from(options, json_get(json, "from"), source, arena, &one)) fine = error_add(err, &one, fine);
     if (!read_frozen(options, json_get(json, "frozen"), source, arena, &one))
         fine = error_add(err, &one, fine);
     return fine;
 }
 
+bool train_options_of_run(TrainOptions *options, const Json *config, Arena *arena) {
+    const Json *train = json_get(config, "train");
+    Error ignored;
+    int64_t layers = (int64_t)json_number(json_at_path(config, "model.layers"), 0);
+    return train && train_options_read(options, train, layers, "", arena, &ignored);
+}
+
 Json *train_from_point(const TrainOptions *options, Arena *arena) {
-    Error never;
-    Json *json = json_parse(options->from_point, strlen(options->from_point), "train.from", arena, &never);
-    if (!json) BUG("%s", never.text);
-    return json;
+    return json_parse_own(options->from_point, arena);
 }
 
 Json *train_options_json(const TrainOptions *options, Arena *arena) {
     Json *json = json_new_object(arena), *until = json_new_object(arena), *stages = json_new_array(arena);
     options_write(json, options, train_fields, train_field_count);
     if (!options->cache) json_remove(json, "cache");
+    if (options->cache || options->order == TRAIN_RANDOM) json_remove(json, "order");
     options_write(until, options, until_fields, COUNT_OF(until_fields));
     if (options->until_updates) json_set(json, "until", until);
     for (int i = 0; i < options->stage_count; i++) {
@@ -165,6 +178,7 @@ Json *train_options_json(const TrainOptions *options, Arena *arena) {
         json_append(stages, stage);
     }
     if (options->stage_count) json_set(json, "stages", stages);
+    if (options->growth.block) json_set(json, "growth", growth_json(&options->growth, arena));
     if (options->from)
         json_set_text(json, "from", options->from);
     else if (options->from_point)
@@ -188,75 +202,141 @@ static int64_t next_multiple(const TrainOptions *options, int64_t from) {
     return (double)multiple > most_tokens_per_step ? 0 : multiple;
 }
 
-bool train_check(const TrainOptions *options, const char *source, Error *err) {
+static bool check_lengths(const TrainOptions *options, const char *source, Error *err) {
     Arena *scratch = arena_new(0);
     bool fine = true;
     for (int i = train_stage_count(options) - 1; i >= 0 && fine; i--) {
-        int length = train_stage(options, i).length;
+        TrainStage stage = train_stage(options, i);
         int64_t next = next_multiple(options, options->tokens_per_step);
         const char *remedy = next ? arena_format(scratch, "use for example %lld", (long long)next)
                                   : "choose lengths that divide one number";
-        fine = options->tokens_per_step % length == 0 ||
+        fine = options->tokens_per_step % stage.length == 0 ||
                error_set(err, EXIT_USAGE,
                          "%s: 'train.tokens_per_step' must be a multiple of '%s' (%d), got %lld; %s", source,
-                         train_stage_path(options, i, scratch), length, (long long)options->tokens_per_step,
-                         remedy);
+                         train_stage_path(options, &stage, scratch), stage.length,
+                         (long long)options->tokens_per_step, remedy);
     }
     arena_free(scratch);
+    return fine;
+}
+
+/* The last update of an item of `stages`, or of `length`. */
+static int64_t item_end(const TrainOptions *options, int item) {
+    int64_t steps = train_steps(options), end = 0;
+    for (int i = 0; i <= item && i < options->stage_count; i++) {
+        int64_t updates = llround(options->stages[i].share * (double)steps);
+        end += updates > 0 ? updates : 1;
+    }
+    return item < options->stage_count ? end : steps;
+}
+
+bool train_check(const TrainOptions *options, const ModelOptions *model, const char *source, Error *err) {
+    const GrowthOptions *growth = &options->growth;
     long long steps = train_steps(options);
-    return fine && (train_stage(options, options->stage_count).updates > 0 ||
-                    error_set(err, EXIT_USAGE,
-                              "%s: 'train.stages' take all %lld updates and leave none to 'train.length' "
-                              "(%lld); lower a share, or raise 'train.tokens'",
-                              source, steps, (long long)options->length));
+    if (!check_lengths(options, source, err) || !growth_check(growth, model, source, err)) return false;
+    if (options->stage_count && item_end(options, options->stage_count - 1) >= steps)
+        return error_set(err, EXIT_USAGE,
+                         "%s: 'train.stages' take all %lld updates and leave none to 'train.length' "
+                         "(%lld); lower a share, or raise 'train.tokens'",
+                         source, steps, (long long)options->length);
+    if (growth->block && growth_end(growth, steps, growth->stages - 1) >= steps)
+        return error_set(err, EXIT_USAGE,
+                         "%s: 'train.growth' has %d stages, which take all %lld updates before the model is "
+                         "whole; raise 'train.tokens' or 'train.growth.block'",
+                         source, growth->stages, steps);
+    if (growth->block && (options->from || options->from_point))
+        return error_set(err, EXIT_USAGE,
+                         "%s: 'train.growth' starts with one block, and 'train.from' with the weights of all "
+                         "layers; remove one of them",
+                         source);
+    return true;
 }
 
 /* --- stages --- */
+
+bool train_in_order(const TrainOptions *options) {
+    return options->cache || options->order == TRAIN_TEXT;
+}
 
 int64_t train_steps(const TrainOptions *options) {
     int64_t steps = llround((double)options->tokens / (double)options->tokens_per_step);
     return steps > 0 ? steps : 1;
 }
 
-int train_stage_count(const TrainOptions *options) {
-    return options->stage_count + 1;
+/* The stage's length and last update, from its item, its blocks and its first update. */
+static void complete(const TrainOptions *options, TrainStage *stage) {
+    int64_t end = item_end(options, stage->item);
+    int64_t grown = stage->blocks < options->growth.stages
+                        ? growth_end(&options->growth, train_steps(options), stage->blocks)
+                        : end;
+    bool last = stage->item == options->stage_count;
+    stage->length = (int)(last ? options->length : options->stages[stage->item].length);
+    stage->sequences = (int)(options->tokens_per_step / stage->length);
+    stage->updates = (grown < end ? grown : end) - stage->first;
+}
+
+/* Turns a stage into the next one; returns false if it is the last. */
+static bool next_stage(const TrainOptions *options, TrainStage *stage) {
+    const GrowthOptions *growth = &options->growth;
+    int64_t end = stage->first + stage->updates;
+    bool longer = stage->item < options->stage_count && end == item_end(options, stage->item);
+    bool deeper =
+        stage->blocks < growth->stages && end == growth_end(growth, train_steps(options), stage->blocks);
+    if (!longer && !deeper) return false;
+    stage->index++;
+    stage->first = end;
+    if (longer) stage->item++, stage->item_first = end;
+    if (deeper) stage->blocks++;
+    complete(options, stage);
+    return true;
 }
 
 TrainStage train_stage(const TrainOptions *options, int index) {
-    TrainStage stage = {.index = index, .length = (int)options->length};
-    int64_t steps = train_steps(options);
-    for (int i = 0; i <= index && i < options->stage_count; i++) {
-        int64_t updates = llround(options->stages[i].share * (double)steps);
-        stage.first += stage.updates;
-        stage.updates = updates > 0 ? updates : 1;
-        if (i == index) stage.length = (int)options->stages[i].length;
-    }
-    if (index == options->stage_count) {
-        stage.first += stage.updates;
-        stage.updates = steps - stage.first;
-    }
-    stage.sequences = (int)(options->tokens_per_step / stage.length);
+    TrainStage stage = {.blocks = 1};
+    complete(options, &stage);
+    while (stage.index < index && next_stage(options, &stage)) continue;
     return stage;
+}
+
+int train_stage_count(const TrainOptions *options) {
+    return train_stage(options, INT_MAX).index + 1;
 }
 
 TrainStage train_stage_at(const TrainOptions *options, int64_t step) {
     TrainStage stage = train_stage(options, 0);
-    while (stage.index < options->stage_count && step > stage.first + stage.updates)
-        stage = train_stage(options, stage.index + 1);
+    while (step > stage.first + stage.updates && next_stage(options, &stage)) continue;
     return stage;
 }
 
-const char *train_stage_path(const TrainOptions *options, int index, Arena *arena) {
-    if (index == options->stage_count) return "train.length";
-    return arena_format(arena, "train.stages[%d].length", options->stages[index].item);
+int train_stage_layers(const TrainOptions *options, const TrainStage *stage, int layers) {
+    return options->growth.block ? stage->blocks * (int)options->growth.block : layers;
+}
+
+/* --- texts --- */
+
+const char *train_stage_path(const TrainOptions *options, const TrainStage *stage, Arena *arena) {
+    if (stage->item == options->stage_count) return "train.length";
+    return arena_format(arena, "train.stages[%d].length", options->stages[stage->item].item);
+}
+
+const char *train_stage_text(const TrainOptions *options, const TrainStage *stage, Arena *arena) {
+    const GrowthOptions *growth = &options->growth;
+    if (!growth->block) return arena_format(arena, "length %d", stage->length);
+    return arena_format(arena, "length %d, %d of %d layers", stage->length,
+                        train_stage_layers(options, stage, 0), (int)growth->block * growth->stages);
 }
 
 const char *train_stages_text(const TrainOptions *options, Arena *arena) {
     const char *text = "";
     for (int i = 0; i < train_stage_count(options); i++) {
         TrainStage stage = train_stage(options, i);
-        text = arena_format(arena, "%s%s%d to %s%lld", text, i ? ", " : "length ", stage.length,
-                            i ? "" : "update ", (long long)(stage.first + stage.updates));
+        int layers = train_stage_layers(options, &stage, 0);
+        const char *what = arena_format(arena, "%s%d", i ? "" : "length ", stage.length);
+        if (layers) what = arena_format(arena, "%s%d", i ? "" : "layers ", layers);
+        if (layers && options->stage_count)
+            what = arena_format(arena, "length %d with %d layers", stage.length, layers);
+        text = arena_format(arena, "%s%s%s to %s%lld", text, i ? ", " : "", what, i ? "" : "update ",
+                            (long long)(stage.first + stage.updates));
     }
     return text;
 }

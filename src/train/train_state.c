@@ -28,6 +28,29 @@ void train_state_list_tensors(const Model *model, SafetensorsFile *file, Arena *
     }
 }
 
+/* Copies a tensor of the file, which must be finite and of this shape. `next` as in safetensors_next. */
+static bool restore_tensor(float *values, const SafetensorsFile *file, const char *name, int rank,
+                           const int64_t *dims, int *next, const char *path, Error *err) {
+    const SafetensorsTensor *tensor = safetensors_next(file, name, next);
+    if (!tensor) return error_set(err, EXIT_DAMAGED, "'%s': tensor '%s' is missing", path, name);
+    bool fits = tensor->type == SAFETENSORS_F32 && tensor->rank == rank;
+    size_t size = 1;
+    for (int d = 0; d < rank && fits; d++) {
+        fits = tensor->dims[d] == dims[d];
+        size *= (size_t)dims[d];
+    }
+    if (!fits)
+        return error_set(err, EXIT_DAMAGED, "'%s': tensor '%s' has another shape than the config's model",
+                         path, name);
+    const float *value = tensor->data;
+    for (size_t i = 0; i < size; i++)
+        if (!isfinite(value[i]))
+            return error_set(err, EXIT_DAMAGED, "'%s': tensor '%s' has a number that is not finite", path,
+                             name);
+    memcpy(values, value, size * sizeof *value);
+    return true;
+}
+
 /* Copies the tensors PREFIX + NAME of the file to `values`, in the layout of the model. */
 static bool restore_values(float *values, const Model *model, const SafetensorsFile *file, const char *prefix,
                            const char *path, Error *err) {
@@ -36,19 +59,9 @@ static bool restore_values(float *values, const Model *model, const SafetensorsF
         const ModelParam *param = &model->params[i];
         char name[256];
         snprintf(name, sizeof name, "%s%s", prefix, param->name);
-        const SafetensorsTensor *tensor = safetensors_next(file, name, &next);
-        if (!tensor) return error_set(err, EXIT_DAMAGED, "'%s': tensor '%s' is missing", path, name);
-        bool fits = tensor->type == SAFETENSORS_F32 && tensor->rank == param->rank;
-        for (int d = 0; d < param->rank && fits; d++) fits = tensor->dims[d] == param->dims[d];
-        if (!fits)
-            return error_set(err, EXIT_DAMAGED, "'%s': tensor '%s' has another shape than the config's model",
-                             path, name);
-        const float *value = tensor->data;
-        for (size_t k = 0; k < param->size; k++)
-            if (!isfinite(value[k]))
-                return error_set(err, EXIT_DAMAGED, "'%s': tensor '%s' has a number that is not finite", path,
-                                 name);
-        memcpy(values + param->offset, value, param->size * sizeof(float));
+        const int64_t dims[] = {param->dims[0], param->dims[1]};
+        if (!restore_tensor(values + param->offset, file, name, param->rank, dims, &next, path, err))
+            return false;
     }
     return true;
 }
@@ -77,10 +90,7 @@ bool train_state_continue(TrainState *state, const char *path, const char *key, 
     Arena *scratch = arena_new(0);
     SafetensorsFile file = {0}, own;
     train_state_list_tensors(model, &own, scratch);
-    bool fine = safetensors_read(path, &file, scratch, err) &&
-                (!strcmp(json_text(json_get(file.metadata, "key"), ""), key) ||
-                 error_set(err, EXIT_DAMAGED, "'%s' does not have the weights of run %s, which '%s' names",
-                           path, key, "train.from"));
+    bool fine = safetensors_read_weights(path, key, &file, scratch, err);
     const char *lacking = NULL, *extra = NULL;
     for (int i = 0; fine && i < own.count && !lacking; i++) {
         const SafetensorsTensor *given = safetensors_find(&file, own.tensors[i].name);
@@ -168,17 +178,8 @@ static double metadata_real(const SafetensorsFile *file, const char *key) {
 }
 
 static bool take_cache(TrainState *state, const SafetensorsFile *file, const char *path, Error *err) {
-    const SafetensorsTensor *cache = safetensors_find(file, "cache");
-    int64_t width = state->model->shape.width, rows = (int64_t)state->cache_size / width;
-    if (!cache || cache->type != SAFETENSORS_F32 || cache->rank != 2 || cache->dims[0] != rows ||
-        cache->dims[1] != width)
-        return error_set(err, EXIT_DAMAGED, "'%s': tensor 'cache' is missing or has another shape", path);
-    const float *value = cache->data;
-    for (size_t i = 0; i < state->cache_size; i++)
-        if (!isfinite(value[i]))
-            return error_set(err, EXIT_DAMAGED, "'%s': tensor 'cache' has a number that is not finite", path);
-    memcpy(state->cache, value, state->cache_size * sizeof *value);
-    return true;
+    int64_t width = state->model->shape.width, dims[] = {(int64_t)state->cache_size / width, width};
+    return restore_tensor(state->cache, file, "cache", 2, dims, &(int){0}, path, err);
 }
 
 /* Reads the state from a file, or fails with the reason. After a failure the state may be partly changed; the

@@ -60,10 +60,10 @@ check "plan prints JSON" is_json out
 check "plan writes nothing" test ! -e results
 paper=$root/configs/paper/wikitext103.json
 check "plan of the paper's experiments, without its corpus" try 0 plan "$paper" --set "sweep.method=[\"$two\"]"
-check "it counts the paper's parameters and says what cannot be run" says out "246933504" \
-    "\`run\` refuses it" "'model.adaptive' can be planned, not run yet"
+check "it counts the paper's parameters and says what is missing" says out "246933504" \
+    "\`run\` refuses it" "no such file"
 check "run refuses it" try 2 run "$paper" --set "sweep.method=[\"$two\"]"
-check "and says the same" says err "'model.adaptive' can be planned, not run yet"
+check "and says the same" says err "no such file"
 check "run --dry-run" try 0 run e2e.json --dry-run
 check "a dry run says what is missing" says out "4 of 4 runs to do" "train, then 3 evaluations"
 check "a dry run writes nothing" test ! -e results

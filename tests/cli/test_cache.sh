@@ -40,5 +40,5 @@ killed() {
 check "killed in update 2" killed 72 1
 check "killed in update 7" killed 282 6
 check "more sequences than windows" try 2 plan e2e.json --set train.tokens_per_step=25600 --set train.tokens=25600
-check "are refused by plan" says err "'train.cache' needs 1600 windows of 16 tokens"
+check "are refused by plan" says err "in the order of the text needs 1600 windows of 16 tokens"
 done_testing

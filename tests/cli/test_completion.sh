@@ -94,7 +94,7 @@ check "bash: the third of several" offers "a.db a.json" merge a.db b.db a
 check "bash: a file of an option" offers "b.txt" run --db b
 check "bash: a method" offers "$("$POSLAB" methods --format md | awk -F '`' '/^\| `/ { print $2 }' | grep '^a' | tr '\n' ' ' | sed 's/ $//')" methods a
 check "bash: commands, and help's page about configs" offers "collect completion config" help co
-check "bash: sections of configs" offers "train train.optimizer train.schedule train.stages[] train.until" help config train
+check "bash: sections of configs" offers "train train.growth train.optimizer train.schedule train.stages[] train.until" help config train
 check "bash: shells" offers "zsh" completion z
 check "bash: nothing for a number" offers "" run -j ""
 check "bash: nothing for an unknown command" offers "" nonesuch x

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # test_continued.sh: runs that continue others (train.from). Killed between parent and child, and inside the child, they
 # end with the same numbers and weights. A child follows its parent: if that fails, is retrained or has lost its weights.
+# Several workers begin with the longest.
 . "$(dirname "$0")/../tools/shell.sh"
 build_shim
 write_texts
@@ -37,6 +38,15 @@ check "series do not depend on the parents' keys" is 2 whole/x.db "SELECT count(
 check "again" try 0 run all.json --db whole/x.db
 check "nothing is missing" says err "nothing to do: 7 of 7 runs are done"
 
+# Two workers take the longest first, and of a chain its beginning; one worker takes the config's order.
+edit "[{\"method\": [\"ONE\"], \"train.tokens\": [640, 1280, 320]}, {\"method\": [\"ONE\"], \"train.length\": [32], \"train.tokens\": [2560], \"train.from\": [{\"train.length\": 16, \"train.tokens\": 320}]}]" order.json
+begun() { sed -n 's/.* start .*\(L=[^ ]*\).* tokens=\([0-9]*\).*/\1 \2/p' err | head "-$1" | paste -sd,; }
+check "two workers" try 0 run order.json --db order/x.db -j 2
+check "begin with the longest" [ "$(begun 2)" = "L=16 320,L=16 1280" ]
+rm -r order
+check "one worker" try 0 run order.json --db order/x.db
+check "follows the config" [ "$(begun 4)" = "L=16 640,L=16 1280,L=16 320,L=32 2560" ]
+
 parent=$(sql whole/x.db "SELECT key FROM run WHERE train_length = 16 AND seed = 1")
 key=$(sql whole/x.db "SELECT key FROM run WHERE train_length = 32 AND seed = 1 AND json_extract(config, '\$.train.frozen') IS NULL")
 numbers whole/x.db | grep -E "^($key|$parent)" >wanted
@@ -68,6 +78,8 @@ check "killed in the parent" killed 200 a state.safetensors
 check "which fails with the child" is "failed|failed" a/x.db "SELECT group_concat(status, '|') FROM run"
 check "whose reason is the parent" is "'train.from': run $parent, which it continues, failed (see \`poslab status\`); rerun the command to retry both" \
     a/x.db "SELECT reason FROM run WHERE key = '$key'"
+names_parent() { try 3 status a/x.db && says out "(continues $parent)" && try 0 runs a/x.db --format csv && says out ",$parent"; }
+check "status and runs name the parent" names_parent
 check "both end alike" ended_alike a
 cp -r a again
 sql again/x.db "UPDATE run SET shared_sources = 'other' WHERE key = '$parent'"

@@ -22,7 +22,7 @@ check "a list" key evaluate.lengths "evaluation lengths in tokens" "default: the
 check "an item of a list" key 'evaluate.protocols[0].stride' "of strided"
 check "the same without brackets" key evaluate.protocols.stride "of strided"
 check "an option of a method" key method.alibi.trainable "true or false"
-section() { try 0 help config train && says out train.length train.optimizer.lr train.schedule.floor && ! grep -q model out; }
+section() { try 0 help config train && says out train.length train.optimizer.lr train.schedule.floor && ! grep -q "^model" out; }
 check "a section with its sections" section
 method() { try 0 help config method.alibi && says out "Options of ALiBi" && ! grep -q train.length out; }
 check "a method" method

@@ -56,6 +56,10 @@ stages='train.stages=[{"length":32,"share":0.3},{"length":8,"share":0.3}]'
 check "3 ranks in stages" run 3 e2e.json -q --db staged/x.db --set "$stages"
 check "3 threads" "$POSLAB" run e2e.json -q --db staged-threads/x.db --threads 3 --set "$stages"
 check "compute the same, bit for bit, in stages" same_numbers staged/x.db staged-threads/x.db
+growth='train.growth={"block":1}' # a cache is emptied when the model grows
+check "3 ranks with growth" run 3 e2e.json -q --db grown/x.db --set "$growth" --set train.cache=24
+check "3 threads with growth" "$POSLAB" run e2e.json -q --db grown-threads/x.db --threads 3 --set "$growth" --set train.cache=24
+check "compute the same, bit for bit, with growth" same_numbers grown/x.db grown-threads/x.db
 cached='evaluate.protocols=["cached","token"]'
 check "3 ranks with a cache" run 3 e2e.json -q --db cached/x.db --set train.cache=24 --set "$cached"
 check "3 threads with a cache" "$POSLAB" run e2e.json -q --db cached-threads/x.db --threads 3 --set train.cache=24 --set "$cached"

@@ -33,7 +33,7 @@ left='^\./poslab (status|collect) '
 
 mkdir -p tmp bin data/perl results plots
 cp -a "$root"/{Makefile,README.md,.ci,src,methods,tests,configs} .
-cp -a "$root"/results/{README.md,methods,paper,reproduction,speed} results
+cp -a "$root"/results/{README.md,methods,paper,reproduction,speed,tasks,words} results
 cp -a "$root"/plots/{*.gp,figure.py} plots
 for i in 1 2 3 4 5 6 7 8; do
     awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 20000; i++) printf "%s ", substr("abcdefghijklm", 1 + int(rand() * 9), 4) }' \

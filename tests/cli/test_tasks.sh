@@ -70,6 +70,16 @@ resumed() {
           "$(sqlite3 cut/x.db 'SELECT run_key, size, exact, nll FROM accuracy ORDER BY 1, 2, eval_variant')" ]
 }
 check "a run that is stopped and resumed finds the same" resumed
+early() { # half of the parities of one and two bits are learnt soon; the end is said and stored
+    cat >early.json <<'END'
+{ "name": "early", "data": { "task": { "name": "parity", "size": [1, 2] } }, "model": { "layers": 1, "heads": 2, "width": 16, "ffn": 32 },
+  "method": "none", "train": { "length": 3, "tokens": 48000, "tokens_per_step": 96, "optimizer": { "lr": 0.01 }, "until": { "exact": 0.5, "updates": 10 } },
+  "evaluate": { "task": { "sizes": [1, 2], "examples": 20 } } }
+END
+    try 0 run early.json --db early.db && step=$(sqlite3 early.db "SELECT until_step FROM run WHERE until_step = steps AND until_step < 500") &&
+        says err "the trained sizes are learnt; training ended at step $step of 500" && try 0 status early.db --json && says out "\"until_step\": $step"
+}
+check "a run that ends early says so" early
 exported() {
     key=$(sqlite3 whole/x.db "SELECT min(key) FROM run")
     try 0 export whole/x.db "$key" batches.safetensors --batches 2 && grep -qa '"targets"' batches.safetensors &&
@@ -131,9 +141,9 @@ assert "longest_90_percent" not in rotary and (rotary["exact"], rotary["exact_lo
 PY
 }
 check "analyse accuracy: median, lowest and highest seed, the largest size with 90 %" accuracy
-two_lengths() { # rows that differ in the training length alone
-    try 0 run task.json --db two_lengths.db --set 'sweep={"method": ["none"], "train.length": [16, 32]}' --set train.tokens=1024 &&
-        try 0 analyse two_lengths.db accuracy && [ "$(grep -cE '^None +(16|32) ' out)" = 2 ]
+two_lengths() { # rows that differ in the training length and in a setting
+    try 0 run task.json --db two_lengths.db --set 'sweep={"method": ["none"], "train.length": [16, 32], "data.task.pad": [false, true]}' \
+        --set train.tokens=1024 && try 0 analyse two_lengths.db accuracy && [ "$(grep -cE '^None pad=(false|true) +(16|32) ' out)" = 4 ]
 }
 check "analyse accuracy: two training lengths are two rows" two_lengths
 paired() { # rotary minus none at size 2: 50 % - 100 %; two seeds of 50 examples
@@ -159,6 +169,8 @@ check "a loss contradicts it" claim contradicted "Rotary: the gain in exact matc
     '"method": "rotary", "against": "none", "to": 1, "at_least": 0.05'
 check "what neither answers shows nothing" claim undecided "Nothing can be seen at size 4, where both answer less than 5 % of the examples or both more than 95 %. The point is open (n = 2)." \
     "$none, \"from\": 2, \"at_least\": 0.05"
+says_why() { try 0 analyse known.db claims --claims claims.json && says out "Undecided: t None: the gain" "Nothing can be seen at size 4,"; }
+check "the table says why a claim is undecided" says_why
 check "several methods are the units of one point" claim undecided "Mean of 2 methods: the gain in exact match is +0.250" \
     '"method": "none,rotary", "against": "rotary", "to": 1, "at_least": 0.05'
 check "values of the config choose the runs" claim "not tested" "There is no evaluation" \
@@ -180,12 +192,12 @@ if command -v gnuplot >figure.log; then
     drawn() { # a line of medians for each method and variant, and one for each seed
         try 0 plot known.db --figure accuracy -o accuracy.svg && try 0 plot known.db -o default.svg && cmp accuracy.dat default.dat &&
             [ "$(grep -c '; .*median' accuracy.dat)" = 4 ] && [ "$(grep -c ', seed ' accuracy.dat)" = 8 ] &&
-            grep -A1 '^# Rotary; .*median' accuracy.dat | grep -qE '^2 50 [0-9.]+ 20 80 2$' && grep -q 'exact match' accuracy.svg
+            grep -A1 '^# Rotary; .*median' accuracy.dat | grep -qE '^2 50 [0-9.]+ 20 80 2$' && says accuracy.svg "exact match" ">size (digits of each number)<"
     }
     check "plot accuracy: medians and every seed" drawn
     drawn_lengths() { # a panel for each training length
         try 0 plot two_lengths.db -o lengths.svg && says lengths.svg "trained at 16" "trained at 32" &&
-            [ "$(grep -c '^# None; 50 examples of addition, trained at [13][62], median$' lengths.dat)" = 2 ] &&
+            [ "$(grep -c '^# None; None, trained at [13][62], 50 examples of addition, median$' lengths.dat)" = 2 ] &&
             try 0 plot two_lengths.db -o one.svg --where train_length=32 && lacks one.svg "trained at" &&
             [ "$(grep -c '^# None; ' one.dat)" = 1 ]
     }
@@ -193,10 +205,18 @@ if command -v gnuplot >figure.log; then
     no_perplexity() { try 2 plot known.db --figure cost -o x.svg && says err "is for experiments on text" &&
         try 2 plot known.db --figure position -o x.svg; }
     check "figures of perplexity are refused" no_perplexity
+    loss() { try 0 plot known.db --figure loss -o loss.svg && says loss.svg "training loss (nats per target"; }
+    check "the loss is per target" loss
     in_report() { try 0 report known.db -o page.html && grep -q 'Trained on sizes .* At least 90 % of the examples are answered' page.html &&
             grep -q 'on the same seeds and examples, at the largest size in training' page.html &&
         grep -q '2 (trained)' page.html && ! sed '/id="glossary"/,$d' page.html | grep -qi perplexity; }
     check "the report has the accuracy, and no perplexities" in_report
+    conditions() { # of panels and sentences: short names of what differs
+        try 0 plot two_lengths.db -o two.svg && says two.svg ">pad=true, trained at 32<" ">pad=false, trained at 16<" && lacks two.svg "data.task" &&
+            try 0 plot two_lengths.db --where train_length=16 --where data.task.pad=true -o one.svg && says one.svg ">pad=true<" &&
+            try 0 report two_lengths.db -o two.html && says two.html "of addition (pad=true, trained at 32). At least" "digits of each number"
+    }
+    check "panels and sentences of several settings have short names" conditions
 fi
 
 # Rows of a hint are stored and shown apart from those of the task.

@@ -226,8 +226,7 @@ static const Row fairseq_rows[] = {
       0.8909331244960186, 0.08705401638575108, -0.9908599185550937}},
 };
 
-/* Vaswani et al. 2017, section 3.5, C = 8: sin(t / 10000^(2i/8)) at 2i, cos at 2i + 1; in double by Python.
- */
+/* Vaswani et al. 2017, section 3.5, C = 8: sin(t / 10000^(2i/8)) at 2i, cos at 2i + 1; double, by Python. */
 static const Row original_rows[] = {
     {0, {0, 1, 0, 1, 0, 1, 0, 1}},
     {1,

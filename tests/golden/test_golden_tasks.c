@@ -55,6 +55,13 @@ static void golden_arithmetic(void **state) {
            "z1a0b1$");
     golden("{\"name\": \"addition\", \"size\": [1, 2], \"hints\": true, \"order\": \"all\"}",
            "a3b9+a8=", "a3b9+a8=a1b0c1$", "a1b0c1$");
+    golden("{\"name\": \"addition\", \"size\": [1, 2], \"spaces\": 0.5}", "8 9+7=", "8 9+7=96$", "96$");
+    golden("{\"name\": \"addition\", \"size\": [1, 2], \"spaces\": 0.5, \"spaces_answer\": true, "
+           "\"order\": \"reversed\"}",
+           "8 9+7=6  9", "8 9+7=6  9$", "69$");
+    golden("{\"name\": \"multiplication\", \"size\": 3, \"order\": \"all\", \"scratchpad\": true}", "539*441",
+           "539*441:539*4,0=0,473;539*41:539*4,473=4,114;539*1:539*1,114=6,431;=046431$",
+           "539*4,0=0,473;539*41:539*4,473=4,114;539*1:539*1,114=6,431;=046431$");
     golden("{\"name\": \"multiplication\", \"size\": 3}", "935*144", "935*144=134640$", "134640$");
     golden(
         "{\"name\": \"multiplication\", \"size\": 3, \"order\": \"reversed\", \"pad\": true, \"pad_to\": 5}",

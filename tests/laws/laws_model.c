@@ -85,6 +85,13 @@ bool law_agreement(const LawCase *c, Arena *arena, Error *err) {
 
 /* ---- causality ---- */
 
+/* Whether a loss is unchanged: bit for bit, except with bands. There, the number of rows of a product depends
+   on the tokens, and products of other sizes may round differently. */
+static bool unchanged(const LawCase *c, float before, float after) {
+    return c->model.adaptive.bands ? fabsf(after - before) <= NLL_TOLERANCE * (1 + fabsf(before))
+                                   : memcmp(&before, &after, sizeof after) == 0;
+}
+
 /* Token t is the input at position t and the target at position t - 1. */
 bool law_causality(const LawCase *c, Arena *arena, Error *err) {
     int T = c->length, places[] = {0, 1, 2, T / 3, T / 2, 15, 16, 31, 32, 33, 127, 128, 129, T - 2, T - 1, T};
@@ -101,7 +108,7 @@ bool law_causality(const LawCase *c, Arena *arena, Error *err) {
         transformer_evaluate(model, pass, sequences, 1, after);
         changed[t] = tokens[0][t];
         for (int s = 0; s < t - 1; s++)
-            if (memcmp(&before[s], &after[s], sizeof *after) != 0)
+            if (!unchanged(c, before[s], after[s]))
                 return BROKEN(err, "token %d changes the loss at position %d", t, s);
         for (int s = t > 0 ? t - 1 : 0; s < T && s <= t; s++)
             if (memcmp(&before[s], &after[s], sizeof *after) == 0)
@@ -221,7 +228,7 @@ static bool survives_logits(const LawCase *c, Arena *arena, Error *err) {
     if (c->model.final_norm) {
         scale_tensor(model, "norm.weight", 1e4f);
     } else {
-        scale_tensor(model, "embedding.weight", 100);
+        scale_tensor(model, model->params[0].name, 100);
     }
     naive_run(model, naive_values(model, arena), NAIVE_HOOKS, (EncodingDraw){0}, tokens, 1, c->length,
               expected, 0, NULL);

@@ -281,6 +281,105 @@ static void layer_backward(const Run *r, int l, const Layer *a, double *dx) {
                   weight(r, l, "norm1.weight"), r->N, r->C);
 }
 
+/* ---- embeddings and losses of tokens ---- */
+
+/* The tensors of one band: `size` tokens from `first` on, embeddings E[size,d] and the projection P[C,d]. A
+   model without bands has E alone, with d = C. */
+typedef struct Band {
+    int first, size, d;
+    const double *E, *P;
+    double *dE, *dP;
+} Band;
+
+static Band band_at(const Run *r, int b) {
+    const AdaptiveSoftmax *a = &r->model->options.adaptive;
+    Band band = {.size = r->V, .d = r->C};
+    char name[64];
+    if (!a->bands) {
+        band.E = weight(r, -1, "embedding.weight");
+        band.dE = r->gradients ? gradient(r, -1, "embedding.weight") : NULL;
+        return band;
+    }
+    for (int k = 0; k < b; k++) band.d /= (int)a->factor, band.first = (int)a->cutoffs[k];
+    band.size = (b + 1 < a->bands ? (int)a->cutoffs[b] : r->V) - band.first;
+    snprintf(name, sizeof name, "decoder.embed_tokens.embeddings.%d.0.weight", b);
+    band.E = weight(r, -1, name);
+    band.dE = r->gradients ? gradient(r, -1, name) : NULL;
+    snprintf(name, sizeof name, "decoder.embed_tokens.embeddings.%d.1.weight", b);
+    band.P = weight(r, -1, name);
+    band.dP = r->gradients ? gradient(r, -1, name) : NULL;
+    return band;
+}
+
+static int number_of(const Run *r, int token) {
+    const AdaptiveSoftmax *a = &r->model->options.adaptive;
+    int b = 0;
+    while (b + 1 < a->bands && token >= a->cutoffs[b]) b++;
+    return b;
+}
+
+/* x[C] = sqrt(C) P E[token] */
+static void embed(const Run *r, int token, double *x) {
+    Band band = band_at(r, number_of(r, token));
+    const double *e = band.E + (size_t)(token - band.first) * band.d;
+    for (int c = 0; c < r->C; c++) x[c] = band.P ? 0 : sqrt(r->C) * e[c];
+    for (int c = 0; c < r->C && band.P; c++)
+        for (int i = 0; i < band.d; i++) x[c] += sqrt(r->C) * band.P[(size_t)c * band.d + i] * e[i];
+}
+
+static void embed_backward(const Run *r, int token, const double *dx) {
+    Band band = band_at(r, number_of(r, token));
+    size_t row = (size_t)(token - band.first) * band.d;
+    for (int c = 0; c < r->C && !band.P; c++) band.dE[row + c] += sqrt(r->C) * dx[c];
+    for (int c = 0; c < r->C && band.P; c++)
+        for (int i = 0; i < band.d; i++) {
+            band.dE[row + i] += sqrt(r->C) * band.P[(size_t)c * band.d + i] * dx[c];
+            band.dP[(size_t)c * band.d + i] += sqrt(r->C) * band.E[row + i] * dx[c];
+        }
+}
+
+/* -log softmax(logits)[target]; logits[n] become its gradient. */
+static double cross_entropy(double *logits, int n, int target) {
+    double most = -INFINITY, sum = 0;
+    for (int v = 0; v < n; v++) most = fmax(most, logits[v]);
+    for (int v = 0; v < n; v++) sum += exp(logits[v] - most);
+    double loss = log(sum) + most - logits[target];
+    for (int v = 0; v < n; v++) logits[v] = exp(logits[v] - most) / sum - (v == target);
+    return loss;
+}
+
+/* The loss of a target, given the last hidden state y[C]; its gradient to dy[C] and to the tensors, unless dy
+   is NULL. The first band's logits are E y, then one for each further band; those of a further band are
+   E P^T y. */
+static double token_loss(const Run *r, int target, const double *y, double *dy) {
+    int further = r->model->options.adaptive.bands - 1, number = number_of(r, target);
+    Band first = band_at(r, 0), band = band_at(r, number);
+    double *logits = array(r, (size_t)r->V + (size_t)(further > 0 ? further : 0));
+    const char *classes = "decoder.adaptive_softmax.head.class_proj.weight";
+    linear(logits, y, first.E, NULL, 1, first.size, r->C);
+    if (further > 0) linear(logits + first.size, y, weight(r, -1, classes), NULL, 1, further, r->C);
+    double loss = cross_entropy(logits, first.size + (further > 0 ? further : 0),
+                                number ? first.size + number - 1 : target);
+    if (dy) linear_backward(dy, first.dE, NULL, logits, y, first.E, 1, first.size, r->C);
+    if (dy && further > 0)
+        linear_backward(dy, gradient(r, -1, classes), NULL, logits + first.size, y, weight(r, -1, classes), 1,
+                        further, r->C);
+    if (!number) return loss;
+    double *narrow = array(r, band.d), *dnarrow = array(r, band.d);
+    for (int c = 0; c < r->C; c++)
+        for (int i = 0; i < band.d; i++) narrow[i] += band.P[(size_t)c * band.d + i] * y[c];
+    linear(logits, narrow, band.E, NULL, 1, band.size, band.d);
+    loss += cross_entropy(logits, band.size, target - band.first);
+    if (!dy) return loss;
+    linear_backward(dnarrow, band.dE, NULL, logits, narrow, band.E, 1, band.size, band.d);
+    for (int c = 0; c < r->C; c++)
+        for (int i = 0; i < band.d; i++) {
+            band.dP[(size_t)c * band.d + i] += dnarrow[i] * y[c];
+            dy[c] += band.P[(size_t)c * band.d + i] * dnarrow[i];
+        }
+    return loss;
+}
+
 /* ---- the model ---- */
 
 void naive_run(const Model *model, const double *values, NaiveWay way, EncodingDraw place,
@@ -296,12 +395,9 @@ void naive_run(const Model *model, const double *values, NaiveWay way, EncodingD
     r->position = naive_position_new(model, values, way, place, sequences, length, arena);
 
     size_t count = (size_t)r->N * r->C;
-    double *x = array(r, count), *y = array(r, count), *logits = array(r, (size_t)r->N * r->V);
-    const double *E = weight(r, -1, "embedding.weight");
+    double *x = array(r, count), *y = array(r, count), *dy = gradients ? array(r, count) : NULL;
     for (int b = 0; b < r->B; b++) {
-        for (int t = 0; t < r->T; t++)
-            for (int c = 0; c < r->C; c++)
-                x[(size_t)(b * r->T + t) * r->C + c] = sqrt(r->C) * E[(size_t)tokens[b][t] * r->C + c];
+        for (int t = 0; t < r->T; t++) embed(r, tokens[b][t], x + (size_t)(b * r->T + t) * r->C);
         naive_position_embed(r->position, b, x + (size_t)b * r->T * r->C);
     }
     Layer *layers = NEW(arena, r->L, Layer);
@@ -311,19 +407,11 @@ void naive_run(const Model *model, const double *values, NaiveWay way, EncodingD
     } else {
         memcpy(y, x, count * sizeof *y);
     }
-    linear(logits, y, E, NULL, r->N, r->V, r->C);
-
-    for (int n = 0; n < r->N; n++) { /* logits become the gradient of the sum of nll */
-        double *row = logits + (size_t)n * r->V, most = -INFINITY, sum = 0;
-        int target = tokens[n / r->T][n % r->T + 1];
-        for (int v = 0; v < r->V; v++) most = fmax(most, row[v]);
-        for (int v = 0; v < r->V; v++) sum += exp(row[v] - most);
-        nll[n] = log(sum) + most - row[target];
-        for (int v = 0; v < r->V; v++) row[v] = exp(row[v] - most) / sum - (v == target);
-    }
+    for (int n = 0; n < r->N; n++)
+        nll[n] = token_loss(r, tokens[n / r->T][n % r->T + 1], y + (size_t)n * r->C,
+                            dy ? dy + (size_t)n * r->C : NULL);
     if (gradients) {
-        double *dE = gradient(r, -1, "embedding.weight"), *dy = array(r, count), *dx = array(r, count);
-        linear_backward(dy, dE, NULL, logits, y, E, r->N, r->V, r->C);
+        double *dx = array(r, count);
         if (o->final_norm) {
             norm_backward(dx, gradient(r, -1, "norm.weight"), gradient(r, -1, "norm.bias"), dy, x,
                           weight(r, -1, "norm.weight"), r->N, r->C);
@@ -334,8 +422,7 @@ void naive_run(const Model *model, const double *values, NaiveWay way, EncodingD
         for (int b = 0; b < r->B; b++) {
             naive_position_embed_backward(r->position, b, dx + (size_t)b * r->T * r->C);
             for (int t = 0; t < r->T; t++)
-                for (int c = 0; c < r->C; c++)
-                    dE[(size_t)tokens[b][t] * r->C + c] += sqrt(r->C) * dx[(size_t)(b * r->T + t) * r->C + c];
+                embed_backward(r, tokens[b][t], dx + (size_t)(b * r->T + t) * r->C);
         }
         naive_position_end(r->position, r->gradients);
         for (size_t i = 0; i < model->size; i++) gradients[i] += scale * r->gradients[i];

@@ -168,8 +168,7 @@ static void hope(const NaiveInputs *in, PositionRole role, double *row, int t, i
 
 /* ---- absolute ---- */
 
-/* x-transformers, ScaledSinusoidalEmbedding: sin half, then cos half, of t base^(-i/half), times a parameter.
- */
+/* x-transformers, ScaledSinusoidalEmbedding: half sin, half cos of t base^(-i/half), times a parameter. */
 static void scaled_sinusoidal(const NaiveInputs *in, double *x) {
     int half = in->shape->width / 2;
     for (int t = 0; t < in->length; t++)

@@ -1,5 +1,4 @@
-/* naive_position: hooks are called separately for every layer and sequence, although the core shares calls.
- */
+/* naive_position: calls hooks separately for every layer and sequence, where the core shares calls. */
 #include "naive_position.h"
 
 #include <math.h>

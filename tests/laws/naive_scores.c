@@ -257,7 +257,7 @@ static void dape_v2(const NaiveScores *n, int h, int i, double *s) {
     for (int j = 0; j <= i; j++)
         for (int g = 0; g < H; g++) {
             seen[(j + 1) * 2 * H + g] = plain(n, g, i, j);
-            seen[(j + 1) * 2 * H + H + g] = -param[4][g] * log(1 + param[5][g] * (i - j));
+            seen[(j + 1) * 2 * H + H + g] = -param[4][g] * log1p(param[5][g] * (i - j));
         }
     for (int j = 0; j < T && j <= i + 1; j++)
         for (int k = 0; k < UNITS; k++) {

@@ -3,8 +3,8 @@
  * Options are varied: the defaults, every choice, both bounds of every number (if a bound is refused with the
  * other defaults, then with the bounds of other options). Sizes are varied too: one head and several, head
  * counts that are not powers of two, odd head sizes if the method allows them, one layer and more, a batch of
- * one, layers without the method, lengths without common factors. Slow laws are tested at half of the sizes,
- * and at one with other options.
+ * one, layers without the method, adaptive input and softmax, lengths without common factors. Slow laws are
+ * tested at half of the sizes, and at one with other options.
  *
  * Usage: test_methods [--short] [METHOD [LAW]]. --short: defaults at two small sizes, for slow builds and
  * `make try`.
@@ -24,13 +24,18 @@
 
 typedef struct Size {
     int layers, heads, head_dim, ffn, activation, final_norm, batch, length, train_length, nope_every;
+    int adaptive;
 } Size;
 
+/* Of the section model.adaptive. */
+enum { NO_BANDS, BANDS };
+static const AdaptiveSoftmax adaptive[] = {{.bands = 0}, {.cutoffs = {5, 9}, .factor = 2, .bands = 3}};
+
 static const Size sizes[] = {
-    {1, 3, 6, 20, MODEL_RELU, true, 1, 33, 16, 0},    {2, 2, 5, 12, MODEL_SWIGLU, true, 3, 19, 8, 0},
-    {1, 12, 2, 8, MODEL_GELU, false, 1, 7, 7, 0},     {3, 6, 4, 30, MODEL_GELU, true, 2, 40, 10, 2},
-    {1, 1, 4, 16, MODEL_SWIGLU, false, 2, 17, 32, 0}, {2, 8, 16, 64, MODEL_RELU, true, 1, 70, 24, 0},
-    {1, 5, 1, 11, MODEL_GELU, true, 2, 12, 5, 0},     {1, 2, 10, 16, MODEL_GELU, true, 1, 131, 33, 0},
+    {1, 3, 6, 20, MODEL_RELU, true, 1, 33, 16, 0},       {2, 2, 5, 12, MODEL_SWIGLU, true, 3, 19, 8, 0},
+    {1, 12, 2, 8, MODEL_GELU, false, 1, 7, 7, 0, BANDS}, {3, 6, 4, 30, MODEL_GELU, true, 2, 40, 10, 2, BANDS},
+    {1, 1, 4, 16, MODEL_SWIGLU, false, 2, 17, 32, 0},    {2, 8, 16, 64, MODEL_RELU, true, 1, 70, 24, 0},
+    {1, 5, 1, 11, MODEL_GELU, true, 2, 12, 5, 0},        {1, 2, 10, 16, MODEL_GELU, true, 1, 131, 33, 0},
 };
 
 static const char *only_method, *only_law;
@@ -60,6 +65,7 @@ static LawCase make_case(const Encoding *position, int n) {
                                .activation = s->activation,
                                .final_norm = s->final_norm,
                                .attention = {.nope_every = s->nope_every},
+                               .adaptive = adaptive[s->adaptive],
                                .max_tokens_in_flight = 1024},
                      .train_length = s->train_length,
                      .batch = s->batch,

@@ -10,8 +10,7 @@ extern Arena *arena;
 int fixture_arena(void **state);
 int fixture_arena_free(void **state);
 
-/* The same, and the current folder is an empty one, which fixture_folder_remove removes with all its files.
- */
+/* The same in an empty current folder, which fixture_folder_remove removes with all its files. */
 int fixture_folder(void **state);
 int fixture_folder_remove(void **state);
 

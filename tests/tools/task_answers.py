@@ -95,7 +95,11 @@ def arithmetic(o, s, exact, product, positions):
     assert result == ((2 * width if product else width + 1) if width else len(str(c)))
     if o.get("scratchpad"):
         x, y, carry, text = str(a)[::-1], str(b)[::-1], 0, ""
-        for k in range(max(len(x), len(y))):
+        for k, digit in enumerate(y if product else ""):
+            text += f"{x}*{y[k:]}:" if k else ""
+            digit, old, carry = int(digit), carry, a * int(digit) + carry
+            text += f"{x}*{digit},{str(old)[::-1]}={carry % 10},{str(carry := carry // 10)[::-1]};"
+        for k in range(0 if product else max(len(x), len(y))):
             p, q = int((x[k:] or "0")[0]), int((y[k:] or "0")[0])
             text += f"{x[k:]}+{y[k:]}:" if k else ""
             text += f"{p}+{q}+{carry}={(p + q + carry) % 10},{(p + q + carry) // 10};"
@@ -266,6 +270,7 @@ CASES = [(name, {"size": [2, 8], **more}, size, "none") for name, more, size in 
     *(("multiplication", {"order": order, **form}, 11) for order in ("plain", "reversed", "all") for form in (
         {"size": [1, 6]}, {"pad": True}, {"spaces": 1, "max_spaces": 3}, {"hints": True}, {"positions": "coupled"})),
     ("addition", {"size": [1, 9], "order": "all", "scratchpad": True}, 15),
+    ("multiplication", {"size": [1, 4], "order": "all", "scratchpad": True}, 7),
     ("copy", {}, 20), ("copy", {"letters": 40}, 9), ("reverse", {}, 20), ("reverse", {"letters": 2}, 9),
     ("parity", {}, 30), ("parity", {"each": False}, 30), ("flip_flop", {}, 40),
     *(("state", {"group": group, "each": each}, 20) for group in GROUPS for each in (True, False)),

@@ -88,6 +88,10 @@ def configs():
     yield config("stages", ["rotary", "alibi", "t5", "pi", "yarn", "learned"],  # updates 1 and 2, 3 and 4, then 5
                  model={"attention": {"scale": "log_n"}},
                  train={"stages": [{"length": 8, "share": 0.006}, {"length": 16, "share": 0.006}]})
+    for block, place, state in ((1, "middle", "copy"), (1, "last", "reset"), (2, "split", "copy"), (2, "middle", "reset")):
+        yield config(f"growth{block}{place}", ["rotary", {"name": "kerple", "per_layer": True}, "t5", "learned"],
+                     model={"layers": 4 * block},  # five updates in all: 1, 2, 3 and 4, 5 blocks
+                     train={"tokens": 5 * 256, "growth": {"block": block, "alpha": 1, "place": place, "state": state}})
     parent, later = {"method": "rotary"}, [{"name": "pi", "factor": 4}, {"name": "ntk", "factor": 4}, "rotary", "none",
                                            {"name": "yarn", "factor": 4, "beta_fast": 128, "beta_slow": 4}]
     run = config("continued", [parent["method"]])
@@ -96,6 +100,12 @@ def configs():
                    "train.frozen": [[], ["layers.*.ffn.*", "norm.*"]]}]
         yield {**run, "sweep": [*blocks, run["sweep"]]}
     yield config("relu", ["rotary"], model={"activation": "relu", "final_norm": False})
+    for i, cutoffs in enumerate([[100, 110], [], [60]]):  # as fairseq trains, without dropout
+        yield config(f"adaptive{i}", ["sinusoidal", "alibi", "rotary", "t5", "shape"],
+                     model={"adaptive": {"cutoffs": cutoffs, "factor": 4}, "init": "fairseq", "final_norm": i > 0},
+                     train={"optimizer": {"name": "nag", "lr": 1, "momentum": 0.99, "decay": 0.01 * i, "clip": 0.1,
+                                          "clip_eps": 1e-6},
+                            "schedule": {"warmup": 0.02, "floor": 1e-4, "warmup_init": 1e-7, "first": 0}})
     yield config("swiglu", ["t5"], model={"activation": "swiglu"})
     for i, attention in enumerate(ATTENTION):
         yield config(f"attention{i}", MIXED[: -1 if "sinks" in attention else None], model={"attention": attention})
@@ -355,13 +365,37 @@ def embedding(m, o, p, t, width):
     return 0.0
 
 
+def bands(w, model):
+    """Embeddings and projection of each band (fairseq: AdaptiveInput)."""
+    return [[w[f"decoder.embed_tokens.embeddings.{b}.{k}.weight"] for k in (0, 1)]
+            for b in range(len(model["adaptive"]["cutoffs"]) + 1)]
+
+
+def words(w, model):
+    """[V,C]: the embeddings of all words."""
+    return torch.cat([e @ p.T for e, p in bands(w, model)]) if "adaptive" in model else w["embedding.weight"]
+
+
+def output(w, model, h):
+    """Logits; with bands the logarithms of probabilities (fairseq: AdaptiveSoftmax.get_log_prob)."""
+    if "adaptive" not in model:
+        return h @ w["embedding.weight"].T
+    (first, _), *further = bands(w, model)
+    if not further:
+        return h @ first.T
+    head = (h @ torch.cat([first, w["decoder.adaptive_softmax.head.class_proj.weight"]]).T).log_softmax(-1)
+    n = len(first)
+    return torch.cat([head[..., :n], *(head[..., n + b: n + b + 1] + (h @ p @ e.T).log_softmax(-1)
+                                       for b, (e, p) in enumerate(further))], -1)
+
+
 def logits(w, model, m, o, tokens, train, positions=None):
     width, length = model["width"], tokens.shape[1]
     t = torch.arange(length, dtype=torch.float64) if positions is None else positions
     own = lambda prefix: {k[len(prefix) + 9:]: v for k, v in w.items() if k.startswith(prefix + "position.")}
     linear = lambda x, name: x @ w[name + ".weight"].T + w[name + ".bias"]
     norm = lambda x, name: F.layer_norm(x, (width,), w[name + ".weight"], w[name + ".bias"], 1e-5)
-    x = math.sqrt(width) * w["embedding.weight"][tokens] + embedding(m, o, own(""), t, width)
+    x = math.sqrt(width) * words(w, model)[tokens] + embedding(m, o, own(""), t, width)
     a = {**model["attention"], "heads": model["heads"]}
     for layer in range(model["layers"]):
         at = f"layers.{layer}."
@@ -380,7 +414,7 @@ def logits(w, model, m, o, tokens, train, positions=None):
         else:
             z = F.relu(z) if model["activation"] == "relu" else F.gelu(z)
         x = x + linear(z, at + "ffn.out")
-    return (norm(x, "norm") if model["final_norm"] else x) @ w["embedding.weight"].T
+    return output(w, model, norm(x, "norm") if model["final_norm"] else x)
 
 
 # ---- the comparison ---------------------------------------------------------------------------------------------
@@ -428,6 +462,57 @@ def updates_of(run, stages):
     return [b for rows in stages for b in rows.split(run["train"]["tokens_per_step"] // (rows.shape[1] - 1))]
 
 
+def fairseq_rate(run, update):
+    """CosineLRScheduleConfig: get_lr of update - 1, if counting from 0."""
+    s, o, steps = run["train"]["schedule"], run["train"]["optimizer"], run["train"]["tokens"] // run["train"]["tokens_per_step"]
+    n, warm, start = update - 1 + s.get("first", 1), round(s["warmup"] * steps), o["lr"] * s.get("warmup_init", 0)
+    if n < warm:
+        return start + n * (o["lr"] - start) / warm
+    low = o["lr"] * s["floor"]
+    return low + 0.5 * (o["lr"] - low) * (1 + math.cos(math.pi * (n - warm) / (steps - warm)))
+
+
+class Nag(torch.optim.Optimizer):
+    """fairseq/optim/nag.py, from its formulas."""
+
+    def __init__(self, groups, momentum):
+        super().__init__(groups, {"lr": 0.0, "momentum": momentum})
+        self.before = 0.0
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            rate, m = group["lr"], group["momentum"]
+            change = rate / self.before if self.before > 0 else 1.0
+            for p in filter(lambda p: p.grad is not None, group["params"]):
+                u = self.state[p].setdefault("u", torch.zeros_like(p))
+                p.mul_(1 - rate * group["weight_decay"]).add_(u, alpha=m * m * change).add_(p.grad, alpha=-(1 + m) * rate)
+                u.mul_(m * change).sub_(p.grad, alpha=rate)
+        self.before = rate
+
+
+def grow(w, optimizer, growth, layers):
+    """MIDAS: inserts a copy of a block directly behind it. Adam's count of updates continues."""
+    block = growth["block"]
+    first = {"middle": (math.ceil(layers / block / 2) - 1) * block, "last": layers - block, "split": (layers - block) // 2}
+    start = first[growth["place"]]
+    sources = list(range(layers))
+    sources[start + block:start + block] = sources[start:start + block]
+    kept = {k: (v.detach().clone(), {s: t.clone() for s, t in optimizer.state[v].items()}) for k, v in w.items()}
+    for layer, source in enumerate(sources):
+        for k in [k for k in w if k.startswith(f"layers.{layer}.")]:
+            value, state = kept[k.replace(f"layers.{layer}.", f"layers.{source}.")]
+            fresh = growth["state"] == "reset" and start + block <= layer < start + 2 * block
+            w[k].data.copy_(value)
+            optimizer.state[w[k]] = {s: t * 0 if fresh and s != "step" else t.clone() for s, t in state.items()}
+    return layers + block
+
+
+def ends_of_growth(growth, layers, steps):
+    sums = [sum(i ** growth["alpha"] for i in range(1, n + 1)) for n in range(1, layers // growth["block"] + 1)]
+    return [math.floor(steps * s / sums[-1] + 0.5) for s in sums]
+
+
 def trained(w, run, batches, logged, mean_loss=mean_loss):
     """The largest deviations of loss and gradient norm over the first updates."""
     method, worst = run["method"], [0.0, 0.0]
@@ -436,18 +521,25 @@ def trained(w, run, batches, logged, mean_loss=mean_loss):
         v.requires_grad_(not any(fnmatch.fnmatchcase(k, name) for name in run["train"].get("frozen", [])))
     matrix = lambda k: w[k].dim() == 2 and k.startswith("layers.") and ".position." not in k
     groups = [{"params": [w[k] for k in w if matrix(k) == d], "weight_decay": o_["decay"] * d} for d in (True, False)]
-    optimizer = torch.optim.AdamW(groups, betas=(o_["beta1"], o_["beta2"]), eps=o_["eps"])
+    nag = o_["name"] == "nag"
+    optimizer = Nag(groups, o_["momentum"]) if nag else torch.optim.AdamW(
+        groups, betas=(o_["beta1"], o_["beta2"]), eps=o_["eps"])
     undecided.clear()
     assert len(batches) == UPDATES
+    growth, layers = run["train"].get("growth"), run["model"]["layers"]
+    ends = ends_of_growth(growth, layers, len(logged)) if growth else []
+    layers = growth["block"] if growth else layers
     for step, batch in enumerate(batches):
+        layers = grow(w, optimizer, growth, layers) if step in ends else layers
         loss, rate, norm = logged[step + 1]
-        value = mean_loss(w, run, m, o, batch)
+        value = mean_loss(w, {**run, "model": {**run["model"], "layers": layers}}, m, o, batch)
         if undecided:
             return worst, step
         optimizer.zero_grad()
         value.backward()
         length = torch.nn.utils.clip_grad_norm_(list(w.values()), o_["clip"]).item()
         worst = [max(worst[0], abs(value.item() / loss - 1)), max(worst[1], abs(length / norm - 1))]
+        assert not nag or abs(fairseq_rate(run, step + 1) / rate - 1) < 1e-12
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.step()

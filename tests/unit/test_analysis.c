@@ -23,8 +23,7 @@
 #include "math/stats.h"
 #include "store/runs.h"
 
-/* Two methods, two training lengths, seeds 1 to `seeds`; lengths 16, 32, 64, each nonoverlapping and strided.
- */
+/* Two methods, two training lengths, seeds 1 to `seeds`; lengths 16, 32, 64; nonoverlapping and strided. */
 #define EXPERIMENT                                                                                           \
     "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "                                 \
     "\"evaluate\": {\"lengths\": [16, 32, 64], \"tokens\": 768,"                                             \
@@ -70,7 +69,7 @@ static const char *printed(Database *store, const AnalysisOptions *options) {
     Error err = {0};
     FILE *out = fopen("out", "w");
     assert_non_null(out);
-    if (!analysis_print(store, options, out, &err)) fail_msg("%s", err.text);
+    if (!analysis_print(store, options, out, sample_arena, &err)) fail_msg("%s", err.text);
     fclose(out);
     return sample_file("out", NULL);
 }
@@ -462,7 +461,7 @@ static void mistakes(void **state) {
          "experiment 'x' has no method 't5'; name one of 'Rotary', 'ALiBi'"},
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
-        assert_false(analysis_print(store, &cases[i].options, stdout, &err));
+        assert_false(analysis_print(store, &cases[i].options, stdout, sample_arena, &err));
         assert_int_equal(err.code, EXIT_USAGE);
         if (!strstr(err.text, cases[i].text)) fail_msg("'%s' does not say '%s'", err.text, cases[i].text);
     }

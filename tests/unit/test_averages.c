@@ -30,7 +30,7 @@ static const char *printed(Database *store, CmdTableOptions options) {
     Error err;
     FILE *out = fopen("out", "w");
     assert_non_null(out);
-    if (!cmd_table_print(&store, 1, &options, out, &err)) fail_msg("%s", err.text);
+    if (!cmd_table_print(&store, 1, &options, out, sample_arena, &err)) fail_msg("%s", err.text);
     fclose(out);
     return sample_file("out", NULL);
 }
@@ -212,14 +212,18 @@ static void conditions_are_the_same_in_every_format(void **state) {
     database_close(store);
 }
 
-static const Claim *judged(Database *store, const char *more) {
-    Error err;
+static const ClaimList *judge(Database *store, const char *more, Error *err) {
     FILE *file = fopen("claims.json", "w");
     assert_non_null(file);
     fprintf(file, "{\"source\": \"s\", \"claims\": [{\"text\": \"t\", %s}]}", more);
     fclose(file);
-    const Results *set = results_read(store, "x", NULL, sample_arena, &err);
-    const ClaimList *list = set ? claims_judge(set, "claims.json", sample_arena, &err) : NULL;
+    const Results *set = results_read(store, "x", NULL, sample_arena, err);
+    return set ? claims_judge(set, "claims.json", sample_arena, err) : NULL;
+}
+
+static const Claim *judged(Database *store, const char *more) {
+    Error err;
+    const ClaimList *list = judge(store, more, &err);
     if (!list) fail_msg("%s", err.text);
     return &list->items[0];
 }
@@ -276,6 +280,51 @@ static void claims_are_about_like_things(void **state) {
     assert_int_equal(sample_outside("UPDATE run SET corpus_id = 1; DELETE FROM point WHERE ordinal = 0"),
                      SQLITE_OK);
     assert_int_equal(judged(store, growth)->verdict, CLAIM_CONTRADICTED); /* the only rotary left */
+    database_close(store);
+}
+
+/* A claim that chooses runs compares those that it names, whatever their tokens, at equal strides. */
+static void claims_choose_runs(void **state) {
+    (void)state;
+    static const struct {
+        const char *where, *against, *against_where;
+        double ratio;
+    } cases[] = {
+        {"train.tokens=96,protocol=nonoverlapping", "rotary", "train.tokens=192,protocol=nonoverlapping",
+         0.5},
+        {"train.tokens=192,protocol=nonoverlapping", "rotary", "train.tokens=96,protocol=nonoverlapping", 2},
+        {"train.tokens=96,protocol=cached", "rotary", "train.tokens=192,protocol=cached", 0.2},
+        {"train.tokens=96,protocol=cached", "rotary", "train.tokens=96,protocol=nonoverlapping", 0.5},
+        {"train.tokens=96,protocol=nonoverlapping,seed=1", "alibi",
+         "train.tokens=192,protocol=nonoverlapping", 4},
+    };
+    static const char format[] = "\"method\": \"rotary\", \"quantity\": \"change\", \"where\": \"%s\","
+                                 "\"against\": \"%s\", \"against_where\": \"%s\", \"at_least\": %g";
+    static const double values[4][2] = {{8, 4}, {64, 64}, {16, 20}, {2, 64}};
+    const Plan *plan = sample_plan("\"train\": {\"length\": 16, \"tokens_per_step\": 32},"
+                                   "\"evaluate\": {\"lengths\": [16], \"protocols\": [\"nonoverlapping\","
+                                   "\"cached\"]}, \"sweep\": {\"train.tokens\": [96, 192],"
+                                   " \"method\": [\"rotary\", \"alibi\"]}");
+    Database *store = sample_store(plan);
+    for (int i = 0; i < plan->count; i++)
+        sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, values[i]));
+    const Claim *claim = NULL;
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        claim = judged(store, arena_format(sample_arena, format, cases[i].where, cases[i].against,
+                                           cases[i].against_where, 0.9 * cases[i].ratio));
+        assert_int_equal(claim->count, 1);
+        assert_true(fabs(claim->points[0].ratio - cases[i].ratio) < 1e-9);
+        assert_int_equal(claim->verdict, CLAIM_SUPPORTED);
+    }
+    assert_non_null(
+        strstr(claim->finding, "Rotary tokens=96: the perplexity over that of ALiBi tokens=192 is 4"));
+    Error err;
+    assert_null(judge(store, arena_format(sample_arena, format, "train.tokens=97", "alibi", "", 1.0), &err));
+    assert_non_null(strstr(err.text, "train.tokens=97"));
+    assert_null(judge(store, "\"method\": \"rotary\", \"at_least\": 1", &err));
+    assert_string_equal(err.text,
+                        "claims 'claims.json': 'claims.0' needs a text, a quantity, a method and either "
+                        "at_least or at_most");
     database_close(store);
 }
 
@@ -363,7 +412,7 @@ static void lost_seeds(void **state) {
                                .baseline = "none",
                                .resamples = STATS_RESAMPLES,
                                .block = STATS_BLOCK};
-    if (!analysis_print(store, &options, out, &err)) fail_msg("%s", err.text);
+    if (!analysis_print(store, &options, out, sample_arena, &err)) fail_msg("%s", err.text);
     fclose(out);
     const char *text = sample_file("out", NULL);
     static const char *const wanted[][2] = {{"Rotary", "2"}, {"ALiBi", "2"}, {"T5 bias", "3"}};
@@ -387,6 +436,7 @@ int main(void) {
                                        TEST(conditions),
                                        TEST(conditions_are_the_same_in_every_format),
                                        TEST(claims_are_about_like_things),
+                                       TEST(claims_choose_runs),
                                        TEST(series_are_in_order),
                                        TEST(open_quotes),
                                        TEST(lost_seeds)};

@@ -132,7 +132,7 @@ static void test_cost(void **state) {
     write(store, model_of(plan), 3, slow, fast);
     FILE *out = fopen("out", "w");
     AnalysisOptions options = {.what = "cost", .format = TABLE_AS_CSV, .baseline = "sinusoidal"};
-    if (!analysis_print(store, &options, out, &err)) fail_msg("%s", err.text);
+    if (!analysis_print(store, &options, out, sample_arena, &err)) fail_msg("%s", err.text);
     fclose(out);
     const char *text = sample_file("out", NULL);
     assert_non_null(strstr(text, ",train,16,,3,100,,,4096,0.5,"));
@@ -276,7 +276,7 @@ static void test_bench_alone(void **state) {
     FILE *out = fopen("out", "w");
     const AnalysisOptions options = {
         .what = "short-long", .format = TABLE_AS_CSV, .resamples = 100, .block = 1};
-    if (!analysis_print(store, &options, out, &err)) fail_msg("%s", err.text);
+    if (!analysis_print(store, &options, out, sample_arena, &err)) fail_msg("%s", err.text);
     fclose(out);
     data = sample_file("out", NULL);
     if (!strstr(data, ",60,1.5,19.99")) fail_msg("%s", data); /* 1 - 100 / 125, to the last bit or so */

@@ -37,7 +37,7 @@ static const char *analysed(Database *store, const char *what, TableFormat forma
     FILE *out = fopen("out", "w");
     const AnalysisOptions options = {
         .what = what, .format = format, .baseline = "rotary", .resamples = 100, .block = 1};
-    if (!analysis_print(store, &options, out, &err)) fail_msg("%s: %s", what, err.text);
+    if (!analysis_print(store, &options, out, sample_arena, &err)) fail_msg("%s: %s", what, err.text);
     fclose(out);
     return sample_file("out", NULL);
 }
@@ -45,7 +45,7 @@ static const char *analysed(Database *store, const char *what, TableFormat forma
 static const char *table(Database *store, TableFormat format) {
     Error err = {0};
     FILE *out = fopen("out", "w");
-    if (!cmd_table_print(&store, 1, &(CmdTableOptions){.format = format}, out, &err))
+    if (!cmd_table_print(&store, 1, &(CmdTableOptions){.format = format}, out, sample_arena, &err))
         fail_msg("%s", err.text);
     fclose(out);
     return sample_file("out", NULL);

@@ -134,9 +134,9 @@ static void text_in_order(void **state) {
     assert_false(batches_in_order(batches_new(&stream, LENGTH, SEED, 0, "config 'x.json'", arena, &err), 12,
                                   "config 'x.json'", &err));
     assert_string_equal(err.text,
-                        "config 'x.json': 'train.cache' needs 12 windows of 8 tokens, one for each "
-                        "sequence of an update, the training tokens have 11; add files to 'data.files', or "
-                        "lower 'train.tokens_per_step'");
+                        "config 'x.json': training in the order of the text needs 12 windows of 8 tokens, "
+                        "one for each sequence of an update, the training tokens have 11; add files to "
+                        "'data.files', or lower 'train.tokens_per_step'");
 }
 
 /* ---- training ---- */
@@ -205,6 +205,19 @@ static void the_cache_counts(void **state) {
     assert_true(with.result.log[5].loss != longer.result.log[5].loss);
 }
 
+/* Without a cache, the same sequences: where the cache is empty, the loss is the same. */
+static void order_without_a_cache(void **state) {
+    (void)state;
+    TinyRun with = run_new(8), random = run_new(0), text = run_new(0);
+    text.train.order = TRAIN_TEXT;
+    train_well(&with);
+    train_well(&random);
+    train_well(&text);
+    assert_true(text.result.log[0].loss == with.result.log[0].loss);
+    assert_true(text.result.log[1].loss != with.result.log[1].loss);
+    assert_true(text.result.log[0].loss != random.result.log[0].loss);
+}
+
 /* A state without the rows of the cache is not taken for one with them. */
 static void states_without_a_cache(void **state) {
     (void)state;
@@ -227,6 +240,7 @@ int main(void) {
         TEST(text_in_order),
         TEST(resuming),
         TEST(the_cache_counts),
+        TEST(order_without_a_cache),
         TEST(states_without_a_cache),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

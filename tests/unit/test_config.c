@@ -163,11 +163,20 @@ static void test_trained(void **state) {
         {"train.stages=[]", true},
         {"train.stages=[{\"length\":64,\"share\":0}]", true},
         {"train.stages=[{\"length\":64,\"share\":0.5}]", false},
+        {"train.growth={}", true},
+        {"train.growth={\"block\":4}", true}, /* all layers */
+        {"train.growth={\"block\":2}", false},
         {"train.cache=0", true},
         {"train.cache=64", false},
+        {"train.order=\"random\"", true},
+        {"train.order=\"text\"", false},
         {"evaluate.protocols=[\"cached\"]", true},
     };
     const char *before = good("", NULL)->points->trained;
+    assert_string_equal(/* which has an order of its own */
+                        good("'train':{'cache':8}", (const char *const[]){"train.order=\"text\"", NULL})
+                            ->points->trained,
+                        good("'train':{'cache':8}", NULL)->points->trained);
     for (int i = 0; i < COUNT_OF(cases); i++) {
         const char *after = good("", (const char *const[]){cases[i].set, NULL})->points->trained;
         assert_int_equal(strcmp(before, after) == 0, cases[i].same);
@@ -257,6 +266,9 @@ static void a_task_has_no_cache(void **state) {
     assert_error(
         "a task", experiment, &err,
         "'train.cache' requires consecutive segments of text, which 'copy' does not have; remove it");
+    experiment = read_file(
+        "{'data':{'task':{'name':'copy','size':4}},'method':'alibi','train':{'order':'text'}}", NULL, &err);
+    assert_error("a task", experiment, &err, "'train.order' needs 'data.files'; remove it");
 }
 
 static void test_long_names(void **state) {
@@ -396,8 +408,8 @@ static void test_mistakes(void **state) {
     static const char *const cases[][2] = {
         {"'mehtod':1", "unknown key 'mehtod'; did you mean 'method'?"},
         {"'sweeep':{}", "unknown key 'sweeep'; did you mean 'sweep'?"},
-        {"'train':{'lenght':64}", "unknown key 'train.lenght'; did you mean 'length'?"},
-        {"'train':{'optimiser':{}}", "unknown key 'train.optimiser'; did you mean 'optimizer'?"},
+        {"'train':{'lenght':64}", "unknown key 'train.lenght'; did you mean 'train.length'?"},
+        {"'train':{'optimiser':{}}", "unknown key 'train.optimiser'; did you mean 'train.optimizer'?"},
         {"'train':{'optimizer':{'lr':3e9}}", "'train.optimizer.lr' must be in ["},
         {"'train':{'optimizer':'adamw'}", "'train.optimizer' must be an object, got \"adamw\""},
         {"'train':[]", "'train' must be an object, got a list"},
@@ -436,12 +448,14 @@ static void test_mistakes(void **state) {
         {"'model':{'vocabulary':100}", "'model.vocabulary' must be 256 for bytes (or left out), got 100"},
         {"'model':{'layers':0}", "'model.layers' must be in [1, "},
         {"'model':{'adaptive':{}}", "'model.adaptive.cutoffs' must be a list, got nothing"},
-        {"'model':{'adaptive':{'cutoffs':[]}}", "'model.adaptive.cutoffs' must have between 1 and 16 items"},
+        {"'model':{'adaptive':{'cutoffs':9}}", "'model.adaptive.cutoffs' must be a list, got 9"},
+        {"'model':{'adaptive':{'cutoffs':[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}}",
+         "'model.adaptive.cutoffs' must have between 1 and 16 items, got 17"},
         {"'model':{'adaptive':{'cutoffs':[20,20]}}", "'model.adaptive.cutoffs[1]' must be a whole number "
                                                      "above 20 and below the vocabulary's 256, got 20"},
         {"'model':{'adaptive':{'cutoffs':[20,256]}}", "below the vocabulary's 256, got 256"},
         {"'model':{'adaptive':{'cutoffs':[2],'facter':2}}",
-         "'model.adaptive.facter'; did you mean 'factor'?"},
+         "'model.adaptive.facter'; did you mean 'model.adaptive.factor'?"},
         {"'model':{'adaptive':{'cutoffs':[2,3],'factor':16}}", "'model.width' (128) must be divisible by"},
         {"'evaluate':{'split':'train'}", "'evaluate.split' must be one of valid, test, got \"train\""},
         {"'evaluate':{'multiples':[]}", "'evaluate.multiples' must have between 1 and 1000 items, got 0"},
@@ -494,16 +508,16 @@ static void test_mistakes(void **state) {
         {"'sweep':{'method':[{'name':'alibi','method.trainable':true}]}",
          "'method' cannot set 'method.trainable'; write the key without 'method.'"},
         {"'sweep':{'method':[{'name':'alibi','train.sed':2}]}",
-         "unknown key 'train.sed'; did you mean 'seed'?"},
+         "unknown key 'train.sed'; did you mean 'train.seed'?"},
         {"'description':1", "'description' must be text, got 1"},
         {"'tags':'a'", "'tags' must be a list, got \"a\""},
         {"'tags':['a',1]", "'tags' must be texts that are not empty, got 1"},
         {"'extends':1", "'extends' must be the path of a config, got 1"},
-        {"'extends':'/nonesuch.json'", "'extends': config '/nonesuch.json': cannot read: No such file"},
+        {"'extends':'/nonesuch.json'", "'extends': config '/nonesuch.json' does not exist; check its path"},
         {"'sweep':{'train.seed':[]}", "'sweep.train.seed' is an empty list"},
         {"'sweep':{'name':['a']}", "'sweep.name': this cannot be swept"},
         {"'sweep':{'sweep.x':[1]}", "'sweep.sweep.x': this cannot be swept"},
-        {"'sweep':{'train.sede':[1]}", "unknown key 'train.sede'; did you mean 'seed'?"},
+        {"'sweep':{'train.sede':[1]}", "unknown key 'train.sede'; did you mean 'train.seed'?"},
         {"'sweep':{'train..seed':[1]}", "'train..seed' is not a path"},
         {"'sweep':{'name.x':[1]}", "'sweep.name.x': this cannot be swept"},
         {"'sweep':{'train.seed':[1,'x']}",
@@ -529,17 +543,21 @@ static void test_mistakes(void **state) {
         {"{'data':{'files':'a','split':{'valid':0.5,'test':0.5}}}",
          "'data.split' must leave a share for training"},
         {"{'data':{'files':'a','valid_files':'b','split':{'valid':0.1}}}", "'data.split.valid' must be 0 if"},
-        {"{'data':{'files':'a'}}", "'method' must be one of alibi, "},
-        {"{'data':{'files':'a'},'method':3}", "or have it as \"name\", got 3"},
-        {"{'data':{'files':'a'},'method':{'base':3}}", "or have it as \"name\", got an object"},
+        {"{'data':{'files':'a'}}",
+         "'method' must be the name of a method (`poslab methods` lists them) or an object with "},
+        {"{'data':{'files':'a'},'method':3}", "or an object with \"name\", got 3"},
+        {"{'data':{'files':'a'},'method':{'base':3}}", "or an object with \"name\", got an object"},
         {"{'data':{'files':'a'},'method':'alibbi'}",
          "'method': unknown method 'alibbi'; did you mean 'alibi'?"},
         {"{'data':{'files':'a'},'method':'fourier'}",
          "'method': unknown method 'fourier'; known methods: alibi, "},
         {"{'data':{'files':'a'},'method':{'name':'rotary','bsae':1}}",
-         "unknown key 'method.bsae'; did you mean 'base'?"},
+         "unknown key 'method.bsae'; did you mean 'method.base'?"},
         {"{'data':{'files':'a'},'method':{'name':'none','x':1}}", "unknown key 'method.x'; known here: name"},
         {"{'data':{'files':'a','tokenizer':'uint16'},'method':'none'}", "'model.vocabulary' is missing"},
+        {"{'data':{'task':{'name':'copy','size':[1,2]}},'model':{'adaptive':{'cutoffs':[2]}},'method':'none',"
+         "'train':{'length':16}}",
+         "'model.adaptive' is for text, and 'data.task' copy has no frequent tokens; remove it"},
         {"{'data':{'files':'a'},'method':'sinusoidal','model':{'width':3,'heads':3}}", "'method': "},
         {"{'name':'','data':{'files':'a'},'method':'none'}", "'name' must be 1 to 64 letters"},
         {"{'name':'.a','data':{'files':'a'},'method':'none'}", "'name' must be 1 to 64 letters"},
@@ -562,7 +580,7 @@ static void test_sets(void **state) {
         {"=3", "--set '=3': write path=value"},
         {"train.seed=x", "'train.seed' must be a whole number"},
         {"train.seed=[1", "--set train.seed: line 1, column 3"},
-        {"train.sed=1", "unknown key 'train.sed'; did you mean 'seed'?"},
+        {"train.sed=1", "unknown key 'train.sed'; did you mean 'train.seed'?"},
         {"train.seed.x=1", "'train.seed' must be a"},
         {"train.seed=\x80", "--set train.seed: line 1, column 1: invalid UTF-8"},
         {"a..b=1", "'a..b' is not a path"},
@@ -615,7 +633,8 @@ static void test_all_mistakes(void **state) {
     } cases[] = {
         {"'seed':1,'train':{'length':0,'optimizer':{'lr':0}},'model':{'widht':1},'evaluate':{'tokens':-1}",
          {"unknown key 'seed'; did you mean 'train.seed'?",
-          "unknown key 'model.widht'; did you mean 'width'?", "'train.length' must be in [1, 1048576], got 0",
+          "unknown key 'model.widht'; did you mean 'model.width'?",
+          "'train.length' must be in [1, 1048576], got 0",
           "'train.optimizer.lr' must be in [1e-09, 100], got 0",
           "'evaluate.tokens' must be in [0, 1000000000000000], got -1"}},
         {"'sweep':{'train.length':[64,0],'train.optimizer.lr':[1,1e-3,1000]},'cluster':{'threads':0}",
@@ -624,8 +643,8 @@ static void test_all_mistakes(void **state) {
           "train.optimizer.lr=1000)",
           "'train.length' must be in [1, 1048576], got 0 (at train.length=0, train.optimizer.lr=1)"}},
         {"'sweep':{'method':[{'name':'alibi','trainabel':true},{'name':'rotary','bsae':1}]}",
-         {"unknown key 'method.trainabel'; did you mean 'trainable'?",
-          "unknown key 'method.bsae'; did you mean 'base'? (at method=rotary)"}},
+         {"unknown key 'method.trainabel'; did you mean 'method.trainable'?",
+          "unknown key 'method.bsae'; did you mean 'method.base'? (at method=rotary)"}},
         {"'data':{'files':[],'split':{'valid':2}},'train':{'precision':'fp8'}",
          {"'data.split.valid' must be in [0, 1], got 2",
           "'data.files' must have between 1 and 10000 items, got 0",

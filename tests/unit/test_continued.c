@@ -132,7 +132,7 @@ static void misfits(void **state) {
     write_weights(&deep, parent_key, NULL);
     refused(&child, EXIT_USAGE, "has a tensor 'layers.2.");
     write_weights(&plain, "0123456789abcdef", NULL);
-    refused(&child, EXIT_DAMAGED, "does not have the weights of run 00112233445566aa");
+    refused(&child, EXIT_DAMAGED, "holds the weights of another run, not of 00112233445566aa");
     fixture_put_text(weights_path, "damaged");
     refused(&child, EXIT_DAMAGED, weights_path);
     child.from_path = arena_format(arena, "%s/absent", fixture_path());

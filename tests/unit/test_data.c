@@ -154,10 +154,6 @@ static void test_shares(void **state) {
     assert_int_equal(corpus->splits[SPLIT_TRAIN].count, 0);
     assert_int_equal(corpus->splits[SPLIT_VALID].count, 1);
     assert_int_equal(corpus->splits[SPLIT_TEST].count, 9);
-    expect_error(&(CorpusOptions){.files = {LIST("a")}, .valid = 0.5, .test = 0.5}, 0, EXIT_USAGE,
-                 LIST("data.split.valid", "below 1"));
-    expect_error(&(CorpusOptions){.files = {LIST("a")}, .valid = -0.1}, 0, EXIT_USAGE,
-                 LIST("data.split.valid"));
 }
 
 static void test_own_splits(void **state) {
@@ -181,8 +177,6 @@ static void test_own_splits(void **state) {
     options = (CorpusOptions){.files = {LIST("d/*"), LIST("held"), LIST("more")}};
     assert_int_equal(read_good(&options, 0)->splits[SPLIT_TEST].count, 4);
 
-    options.valid = 0.05;
-    expect_error(&options, 0, EXIT_USAGE, LIST("data.split.valid", "data.valid_files", "0.05"));
     options = (CorpusOptions){.files = {LIST("d/*"), LIST("d/3.txt")}};
     expect_error(&options, 0, EXIT_USAGE, LIST("d/3.txt", "data.files", "data.valid_files"));
 }

@@ -345,7 +345,8 @@ static Shapes print_all(int kind, bool plain) {
     for (TableFormat f = 0; table_format_names[f]; f++) {
         FILE *out = fopen("out", "w");
         assert_non_null(out);
-        if (!cmd_table_print(&store, 1, &(CmdTableOptions){.format = f}, out, &err)) fail_msg("%s", err.text);
+        if (!cmd_table_print(&store, 1, &(CmdTableOptions){.format = f}, out, sample_arena, &err))
+            fail_msg("%s", err.text);
         fclose(out);
         add_shape(&shapes, "table", f);
     }
@@ -359,7 +360,8 @@ static Shapes print_all(int kind, bool plain) {
                                        .baseline = baseline,
                                        .resamples = 100,
                                        .block = 1024};
-            if (!analysis_print(store, &options, out, &err)) fail_msg("%s: %s", analyses[a], err.text);
+            if (!analysis_print(store, &options, out, sample_arena, &err))
+                fail_msg("%s: %s", analyses[a], err.text);
             fclose(out);
             add_shape(&shapes, analyses[a], f);
         }
@@ -367,7 +369,7 @@ static Shapes print_all(int kind, bool plain) {
         bool work = false;
         FILE *out = fopen("out", "w");
         assert_non_null(out);
-        if (!cmd_status_print(store, NULL, f, &work, out, &err)) fail_msg("%s", err.text);
+        if (!cmd_status_print(store, NULL, f, &work, out, sample_arena, &err)) fail_msg("%s", err.text);
         fclose(out);
         add_shape(&shapes, "status", f);
     }

@@ -49,6 +49,17 @@ static void lanes_are_folded(void **state) {
     for (int i = 0; i < SIMD_LANES; i++) near(x[i], larger[i] > smaller[i] ? larger[i] : smaller[i], 0);
 }
 
+static void rows_become_lanes(void **state) {
+    (void)state;
+    enum { FROM = SIMD_LANES + 3, TO = SIMD_LANES + 5 };
+    float from[SIMD_LANES * FROM], to[SIMD_LANES * TO];
+    for (int i = 0; i < SIMD_LANES * FROM; i++) from[i] = (float)i;
+    for (int i = 0; i < SIMD_LANES * TO; i++) to[i] = -1;
+    simd_transpose_copy(to, TO, from, FROM);
+    for (int i = 0; i < SIMD_LANES; i++)
+        for (int l = 0; l < TO; l++) near(to[i * TO + l], l < SIMD_LANES ? from[l * FROM + i] : -1, 0);
+}
+
 /* All products, with and without adding, with leading dimensions larger than the tile; nothing else is
    written. */
 static void products_are_sums(void **state) {
@@ -153,8 +164,8 @@ static void large_products_are_sums(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exponential_is_accurate), cmocka_unit_test(lanes_are_folded),
-        cmocka_unit_test(products_are_sums),       cmocka_unit_test(products_along_are_sums),
-        cmocka_unit_test(large_products_are_sums),
+        cmocka_unit_test(rows_become_lanes),       cmocka_unit_test(products_are_sums),
+        cmocka_unit_test(products_along_are_sums), cmocka_unit_test(large_products_are_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

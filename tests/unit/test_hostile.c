@@ -42,17 +42,18 @@ static char papers[4096];
 /* Each returns an exit code and, unless it is EXIT_DONE, an error. */
 static bool call_status(Database *store, const char *format, FILE *out, Error *err) {
     bool left;
-    return cmd_status_print(store, NULL, sample_index(table_format_names, format), &left, out, err);
+    return cmd_status_print(store, NULL, sample_index(table_format_names, format), &left, out, sample_arena,
+                            err);
 }
 
 static bool call_table(Database *store, const char *format, FILE *out, Error *err) {
     return cmd_table_print(&store, 1, &(CmdTableOptions){.format = sample_index(table_format_names, format)},
-                           out, err);
+                           out, sample_arena, err);
 }
 
 static bool call_ratio(Database *store, const char *rows, FILE *out, Error *err) {
     return cmd_table_print(&store, 1, &(CmdTableOptions){.rows = rows, .ratio = true, .paper = true}, out,
-                           err);
+                           sample_arena, err);
 }
 
 static bool call_analyse(Database *store, const char *what, FILE *out, Error *err) {
@@ -61,7 +62,7 @@ static bool call_analyse(Database *store, const char *what, FILE *out, Error *er
                                      .baseline = strcmp(what, "compare") ? NULL : "rotary",
                                      .resamples = 100,
                                      .block = 64};
-    return analysis_print(store, &options, out, err);
+    return analysis_print(store, &options, out, sample_arena, err);
 }
 
 static bool call_plot(Database *store, const char *kind, FILE *out, Error *err) {

@@ -219,6 +219,7 @@ static void naive_gradients_are_derivatives(void **state) {
         LawCase c = small_case(encoding_methods[n]->name, arena);
         c.model.activation = n % 2 ? MODEL_GELU : MODEL_SWIGLU;
         c.model.final_norm = n % 3 != 0;
+        if (n % 4 == 1) c.model.adaptive = (AdaptiveSoftmax){.cutoffs = {5, 9}, .factor = 2, .bands = 3};
         for (int k = 0; k < c.position.method->field_count; k++) { /* for example trainable slopes */
             const OptionField *field = &c.position.method->fields[k];
             if (field->type == OPTION_BOOL) *((bool *)c.position.options + field->offset) = true;
@@ -346,8 +347,7 @@ static void bytes_are_counted(void **state) {
         }
 }
 
-/* Two FLOPs per weight of a matrix and token; causal attention 2 T C per layer; training three times as many.
- */
+/* Two FLOPs per weight of a matrix and token; causal attention 2 T C per layer; training: three times. */
 static void flops_are_the_closed_form(void **state) {
     (void)state;
     ModelOptions o = {

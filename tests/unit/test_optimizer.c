@@ -157,7 +157,7 @@ static void optimizer_is_counted(void **state) {
 
 static void schedule_has_its_endpoints(void **state) {
     (void)state;
-    OptimizerScheduleOptions s = {.warmup = 0.1, .floor = 0.2};
+    OptimizerScheduleOptions s = {.warmup = 0.1, .floor = 0.2, .first = 1};
     near(optimizer_schedule_rate(&s, 3, 1, 100), 0.3, 1e-12); /* lr t / w, w = 10 */
     near(optimizer_schedule_rate(&s, 3, 5, 100), 1.5, 1e-12);
     near(optimizer_schedule_rate(&s, 3, 10, 100), 3, 1e-12); /* the peak ends the warm-up */
@@ -168,11 +168,11 @@ static void schedule_has_its_endpoints(void **state) {
     for (int t = 11; t < 100; t++)
         assert_true(optimizer_schedule_rate(&s, 3, t + 1, 100) < optimizer_schedule_rate(&s, 3, t, 100));
 
-    s = (OptimizerScheduleOptions){.warmup = 0, .floor = 1}; /* constant */
+    s = (OptimizerScheduleOptions){.warmup = 0, .floor = 1, .first = 1}; /* constant */
     for (int t = 1; t <= 10; t++) near(optimizer_schedule_rate(&s, 2, t, 10), 2, 1e-12);
-    s = (OptimizerScheduleOptions){.warmup = 1, .floor = 0}; /* only warm-up */
+    s = (OptimizerScheduleOptions){.warmup = 1, .floor = 0, .first = 1}; /* only warm-up */
     for (int t = 1; t <= 10; t++) near(optimizer_schedule_rate(&s, 2, t, 10), 0.2 * t, 1e-12);
-    s = (OptimizerScheduleOptions){.warmup = 0.05, .floor = 0.1};
+    s = (OptimizerScheduleOptions){.warmup = 0.05, .floor = 0.1, .first = 1};
     near(optimizer_schedule_rate(&s, 2, 1, 1), 0.2, 1e-12); /* one step without warm-up: the floor */
     near(optimizer_schedule_rate(&s, 2, 1, 10), 2, 1e-12);  /* round(0.5) = 1 step of warm-up */
 }

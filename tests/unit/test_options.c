@@ -346,8 +346,8 @@ static void test_tables(void **state) {
         {"{\"word\":[]}",
          "config 'x': 'train.word' must be text (several values: \"sweep\": {\"train.word\": [...]}, --set "
          "sweep.train.word=[...]), got a list"},
-        {"{\"conut\":1}", "config 'x': unknown key 'train.conut'; did you mean 'count'?"},
-        {"{\"elsewere\":1}", "config 'x': unknown key 'train.elsewere'; did you mean 'elsewhere'?"},
+        {"{\"conut\":1}", "config 'x': unknown key 'train.conut'; did you mean 'train.count'?"},
+        {"{\"elsewere\":1}", "config 'x': unknown key 'train.elsewere'; did you mean 'train.elsewhere'?"},
         {"{\"zzz\":1}",
          "config 'x': unknown key 'train.zzz'; known here: count, rate, on, mode, word, empty, elsewhere"},
         {"{\"a\\nb\":1}",
@@ -438,14 +438,28 @@ static void test_nearest(void **state) {
 static void test_newer(void **state) {
     (void)state;
     static const char *const choices[] = {"old", "new", NULL};
-    static const OptionField newer[] = {{"way", OPTION_CHOICE, 0, .choices = choices, .newer = true}};
-    int way = 0;
+    typedef struct Newer {
+        int way;
+        double share;
+        int64_t first;
+        bool on;
+        const char *name;
+    } Newer;
+    static const OptionField newer[] = {
+        {"way", OPTION_CHOICE, offsetof(Newer, way), .choices = choices, .newer = true},
+        {"share", OPTION_REAL, offsetof(Newer, share), .default_value = 0.5, .newer = true},
+        {"first", OPTION_INT, offsetof(Newer, first), .default_value = 1, .newer = true},
+        {"on", OPTION_BOOL, offsetof(Newer, on), .default_value = 1, .newer = true},
+        {"name", OPTION_TEXT, offsetof(Newer, name), .newer = true}};
+    Newer options;
+    options_default(&options, newer, COUNT_OF(newer));
     Json *json = json_new_object(arena);
-    options_write(json, &way, newer, 1);
+    options_write(json, &options, newer, COUNT_OF(newer));
     assert_string_equal(json_print(json, arena), "{}");
-    way = 1;
-    options_write(json, &way, newer, 1);
-    assert_string_equal(json_print(json, arena), "{\"way\":\"new\"}");
+    options = (Newer){.way = 1, .share = 1e-7, .first = (int64_t)1 << 32 | 1, .on = false, .name = "a"};
+    options_write(json, &options, newer, COUNT_OF(newer));
+    assert_string_equal(json_print(json, arena),
+                        "{\"way\":\"new\",\"share\":1e-07,\"first\":4294967297,\"on\":false,\"name\":\"a\"}");
 }
 
 int main(void) {

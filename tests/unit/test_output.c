@@ -63,7 +63,7 @@ static const char *printed(Database *store, TableFormat format) {
     Error err;
     FILE *out = fopen("out", "w");
     assert_non_null(out);
-    if (!cmd_table_print(&store, 1, &(CmdTableOptions){.format = format}, out, &err))
+    if (!cmd_table_print(&store, 1, &(CmdTableOptions){.format = format}, out, sample_arena, &err))
         fail_msg("%s", err.text);
     fclose(out);
     return sample_file("out", NULL);
@@ -74,7 +74,7 @@ static const char *status(Database *store, bool json) {
     FILE *out = fopen("out", "w");
     assert_non_null(out);
     bool left;
-    if (!cmd_status_print(store, NULL, json ? TABLE_AS_JSON : TABLE_AS_TEXT, &left, out, &err))
+    if (!cmd_status_print(store, NULL, json ? TABLE_AS_JSON : TABLE_AS_TEXT, &left, out, sample_arena, &err))
         fail_msg("%s", err.text);
     fclose(out);
     return sample_file("out", NULL);
@@ -136,7 +136,7 @@ static const char *printed_with(Database *store, CmdTableOptions options) {
     Error err;
     FILE *out = fopen("out", "w");
     assert_non_null(out);
-    if (!cmd_table_print(&store, 1, &options, out, &err)) fail_msg("%s", err.text);
+    if (!cmd_table_print(&store, 1, &options, out, sample_arena, &err)) fail_msg("%s", err.text);
     fclose(out);
     const char *text = sample_file("out", NULL), *end = strstr(text, "\nsignature");
     return end ? arena_format(sample_arena, "%.*s", (int)(end - text), text) : text;
@@ -144,7 +144,7 @@ static const char *printed_with(Database *store, CmdTableOptions options) {
 
 static const char *refused(Database *store, CmdTableOptions options) {
     static Error err;
-    assert_false(cmd_table_print(&store, 1, &options, stdout, &err));
+    assert_false(cmd_table_print(&store, 1, &options, stdout, sample_arena, &err));
     assert_int_equal(err.code, EXIT_USAGE);
     return err.text;
 }
@@ -442,16 +442,19 @@ static void test_table_errors(void **state) {
     (void)state;
     Error err;
     Database *store = database_open("x.db", DATABASE_CREATE, &err);
-    assert_false(cmd_table_print(&store, 1, &(CmdTableOptions){.format = TABLE_AS_TEXT}, stdout, &err));
+    assert_false(
+        cmd_table_print(&store, 1, &(CmdTableOptions){.format = TABLE_AS_TEXT}, stdout, sample_arena, &err));
     assert_int_equal(err.code, EXIT_USAGE);
     assert_non_null(strstr(err.text, "no experiment"));
     database_close(store);
     store = two_seeds(NULL);
-    assert_false(cmd_table_print(
-        &store, 1, &(CmdTableOptions){.experiments = (const char *const[]){"y", NULL}}, stdout, &err));
+    assert_false(cmd_table_print(&store, 1,
+                                 &(CmdTableOptions){.experiments = (const char *const[]){"y", NULL}}, stdout,
+                                 sample_arena, &err));
     assert_non_null(strstr(err.text, "'y'"));
     FILE *full = fopen("/dev/full", "w");
-    assert_false(cmd_table_print(&store, 1, &(CmdTableOptions){.format = TABLE_AS_CSV}, full, &err));
+    assert_false(
+        cmd_table_print(&store, 1, &(CmdTableOptions){.format = TABLE_AS_CSV}, full, sample_arena, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);
     fclose(full);
     database_close(store);
@@ -501,8 +504,7 @@ static void test_clipped(void **state) {
     database_close(store);
 }
 
-/* The data file of a figure: one block per line, with mean, deviation, lowest, highest and number of seeds.
- */
+/* The data file of a figure: a block per line, with mean, deviation, lowest, highest, number of seeds. */
 static void test_figure_data(void **state) {
     (void)state;
     Error err;
@@ -600,7 +602,7 @@ static const char *whole(Database *store, CmdTableOptions options) {
     Error err;
     FILE *out = fopen("out", "w");
     assert_non_null(out);
-    if (!cmd_table_print(&store, 1, &options, out, &err)) fail_msg("%s", err.text);
+    if (!cmd_table_print(&store, 1, &options, out, sample_arena, &err)) fail_msg("%s", err.text);
     fclose(out);
     return sample_file("out", NULL);
 }

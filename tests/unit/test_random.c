@@ -110,6 +110,22 @@ static void below_is_even_and_inside(void **state) {
     near((double)(rng.counter - start.counter), N * 4 / 3.0, 4.5 * sqrt(N * 4.0 / 9));
 }
 
+/* Numbers below k - 1 have a share of log(k) / log(bound): half are below the root. */
+static void zipf_is_inside(void **state) {
+    (void)state;
+    enum { N = 60000 };
+    Random rng = random_stream(5, "zipf", "");
+    int zeros = 0, low = 0;
+    for (int i = 0; i < N; i++) {
+        uint64_t x = random_zipf(&rng, 1024);
+        assert_true(x < 1024);
+        zeros += x == 0, low += x < 31;
+    }
+    near(zeros, N / 10.0, 4.5 * sqrt(N * 0.09));
+    near(low, N / 2.0, 4.5 * sqrt(N * 0.25));
+    assert_true(random_zipf(&rng, 1) == 0);
+}
+
 /* Positions of `randomised` with order any, as tags: those that are sorted otherwise, in random order; so
    that one row has the same, and at every place each occurs as often as any other. */
 static void random_tags(void **state) {
@@ -150,6 +166,7 @@ int main(void) {
         cmocka_unit_test(random_tags),         cmocka_unit_test(numbers_are_splitmix64),
         cmocka_unit_test(streams_are_as_ever), cmocka_unit_test(streams_differ),
         cmocka_unit_test(moments_are_right),   cmocka_unit_test(below_is_even_and_inside),
+        cmocka_unit_test(zipf_is_inside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -148,14 +148,14 @@ static void test_claims_as_rows(void **state) {
         FILE *out = fopen("rows", "w");
         assert_non_null(out);
         AnalysisOptions options = {.what = tables[i].what, .format = TABLE_AS_CSV, .claims = "claims.json"};
-        if (!analysis_print(store, &options, out, &err)) fail_msg("%s", err.text);
+        if (!analysis_print(store, &options, out, sample_arena, &err)) fail_msg("%s", err.text);
         fclose(out);
         const char *rows = sample_file("rows", NULL);
         if (!strstr(rows, tables[i].text)) fail_msg("no '%s' in '%s'", tables[i].text, rows);
     }
     Error err = {0};
     AnalysisOptions options = {.what = "claims", .claims = "nowhere.json"};
-    assert_false(analysis_print(store, &options, stdout, &err));
+    assert_false(analysis_print(store, &options, stdout, sample_arena, &err));
     assert_non_null(strstr(err.text, "nowhere.json"));
     database_close(store);
 }
@@ -299,7 +299,7 @@ static void test_order(void **state) {
     static const char *const order[] = {
         "<ol class=\"answer\">",
         "trained on sequences of 16 tokens, evaluated on up to 64, with 2 seeds each.",
-        "up to: Rotary 1 L; T5 bias 4 L (the longest evaluated).",
+        "up to: 1 L for Rotary; 4 L (the longest evaluated) for T5 bias.",
         "Trained at 16: Rotary, 4.05",
         "At 64, trained at 16: T5 bias, 4.65",
         "Of its 1 claim: 1 supported.",

@@ -1,5 +1,4 @@
-/* test_rotary: the services for methods that rotate, and the sinusoids. The golden tests check the methods.
- */
+/* test_rotary: the services for methods that rotate, and sinusoids. The golden tests check the methods. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

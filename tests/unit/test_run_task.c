@@ -44,6 +44,13 @@ static void change(const char *format, ...) {
 
 /* --- missing parts --- */
 
+/* Whether a point that continues no other lacks anything, and what. */
+static bool missing(RunTask *task, Database *store, const PlanPoint *point, RunTaskRetrain which) {
+    const RunState state = runs_state(store, point->key);
+    const RunTaskNeed need = {.retrain = run_task_retrains(&state, which), .repeat = which != RUN_TASK_NONE};
+    return run_task_needed(task, store, point, need, sample_arena);
+}
+
 static void what_is_missing(void **state) {
     (void)state;
     Error err;
@@ -72,8 +79,7 @@ static void what_is_missing(void **state) {
                    "DELETE FROM evaluation WHERE id = 2");
         RunTask task = {0};
         store = database_open("x.db", DATABASE_READ, &err);
-        if (run_task_missing(&task, store, point, RUN_TASK_STALE, sample_arena) != cases[i].missing)
-            fail_msg("case %d", i);
+        if (missing(&task, store, point, RUN_TASK_STALE) != cases[i].missing) fail_msg("case %d", i);
         assert_int_equal(runs_state(store, point->key).trained, cases[i].trained);
         assert_false(runs_state(store, plan->points[1].key).trained);
         assert_int_equal(task.trained, cases[i].trained);
@@ -83,7 +89,7 @@ static void what_is_missing(void **state) {
         database_close(store);
     }
     RunTask task = {0};
-    assert_true(run_task_missing(&task, NULL, point, RUN_TASK_STALE, sample_arena));
+    assert_true(missing(&task, NULL, point, RUN_TASK_STALE));
     assert_false(task.trained);
     assert_int_equal(task.request_count, 3);
 }
@@ -145,8 +151,8 @@ static void what_is_stale(void **state) {
         Plan counted = *plan;
         run_task_count_stale(&counted, store, sample_arena);
         assert_int_equal(counted.stale, cases[i].stale);
-        assert_false(run_task_missing(&task, store, point, RUN_TASK_NONE, sample_arena));
-        assert_int_equal(run_task_missing(&task, store, point, RUN_TASK_STALE, sample_arena), cases[i].stale);
+        assert_false(missing(&task, store, point, RUN_TASK_NONE));
+        assert_int_equal(missing(&task, store, point, RUN_TASK_STALE), cases[i].stale);
         assert_int_equal(task.retrain, cases[i].stale);
         assert_int_equal(task.trained, !cases[i].stale);
         assert_int_equal(task.request_count, cases[i].stale ? 3 : 0);
@@ -158,7 +164,7 @@ static void what_is_stale(void **state) {
     change("UPDATE run SET method_files = 'alibi:0123456789ab' WHERE method = 'alibi'"); /* it diverged */
     store = database_open("x.db", DATABASE_READ, &err);
     RunTask task = {0};
-    assert_true(run_task_missing(&task, store, &plan->points[1], RUN_TASK_STALE, sample_arena));
+    assert_true(missing(&task, store, &plan->points[1], RUN_TASK_STALE));
     assert_true(task.retrain);
     database_close(store);
 }
@@ -174,16 +180,16 @@ static void stale_evaluations(void **state) {
     Database *store = sample_store(plan);
     for (int i = 0; i < 2; i++)
         sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, sample_perplexities));
-    assert_false(run_task_missing(&task, store, point, RUN_TASK_STALE, sample_arena)); /* NULL: unknown */
+    assert_false(missing(&task, store, point, RUN_TASK_STALE)); /* NULL: unknown */
     sample_expect(store, "SELECT count(*) FROM evaluation WHERE method_files IS NULL", "6");
     change("UPDATE evaluation SET method_files = 'alibi:0123456789ab' WHERE id = 2");
     assert_false(runs_state(store, point->key).stale);
     assert_int_equal(runs_evaluation(store, point->key, &point->requests[0]), RUNS_EVALUATION_CURRENT);
     assert_int_equal(runs_evaluation(store, point->key, &point->requests[1]), RUNS_EVALUATION_STALE);
-    assert_false(run_task_missing(&task, store, point, RUN_TASK_NONE, sample_arena));
-    assert_false(run_task_missing(&task, store, &plan->points[1], RUN_TASK_STALE, sample_arena));
+    assert_false(missing(&task, store, point, RUN_TASK_NONE));
+    assert_false(missing(&task, store, &plan->points[1], RUN_TASK_STALE));
     assert_int_equal(task.stale, 0);
-    assert_true(run_task_missing(&task, store, point, RUN_TASK_STALE, sample_arena));
+    assert_true(missing(&task, store, point, RUN_TASK_STALE));
     assert_true(task.trained && !task.retrain);
     assert_int_equal(task.request_count, 1);
     assert_int_equal(task.stale, 1);
@@ -197,7 +203,7 @@ static void stale_evaluations(void **state) {
     RunRecord *again = (RunRecord *)sample_record(point, RUN_DONE, NULL, other);
     again->training = NULL;
     sample_import(store, again);
-    assert_false(run_task_missing(&task, store, point, RUN_TASK_STALE, sample_arena));
+    assert_false(missing(&task, store, point, RUN_TASK_STALE));
     sample_expect(
         store,
         arena_format(sample_arena,
@@ -217,7 +223,7 @@ static void stale_evaluations(void **state) {
     change("UPDATE evaluation SET method_files = 'alibi:0123456789ab'; UPDATE run SET method_files ="
            " 'rotary:0123456789ab' WHERE key = '%s'",
            point->key);
-    run_task_missing(&task, store, point, RUN_TASK_STALE, sample_arena);
+    missing(&task, store, point, RUN_TASK_STALE);
     assert_true(task.retrain);
     assert_int_equal(task.request_count, 3);
     assert_int_equal(task.stale, 0);
@@ -471,7 +477,7 @@ static void earlier_attempts(void **state) {
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
     const PlanPoint *point = &plan->points[0];
     RunTask task = {0};
-    run_task_missing(&task, NULL, point, RUN_TASK_STALE, sample_arena);
+    run_task_needed(&task, NULL, point, (RunTaskNeed){0}, sample_arena);
     ResultFile earlier = look(&task);
     assert_false(earlier.sound || earlier.trained || earlier.done || earlier.damaged);
 

@@ -1,5 +1,4 @@
-/* test_safetensors: files read back as written, and no flipped bit, missing byte or other form is accepted.
- */
+/* test_safetensors: files are read as written; no flipped bit, missing byte or other form is accepted. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

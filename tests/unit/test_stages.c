@@ -91,8 +91,9 @@ static void order(void **state) {
                 assert_int_equal(train_stage_at(&options, step).index, i);
         }
         Error err;
+        const ModelOptions model = tiny_options();
         bool fits = cases[c].borders[options.stage_count - 1] < cases[c].steps;
-        assert_int_equal(train_check(&options, "config 'x.json'", &err), fits);
+        assert_int_equal(train_check(&options, &model, "config 'x.json'", &err), fits);
     }
     const TinyRun run = run_new(three, 2);
     assert_int_equal(train_stage_at(&run.train, STEPS + 1).index, 2);
@@ -129,13 +130,13 @@ static void rules(void **state) {
         Error err;
         run.train.tokens_per_step = cases[i].tokens_per_step;
         run.train.tokens = STEPS * cases[i].tokens_per_step;
-        assert_int_equal(train_check(&run.train, "config 'x.json'", &err), !cases[i].error);
+        assert_int_equal(train_check(&run.train, &run.options, "config 'x.json'", &err), !cases[i].error);
         if (cases[i].error) assert_string_equal(err.text, cases[i].error);
     }
     static const TrainStageOptions primes[] = {{65521, 0.1, 0}, {65519, 0.1, 1}};
     TinyRun run = run_new(primes, 2);
     Error err;
-    assert_false(train_check(&run.train, "x", &err));
+    assert_false(train_check(&run.train, &run.options, "x", &err));
     assert_non_null(strstr(err.text, "; choose lengths that divide one number"));
 }
 

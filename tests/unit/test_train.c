@@ -132,21 +132,22 @@ static void flip(const char *path, long offset) {
 static void rules(void **state) {
     (void)state;
     Run run = run_new("none");
+    const ModelOptions model = tiny_options();
     Error err = {0};
     assert_int_equal(train_steps(&run.train), STEPS);
     run.train.tokens = 48 * 3 + 24;
     assert_int_equal(train_steps(&run.train), 4); /* rounded to nearest */
     run.train.tokens = 1;
     assert_int_equal(train_steps(&run.train), 1);
-    assert_true(train_check(&run.train, "config 'x.json'", &err));
+    assert_true(train_check(&run.train, &model, "config 'x.json'", &err));
     run.train.tokens_per_step = 50;
-    assert_false(train_check(&run.train, "config 'x.json'", &err));
+    assert_false(train_check(&run.train, &model, "config 'x.json'", &err));
     assert_int_equal(err.code, EXIT_USAGE);
     assert_string_equal(err.text,
                         "config 'x.json': 'train.tokens_per_step' must be a multiple of 'train.length' (8), "
                         "got 50; use for example 56");
     run.train.tokens_per_step = 4;
-    assert_false(train_check(&run.train, "config 'x.json'", &err));
+    assert_false(train_check(&run.train, &model, "config 'x.json'", &err));
 }
 
 static void the_log(void **state) {

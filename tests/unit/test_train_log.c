@@ -1,5 +1,4 @@
-/* test_train_log: train.jsonl has each update once, whatever was left of it when a run is resumed.
- */
+/* test_train_log: train.jsonl has each update once, whatever part of it exists when a run is resumed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

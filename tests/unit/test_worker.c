@@ -43,7 +43,7 @@ static void assign(void) {
     Error err;
     RunTask task = {0};
     point = &sample_plan(SAMPLE_TWO_METHODS)->points[0];
-    run_task_missing(&task, NULL, point, RUN_TASK_STALE, sample_arena);
+    run_task_needed(&task, NULL, point, (RunTaskNeed){0}, sample_arena);
     assert_int_equal(mkdir("w", 0700), 0);
     if (!worker_assign("w", point->config, &task, &err)) fail_msg("%s", err.text);
 }
@@ -126,7 +126,7 @@ static void lost_weights(void **state) {
     assign();
     if (work(NULL, &err) != EXIT_DONE) fail_msg("%s", err.text);
     RunTask task = {0};
-    run_task_missing(&task, NULL, point, RUN_TASK_STALE, sample_arena);
+    run_task_needed(&task, NULL, point, (RunTaskNeed){0}, sample_arena);
     task.trained = true;
     for (int only = 1; only >= 0; only--) {
         task.evaluate_only = only;
