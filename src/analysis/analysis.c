@@ -204,17 +204,18 @@ static void put_notes(const Analysis *analysis) {
 
 /* --- columns for keys of the config --- */
 
-/* Columns of the kind, then columns for keys: "train.optimizer.lr", "baseline_train.optimizer.lr". */
+/* The kind's columns, then "method_name" if it differs from "method", and those for keys:
+   "train.optimizer.lr"; both again with a prefix, "baseline_train.optimizer.lr". */
 static Table *new_table(const AnalysisKind *kind, const Results *set, const AnalysisOptions *options,
                         Arena *arena) {
-    int count = kind->column_count, more = kind->of_claims ? 0 : options->path_count;
-    TableColumn *columns = NEW(arena, count + 2 * more, TableColumn);
+    int count = kind->column_count;
+    TableColumn *columns = NEW(arena, count + 2 * (options->path_count + 1), TableColumn);
     memcpy(columns, kind->columns, (size_t)count * sizeof *columns);
-    for (int pass = 0; pass < (kind->compared ? 2 : 1); pass++)
-        for (int i = 0; i < more; i++)
-            columns[count++] =
-                (TableColumn){arena_format(arena, "%s%s", pass ? kind->compared : "", options->paths[i]),
-                              NULL, TABLE_TEXT, .path = true};
+    for (int pass = 0; pass < (kind->compared ? 2 : 1) && !kind->of_claims; pass++)
+        for (int i = options->method_names ? -1 : 0; i < options->path_count; i++)
+            columns[count++] = (TableColumn){arena_format(arena, "%s%s", pass ? kind->compared : "",
+                                                          i < 0 ? "method_name" : options->paths[i]),
+                                             NULL, TABLE_TEXT, .path = true};
     return table_new(arena_format(arena, "%s: %s", set->experiment, kind->title), columns, count, arena);
 }
 
@@ -225,9 +226,11 @@ void analysis_put_keys(const Analysis *analysis, const Series *series, const Ser
     TableCell *cell = table->cells + (size_t)(table->rows - 1) * (size_t)table->column_count;
     cell += analysis->kind->column_count;
     for (int k = 0; k < (analysis->kind->compared ? 2 : 1); k++)
-        for (int i = 0; i < options->path_count; i++, cell++)
+        for (int i = options->method_names ? -1 : 0; i < options->path_count; i++, cell++)
             if (described[k])
-                *cell = series_key_cell(described[k], options->paths[i], options->format, analysis->arena);
+                *cell = i < 0 ? table_text(described[k]->method)
+                              : series_key_cell(described[k], options->paths[i], options->format,
+                                                analysis->arena);
 }
 
 Table *analysis_table(const Results *set, const AnalysisOptions *options, Arena *arena, Error *err) {
@@ -274,9 +277,10 @@ bool analysis_print(Database *store, const AnalysisOptions *options, FILE *out, 
     const Table **tables = NEW(arena, count, const Table *);
     AnalysisOptions with_paths = *options;
     if (count) {
-        const Results *all = results_join(sets, count, arena);
+        const Results *all = selection_join(sets, count, arena);
         with_paths.paths = all->paths;
         with_paths.path_count = all->path_count;
+        with_paths.method_names = results_names_differ(all);
     }
     for (int i = 0; i < count; i++) {
         tables[i] = analysis_table(sets[i], &with_paths, arena, err);

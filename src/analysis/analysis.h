@@ -25,12 +25,13 @@ typedef struct AnalysisOptions {
     int64_t block;            /* smallest number of targets in a unit of the bootstrap */
     const char **paths;       /* keys of the config that are columns of csv and json */
     int path_count;
+    bool method_names; /* and a column method_name: names in `method` have more than the method */
 } AnalysisOptions;
 
 extern const char *const analysis_names[]; /* NULL-terminated */
 
 /* The table of one experiment; options->experiment, ->best and ->where are not used; analysis_print
-   sets ->paths. */
+   sets ->paths and ->method_names. */
 Table *analysis_table(const Results *set, const AnalysisOptions *options, Arena *arena, Error *err);
 
 /* The points of one claim, as in claim-points. */

@@ -304,7 +304,7 @@ static void put_accuracy(const Analysis *analysis, const Contrast *contrast, dou
     const double points[] = {100 * d->nats, 100 * d->low, 100 * d->high};
     double base = base_mean(contrast, SERIES_EXACT), exact = base + d->nats;
     TableCell *row = TABLE_TEXTS(table_row(analysis->table), analysis->set->experiment,
-                                 contrast->series->method, contrast->series->name, contrast->base->name,
+                                 contrast->series->plain_name, contrast->series->name, contrast->base->name,
                                  contrast->series->evaluated, series_hint(contrast->series));
     row = TABLE_NUMBERS(row, contrast->cell->length,
                         series_trained_size(contrast->series, contrast->cell->length), d->seeds);

@@ -215,8 +215,8 @@ static void add_accuracy(const Analysis *analysis, const Series *series) {
             cell->count ? spread_text(&spread, arena) : series_score_text(cell, SERIES_EXACT, arena);
         if (cell->count && cell->count < cell->seeds_requested)
             shown = arena_format(arena, "%s (%d/%d)", shown, cell->count, cell->seeds_requested);
-        TableCell *row = TABLE_TEXTS(table_row(analysis->table), analysis->set->experiment, series->method,
-                                     series->name, series->evaluated);
+        TableCell *row = TABLE_TEXTS(table_row(analysis->table), analysis->set->experiment,
+                                     series->plain_name, series->name, series->evaluated);
         row = TABLE_NUMBERS(row, series->train_length);
         row = TABLE_TEXTS(row, series->task, series_hint(series));
         row = TABLE_NUMBERS(row, reach ? (double)reach : NAN);

@@ -57,14 +57,14 @@ enum { ANALYSIS_EVALUATED = 3, ANALYSIS_TRAIN_LENGTH = 8, ANALYSIS_KEY_COUNT };
         "train_length", "trained at", TABLE_INT, .role = (length_role)                                       \
     }
 
-/* Fills the columns for keys of the config in the last row, which describes `series`. compared: its baseline,
-   or NULL. */
+/* Fills the columns method_name and those for keys of the config in the last row, which describes this
+   series; compared: what it is compared with, or NULL. */
 void analysis_put_keys(const Analysis *analysis, const Series *series, const Series *compared);
 
 /* Adds a row with ANALYSIS_KEYS filled. Returns the cell after them. */
 static inline TableCell *analysis_row(const Analysis *analysis, const Series *series) {
     TableCell *row =
-        TABLE_TEXTS(table_row(analysis->table), analysis->set->experiment, series->method, series->name,
+        TABLE_TEXTS(table_row(analysis->table), analysis->set->experiment, series->plain_name, series->name,
                     series->evaluated, series->split, series->protocol, series->rule);
     analysis_put_keys(analysis, series, NULL);
     return TABLE_NUMBERS(row, series->requested, series->train_length);

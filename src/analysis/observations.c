@@ -130,7 +130,7 @@ static const ObservationField *config_field(const char *path, Arena *arena) {
 }
 
 static const ObservationField *find_field(const char *name, Arena *arena, Error *err) {
-    const char **names = NULL, *nearest = options_synonym(name);
+    const char **names = NULL, *nearest;
     int count = 0;
     for (int i = 0; i < observations_field_count; i++) {
         *ARENA_PUSH(arena, names, count) = observations_all_fields[i].name;
@@ -139,6 +139,8 @@ static const ObservationField *find_field(const char *name, Arena *arena, Error 
     names = add_config_keys(names, count, arena);
     for (int i = count; names[i]; i++)
         if (!strcmp(names[i], name)) return config_field(names[i], arena);
+    nearest = text_synonym(name, names);
+    if (!nearest) nearest = options_synonym(name);
     if (!nearest) nearest = text_nearest(name, names);
     error_unknown(err, nearest, "`poslab table --help` lists them", "tables have no field '%s'", name);
     return NULL;

@@ -137,8 +137,7 @@ static void take_row(Results *set, Query *query, int64_t row, Arena *arena) {
     SeriesCell at = {0};
     SeriesSeed seed = {.row = row, .store = set->store};
     read_row(query, (void *const[]){&wanted, &at, &seed}, arena);
-    wanted.settings = run_label_read(wanted.setting, &wanted.setting_count, arena);
-    wanted.name = series_name(&wanted, NULL, 0, arena);
+    series_set_settings(&wanted, wanted.setting, NULL, 0, arena);
     series_add(find_series(set, &wanted, arena), at.length, at.stride, seed, arena);
 }
 
@@ -263,8 +262,32 @@ static bool keep_best(Results *set, const char *list, Arena *arena, Error *err) 
                                       : "varies no key; choose another by --experiment");
         *ARENA_PUSH(arena, set->best_paths, set->best_count) = path;
     }
-    set->best = series_choose_best(set->items, &set->count, set->best_paths, set->best_count, arena, err);
-    return set->best && results_sign(set, arena, err);
+    if (!series_choose_best(set->items, &set->count, &set->left_out_count, set->best_paths, set->best_count,
+                            arena, err))
+        return false;
+    set->left_out = set->items + set->count;
+    results_note_best(set, arena);
+    return results_sign(set, arena, err);
+}
+
+void results_note_best(Results *set, Arena *arena) {
+    const char **choices = NULL, *list = "", *names = "", *by = "";
+    int count = 0;
+    bool incomplete = false;
+    for (int i = 0; i < set->count + set->left_out_count; i++) {
+        const Series *series = i < set->count ? &set->items[i] : &set->left_out[i - set->count];
+        if (!series->choice || text_among(series->choice->text, choices, count)) continue;
+        *ARENA_PUSH(arena, choices, count) = series->choice->text;
+        list = text_join(list, "; ", series->choice->text, arena);
+        by = series->choice->by;
+        incomplete |= series->choice->incomplete;
+    }
+    for (int i = 0; i < set->best_count; i++) names = text_join(names, ", ", set->best_paths[i], arena);
+    set->best = arena_format(
+        arena,
+        "Each method has its best %s: the lowest perplexity at the training length on the "
+        "validation split (%s).%s Chosen: %s.",
+        names, by, incomplete ? " Values for which a seed has no perplexity were not considered." : "", list);
 }
 
 Results *results_read(Database *store, const char *experiment, const char *best, Arena *arena, Error *err) {
@@ -285,43 +308,6 @@ Results *results_read(Database *store, const char *experiment, const char *best,
         if (*set->items[i].task) set->task = set->items[i].task;
     }
     return !best || keep_best(set, best, arena, err) ? set : NULL;
-}
-
-/* --- several experiments --- */
-
-/* Adds the keys of one experiment that vary or have a best value, and its note. */
-static void join_paths(Results *joined, const Results *set, const char *name, Arena *arena) {
-    for (int i = 0; i < set->path_count; i++)
-        add_path(&joined->paths, &joined->path_count, set->paths[i], arena);
-    for (int i = 0; i < set->best_count; i++)
-        add_path(&joined->best_paths, &joined->best_count, set->best_paths[i], arena);
-    if (set->best)
-        joined->best = arena_format(arena, "%s%s%s: %s", joined->best ? joined->best : "",
-                                    joined->best ? " " : "", name, set->best);
-}
-
-Results *results_join(const Results *const *sets, int count, Arena *arena) {
-    Results *joined = NEW(arena, 1, Results);
-    bool experiments = false, databases = false;
-    for (int s = 1; s < count; s++) {
-        experiments |= strcmp(sets[s]->experiment, sets[0]->experiment) != 0;
-        databases |= sets[s]->store != sets[0]->store;
-    }
-    joined->store = sets[0]->store;
-    joined->reference = sets[0]->reference;
-    joined->task = sets[0]->task;
-    joined->signature = joined->experiment = "";
-    for (int s = 0; s < count; s++) {
-        const Results *set = sets[s];
-        const char *database = database_path(set->store), *name = experiments ? set->experiment : database;
-        if (experiments && databases) name = arena_format(arena, "%s (%s)", name, database);
-        joined->experiment = text_join(joined->experiment, ", ", name, arena);
-        joined->signature = arena_format(arena, "%s%s%s (%s): %s", joined->signature, s ? "; " : "",
-                                         set->experiment, database, set->signature);
-        join_paths(joined, set, name, arena);
-        for (int i = 0; i < set->count; i++) *ARENA_PUSH(arena, joined->items, joined->count) = set->items[i];
-    }
-    return joined;
 }
 
 /* --- names --- */
@@ -347,8 +333,12 @@ static bool is_called(const Series *series, const char *wanted) {
     return (!strcmp(series->method, wanted) && !*series->variant) || !strcmp(series->label, wanted);
 }
 
+static bool has_name(const Series *series, const char *wanted) {
+    return !strcmp(series->name, wanted) || !strcmp(series->plain_name, wanted);
+}
+
 bool results_is_called(const Series *series, const char *wanted) {
-    return !strcmp(series->name, wanted) || is_called(series, wanted);
+    return has_name(series, wanted) || is_called(series, wanted);
 }
 
 const char *results_run_name(const Results *set, const char *key, const char *label, const char *settings,
@@ -365,8 +355,8 @@ Series *results_counterpart(const Results *set, const char *wanted, const Series
                             int64_t train_length) {
     for (int i = 0; i < set->count; i++) {
         Series *other = &set->items[i];
-        bool called = !strcmp(other->name, wanted) ||
-                      (is_called(other, wanted) && !strcmp(other->setting, series->setting));
+        bool called =
+            has_name(other, wanted) || (is_called(other, wanted) && !strcmp(other->setting, series->setting));
         if (called && other->train_length == train_length && !strcmp(other->corpus, series->corpus) &&
             series_same_protocol(other, series))
             return other;
@@ -379,7 +369,7 @@ bool results_check_name(const Results *set, const char *wanted, Arena *arena, Er
     bool several = false;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
-        if (!strcmp(series->name, wanted)) return true;
+        if (has_name(series, wanted)) return true;
         if (results_is_first(set, i, series_same_name))
             list = arena_format(arena, "%s%s'%s'", list, *list ? ", " : "", series->name);
         if (!is_called(series, wanted)) continue;
@@ -391,13 +381,19 @@ bool results_check_name(const Results *set, const char *wanted, Arena *arena, Er
                      label ? "several series of the method" : "no method", wanted, list);
 }
 
+bool results_names_differ(const Results *set) {
+    for (int i = 0; i < set->count; i++)
+        if (strcmp(set->items[i].plain_name, set->items[i].method)) return true;
+    return false;
+}
+
 void results_note_settings(Table *table, const Results *set, const Series *const *series, int count,
                            const char *const *shown, int shown_count) {
     const char *list = "";
     for (int p = 0; p < set->path_count; p++) {
         const char *path = set->paths[p];
-        if (!strncmp(path, "method.", 7) || text_among(path, shown, shown_count) ||
-            text_among(path, set->best_paths, set->best_count))
+        if (!strncmp(path, "method.", 7) || !strcmp(path, "train.from") ||
+            text_among(path, shown, shown_count) || text_among(path, set->best_paths, set->best_count))
             continue;
         if (series_differ_unnamed(path, series, count, table->arena))
             list = text_join(list, ", ", path, table->arena);

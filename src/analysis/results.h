@@ -23,6 +23,8 @@ typedef struct Results {
     const char **best_paths; /* whose best values were chosen */
     int best_count;
     const char *best; /* a note with the chosen values; NULL: none were chosen */
+    Series *left_out; /* of methods that have no best values */
+    int left_out_count;
 } Results;
 
 /* The evaluations that the config of the experiment requests, with their outcomes; NULL and err if reading
@@ -30,13 +32,12 @@ typedef struct Results {
    NULL: all values. A path that does not vary is an error (usage). */
 Results *results_read(Database *store, const char *experiment, const char *best, Arena *arena, Error *err);
 
-/* The series of several experiments, also of several databases, in one Results, with the reference numbers of
-   the first. */
-Results *results_join(const Results *const *sets, int count, Arena *arena);
-
 /* The name of a run, from its label and the settings of its point; NULL: `best` leaves it out. */
 const char *results_run_name(const Results *set, const char *key, const char *label, const char *settings,
                              Arena *arena);
+
+/* Sets `best` of an experiment, or a part of it, whose best values were chosen: of the methods in it. */
+void results_note_best(Results *set, Arena *arena);
 
 /* Sets the signature of a part of an experiment to that of the evaluations in its cells. */
 bool results_sign(Results *set, Arena *arena, Error *err);
@@ -48,8 +49,8 @@ bool results_is_first(const Results *set, int index, bool (*same)(const Series *
  */
 int64_t results_longest(const Results *set, const Series *series);
 
-/* Whether `wanted` is the series' name, its label ("Label [variant]") or, unless it has a variant, its
- * method. */
+/* Whether `wanted` is one of the series' names, its label ("Label [variant]") or, unless it has a variant,
+   its method. */
 bool results_is_called(const Series *series, const char *wanted);
 
 /* The series that `wanted` calls, with the protocol of `series`, trained at `train_length`: by its name, or
@@ -57,6 +58,9 @@ bool results_is_called(const Series *series, const char *wanted);
    none. */
 Series *results_counterpart(const Results *set, const char *wanted, const Series *series,
                             int64_t train_length);
+
+/* Whether a series has a name in the views that is not its method alone. */
+bool results_names_differ(const Results *set);
 
 /* Checks that `wanted` is the method, label or name of a series and is not ambiguous; the error (usage) lists
    the names. */

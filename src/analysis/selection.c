@@ -4,7 +4,10 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "store/database.h"
 #include "analysis/observations.h"
+
+/* --- conditions --- */
 
 /* A condition. Several about one field are alternatives; those about different fields must all hold. */
 typedef struct Condition {
@@ -77,25 +80,34 @@ static SeriesCell *keep_seeds(SeriesCell *cell, const Conditions *conditions, Ar
     return all ? cell : series_cell_of(cell, chosen, arena);
 }
 
+/* Replaces series by what the conditions allow of them. */
+static void keep_series(Series **items, int *count, const Conditions *conditions, Arena *arena) {
+    Series *kept = NULL;
+    int left = 0;
+    for (int i = 0; i < *count; i++) {
+        Series series = (*items)[i];
+        series.cells = NULL;
+        series.count = 0;
+        series.base = keep_seeds(series.base, conditions, arena);
+        for (int k = 0; k < (*items)[i].count; k++) {
+            SeriesCell *cell = &(*items)[i].cells[k];
+            if (!cell_allowed(conditions, &(*items)[i], cell, arena)) continue;
+            cell = keep_seeds(cell, conditions, arena);
+            if (cell->seeds_requested) *ARENA_PUSH(arena, series.cells, series.count) = *cell;
+        }
+        if (series.count) *ARENA_PUSH(arena, kept, left) = series;
+    }
+    *items = kept;
+    *count = left;
+}
+
 /* The part of a set that the conditions allow. The signature is still that of the set. */
 static Results *keep(const Results *set, const Conditions *conditions, Arena *arena) {
     Results *kept = NEW(arena, 1, Results);
     *kept = *set;
-    kept->items = NULL;
-    kept->count = 0;
-    for (int i = 0; i < set->count; i++) {
-        Series series = set->items[i];
-        series.cells = NULL;
-        series.count = 0;
-        series.base = keep_seeds(series.base, conditions, arena);
-        for (int k = 0; k < set->items[i].count; k++) {
-            SeriesCell *cell = &set->items[i].cells[k];
-            if (!cell_allowed(conditions, &set->items[i], cell, arena)) continue;
-            cell = keep_seeds(cell, conditions, arena);
-            if (cell->seeds_requested) *ARENA_PUSH(arena, series.cells, series.count) = *cell;
-        }
-        if (series.count) *ARENA_PUSH(arena, kept->items, kept->count) = series;
-    }
+    keep_series(&kept->items, &kept->count, conditions, arena);
+    keep_series(&kept->left_out, &kept->left_out_count, conditions, arena);
+    if (set->best) results_note_best(kept, arena);
     return kept;
 }
 
@@ -172,4 +184,74 @@ bool selection_choose(const Results **set, const char *conditions, Arena *arena,
     }
     *ARENA_PUSH(arena, where, count) = NULL;
     return selection_apply(set, &one, where, NULL, arena, err);
+}
+
+/* --- joining --- */
+
+/* Adds paths that are new. */
+static void add_paths(const char ***paths, int *count, const char *const *more, int more_count,
+                      Arena *arena) {
+    for (int i = 0; i < more_count; i++)
+        if (!text_among(more[i], *paths, *count)) *ARENA_PUSH(arena, *paths, *count) = more[i];
+}
+
+/* Adds an experiment, which is called `name`. */
+static void add_set(Results *joined, const Results *set, const char *name, Arena *arena) {
+    joined->experiment = text_join(joined->experiment, ", ", name, arena);
+    joined->signature = text_join(
+        joined->signature, "; ",
+        arena_format(arena, "%s (%s): %s", set->experiment, database_path(set->store), set->signature),
+        arena);
+    add_paths(&joined->paths, &joined->path_count, set->paths, set->path_count, arena);
+    add_paths(&joined->best_paths, &joined->best_count, set->best_paths, set->best_count, arena);
+    if (set->best)
+        joined->best = text_join(joined->best ? joined->best : "", " ",
+                                 arena_format(arena, "%s: %s", name, set->best), arena);
+    for (int i = 0; i < set->count; i++) *ARENA_PUSH(arena, joined->items, joined->count) = set->items[i];
+}
+
+/* The config of a series as it is compared with those of other experiments: without the data if all have the
+   same corpus. */
+static const Json *compared_config(const Series *series, bool same_corpus, Arena *arena) {
+    Json *config = series->config ? json_copy(series->config, arena) : json_new_object(arena);
+    if (same_corpus) json_remove(config, "data");
+    return config;
+}
+
+/* Names the series by all settings in which they differ, also those that no experiment varies. */
+static void name_together(Results *joined, Arena *arena) {
+    const Json **configs = NEW(arena, joined->count, const Json *);
+    bool same_corpus = true;
+    int count = 0;
+    for (int i = 0; i < joined->count; i++)
+        same_corpus &= !strcmp(joined->items[i].corpus, joined->items[0].corpus);
+    for (int i = 0; i < joined->count; i++)
+        configs[i] = compared_config(&joined->items[i], same_corpus, arena);
+    const char **settings = run_label_compare(configs, joined->count, arena);
+    for (int i = 0; i < joined->count; i++)
+        series_set_settings(&joined->items[i], settings[i], joined->best_paths, joined->best_count, arena);
+    const char **paths = run_label_differing(configs, joined->count, &count, arena);
+    add_paths(&joined->paths, &joined->path_count, paths, count, arena);
+}
+
+Results *selection_join(const Results *const *sets, int count, Arena *arena) {
+    Results *joined = NEW(arena, 1, Results);
+    bool experiments = false, databases = false;
+    *joined = (Results){.store = sets[0]->store,
+                        .reference = sets[0]->reference,
+                        .task = sets[0]->task,
+                        .signature = "",
+                        .experiment = ""};
+    for (int s = 1; s < count; s++) {
+        experiments |= strcmp(sets[s]->experiment, sets[0]->experiment) != 0;
+        databases |= sets[s]->store != sets[0]->store;
+    }
+    for (int s = 0; s < count; s++) {
+        const char *database = database_path(sets[s]->store);
+        const char *name = experiments ? sets[s]->experiment : database;
+        if (experiments && databases) name = arena_format(arena, "%s (%s)", name, database);
+        add_set(joined, sets[s], name, arena);
+    }
+    if (count > 1) name_together(joined, arena);
+    return joined;
 }

@@ -1,4 +1,5 @@
-/* selection: what conditions (--where, --methods) leave of the results of experiments.
+/* selection: what conditions (--where, --methods) leave of the results of experiments; several experiments as
+ * one.
  *
  * A condition names a field of observations (analysis/observations.h) and a value. Several conditions about
  * one field are alternatives; those about different fields must all hold. What is left is a Results like
@@ -18,5 +19,9 @@ bool selection_apply(const Results **sets, int *count, const char *const *where,
 
 /* Replaces one set by what conditions in one text leave of it: "field=value,field=value". */
 bool selection_choose(const Results **set, const char *conditions, Arena *arena, Error *err);
+
+/* The series of several experiments, also of several databases, in one Results, with the reference numbers of
+   the first. Their names have all settings in which the series differ, and `paths` all keys. */
+Results *selection_join(const Results *const *sets, int count, Arena *arena);
 
 #endif

@@ -123,11 +123,6 @@ const char *series_name(const Series *series, const char *const *hidden, int cou
     return arena_format(arena, "%s%s", name, series->label + strlen(series->run_label));
 }
 
-const char *series_plain_name(const Series *series, Arena *arena) {
-    return arena_format(arena, "%s%s", run_label_plain_name(series->run_label, series->setting, arena),
-                        series->label + strlen(series->run_label));
-}
-
 static bool has_setting(const Series *series, const RunLabelSetting *wanted) {
     for (int i = 0; i < series->setting_count; i++)
         if (!strcmp(series->settings[i].path, wanted->path))
@@ -153,27 +148,33 @@ const char *series_conditions(const Series *series, const Series *others, int co
     return text_join(list, ", ", length, arena);
 }
 
-static void hide_settings(Series *series, const char *const *hidden, int count, Arena *arena) {
-    RunLabelSetting *kept = NEW(arena, series->setting_count, RunLabelSetting);
-    int left = 0;
+void series_set_settings(Series *series, const char *text, const char *const *hidden, int count,
+                         Arena *arena) {
+    int all;
+    RunLabelSetting *settings = run_label_read(text, &all, arena);
     series->setting = "";
-    for (int i = 0; i < series->setting_count; i++) {
-        const RunLabelSetting *setting = &series->settings[i];
-        if (text_among(setting->path, hidden, count)) continue;
-        series->setting =
-            arena_format(arena, "%s%s%s=%s", series->setting, left ? " " : "", setting->path, setting->value);
-        kept[left++] = *setting;
+    series->settings = settings;
+    series->setting_count = 0;
+    for (int i = 0; i < all; i++) {
+        if (text_among(settings[i].path, hidden, count)) continue;
+        series->setting = text_join(series->setting, " ",
+                                    arena_format(arena, "%s=%s", settings[i].path, settings[i].value), arena);
+        settings[series->setting_count++] = settings[i];
     }
-    series->settings = kept;
-    series->setting_count = left;
     series->name = series_name(series, NULL, 0, arena);
+    series->plain_name =
+        arena_format(arena, "%s%s", run_label_plain_name(series->run_label, series->setting, arena),
+                     series->label + strlen(series->run_label));
 }
 
 void series_set_config(Series *series, const char *text, const char *continues, Arena *arena) {
     Json *config = json_parse(text, strlen(text), "run.config", arena, &(Error){0});
     Json *train = config ? json_get_mutable(config, "train") : NULL;
-    if (train) json_remove(train, "from");
     if (*continues) series->continues = arena_copy(arena, continues);
+    if (json_get(train, "from")) json_set_text(train, "from", continues);
+    for (int i = 0; i < series->setting_count && train; i++)
+        if (!strcmp(series->settings[i].path, "train.from"))
+            json_set_text(train, "from", series->settings[i].value);
     series->config = config;
 }
 
@@ -236,6 +237,7 @@ Series *series_of_reference(const ReferenceCurve *curve, const char *name, Arena
     const char *split = *curve->split ? curve->split : "-";
     Series *series = NEW(arena, 1, Series);
     *series = (Series){.name = name,
+                       .plain_name = curve->method,
                        .label = name,
                        .run_label = name,
                        .method = curve->method,
@@ -397,50 +399,48 @@ static int find_best(const Series *items, int count, const Series *yardstick, bo
     return best;
 }
 
-const char *series_choose_best(Series *items, int *count, const char *const *paths, int path_count,
-                               Arena *arena, Error *err) {
-    const char *list = "", *names = "", *how = "";
-    Series *plain = NEW(arena, *count, Series); /* the series without the settings `paths` */
+bool series_choose_best(Series *items, int *count, int *left_out, const char *const *paths, int path_count,
+                        Arena *arena, Error *err) {
+    Series *plain = NEW(arena, *count, Series), *others = NEW(arena, *count, Series);
     int *best = NEW(arena, *count, int), kept = 0;
-    bool incomplete = false, several_lengths = false;
+    bool several_lengths = false;
+    *left_out = 0;
     for (int i = 0; i < *count; i++) {
         plain[i] = items[i];
-        hide_settings(&plain[i], paths, path_count, arena);
+        series_set_settings(&plain[i], items[i].setting, paths, path_count, arena);
         several_lengths |= items[i].train_length != items[0].train_length;
     }
     for (int i = 0; i < *count; i++) {
         int first = 0; /* the first series that differs in the values only */
         while (!same_training(&plain[first], &plain[i])) first++;
-        if (first < i) {
-            best[i] = best[first];
-            continue;
-        }
+        plain[i].choice = plain[first].choice;
+        best[i] = best[first];
+        if (first < i) continue;
         const Series *yardstick = find_yardstick(plain, *count, &plain[i]);
         const char *name = run_label_name(plain[i].run_label, plain[i].setting, arena);
         if (several_lengths)
             name = arena_format(arena, "%s trained at %lld", name, (long long)plain[i].train_length);
-        if (!yardstick) {
-            error_set(err, EXIT_USAGE,
-                      "--best: %s has no evaluation on the validation split at its training length; "
-                      "`poslab eval DB --split valid --multiples 1` adds them",
-                      name);
-            return NULL;
-        }
-        best[i] = find_best(plain, *count, yardstick, &incomplete);
-        how = yardstick->evaluated;
-        const char *values = best[i] < 0 ? " left out" : values_of(&items[best[i]], paths, path_count, arena);
-        list = text_join(list, "; ", arena_format(arena, "%s%s", name, values), arena);
+        if (!yardstick)
+            return error_set(err, EXIT_USAGE,
+                             "--best: %s has no evaluation on the validation split at its training length; "
+                             "`poslab eval DB --split valid --multiples 1` adds them",
+                             name);
+        SeriesChoice *choice = NEW(arena, 1, SeriesChoice);
+        best[i] = find_best(plain, *count, yardstick, &choice->incomplete);
+        choice->by = yardstick->evaluated;
+        choice->text =
+            arena_format(arena, "%s%s", name,
+                         best[i] < 0 ? " left out" : values_of(&items[best[i]], paths, path_count, arena));
+        plain[i].choice = choice;
     }
-    for (int i = 0; i < *count; i++)
-        if (best[i] >= 0 && !strcmp(values_of(&plain[i], paths, path_count, arena),
-                                    values_of(&plain[best[i]], paths, path_count, arena)))
+    for (int i = 0; i < *count; i++) {
+        if (best[i] < 0)
+            others[(*left_out)++] = plain[i];
+        else if (!strcmp(values_of(&plain[i], paths, path_count, arena),
+                         values_of(&plain[best[i]], paths, path_count, arena)))
             items[kept++] = plain[i];
+    }
+    memcpy(items + kept, others, (size_t)*left_out * sizeof *items);
     *count = kept;
-    for (int i = 0; i < path_count; i++) names = text_join(names, ", ", paths[i], arena);
-    return arena_format(arena,
-                        "Each method has its best %s: the lowest perplexity at the training length on the "
-                        "validation split (%s).%s Chosen: %s.",
-                        names, how,
-                        incomplete ? " Values for which a seed has no perplexity were not considered." : "",
-                        list);
+    return true;
 }

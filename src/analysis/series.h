@@ -66,15 +66,23 @@ typedef struct SeriesRun { /* a seed that has finished training */
     double cost[SERIES_COSTS]; /* NAN: unknown */
 } SeriesRun;
 
+/* How a method's best settings were chosen. */
+typedef struct SeriesChoice {
+    const char *text; /* "Rotary lr=0.001", "Rotary left out" */
+    const char *by;   /* the evaluation that was compared: "valid, nonoverlapping" */
+    bool incomplete;  /* values for which a seed has no perplexity were not considered */
+} SeriesChoice;
+
 typedef struct Series {
     const char *experiment, *database;    /* where the results are stored */
     const char *name;                     /* label, settings and variant: "Rotary lr=0.001 [yarn]" */
+    const char *plain_name;               /* the same as in the views: "rotary lr=0.001 [yarn]" */
     const char *label, *method, *setting; /* setting: "" or "train.optimizer.lr=0.001" */
     const char *run_label;                /* the label without the variant */
     const char *variant;                  /* the name of the change after training, or "" */
     const RunLabelSetting *settings;      /* read from `setting` */
     int setting_count;
-    const Json *config;    /* of its runs (except the seed and train.from); NULL for a paper's curve */
+    const Json *config;    /* of its runs, except the seed; NULL: of a paper */
     const char *continues; /* label and length of the runs that its runs continue; NULL: none */
     const char *split, *protocol, *rule, *corpus, *precision;
     const char *evaluated; /* "valid, strided 0.125 L, first 4096 targets" */
@@ -86,7 +94,8 @@ typedef struct Series {
     SeriesCell *base; /* at the training length, even if a selection omits it; NULL: none */
     SeriesRun *runs;
     int run_count;
-    double cost[SERIES_COSTS]; /* means over the runs; NAN without any */
+    double cost[SERIES_COSTS];  /* means over the runs; NAN without any */
+    const SeriesChoice *choice; /* NULL: all settings are shown */
 } Series;
 
 /* --- making --- */
@@ -107,10 +116,12 @@ const char *series_name(const Series *series, const char *const *hidden, int cou
    of the others; all settings if it differs in none. */
 const char *series_conditions(const Series *series, const Series *others, int count, Arena *arena);
 
-/* The name with the method's name instead of its label, as in the views: "rotary lr=0.001 [yarn]". */
-const char *series_plain_name(const Series *series, Arena *arena);
+/* Sets the settings from a text of run_label_settings, without those of the hidden paths, and both names. */
+void series_set_settings(Series *series, const char *text, const char *const *hidden, int count,
+                         Arena *arena);
 
-/* Sets `config` from the config of a run, and `continues` ("": the run continues none). */
+/* Sets `config` from that of a run, and `continues` ("": none). In place of the key of a run, which differs
+   between seeds, its train.from is the setting, or `continues`. */
 void series_set_config(Series *series, const char *text, const char *continues, Arena *arena);
 
 /* Whether the values of this key differ among the series without being in their names. */
@@ -168,11 +179,11 @@ SeriesReach series_reach(const Series *series);
 /* --- the best settings --- */
 
 /* Among series that differ only in the values of these paths, keeps those with the best values: the lowest
-   mean perplexity at the training length on the validation split, without a variant. Values for which a seed
-   has no perplexity are not chosen. Then removes the paths from the names. Returns a note with the chosen
-   values; NULL with err set (usage) if there is no such evaluation. */
-const char *series_choose_best(Series *items, int *count, const char *const *paths, int path_count,
-                               Arena *arena, Error *err);
+   mean perplexity at the training length on the validation split, without a variant, among values for which
+   every seed has one. Then hides the paths. After the `count` series that are kept are the `left_out` series
+   of methods without such values. Fails (usage) if a method has no such evaluation. */
+bool series_choose_best(Series *items, int *count, int *left_out, const char *const *paths, int path_count,
+                        Arena *arena, Error *err);
 
 /* --- cells --- */
 

@@ -122,8 +122,75 @@ static int distance(const char *a, const char *b) {
     return last[n];
 }
 
+/* Words that people use for names of commands, analyses, figures, fields and choices of options. */
+static const struct {
+    const char *word, *name;
+} synonyms[] = {
+    {"acc", "exact"},
+    {"accuracy", "exact"},
+    {"benchmark", "bench"},
+    {"bfloat16", "bf16"},
+    {"bits_per_byte", "bits"},
+    {"bpb", "bits"},
+    {"clean", "prune"},
+    {"compare", "analyse"},
+    {"create", "init"},
+    {"cross_entropy", "nll"},
+    {"delete", "prune"},
+    {"dev", "valid"},
+    {"draw", "plot"},
+    {"estimate", "plan"},
+    {"evaluate", "eval"},
+    {"exact_match", "exact"},
+    {"figure", "plot"},
+    {"float32", "fp32"},
+    {"import", "merge"},
+    {"length", "eval_length"},
+    {"list", "runs"},
+    {"loss", "nll"},
+    {"ls", "runs"},
+    {"markdown", "md"},
+    {"memory", "cost"},
+    {"nats", "nll"},
+    {"new", "init"},
+    {"no", "off"},
+    {"params", "parameters"},
+    {"perplexity", "auto"},
+    {"perplexity", "curves"},
+    {"ppl", "auto"},
+    {"ppl", "curves"},
+    {"results", "table"},
+    {"rm", "prune"},
+    {"sbatch", "submit"},
+    {"sgd", "nag"},
+    {"show", "table"},
+    {"sliding", "strided"},
+    {"speed", "cost"},
+    {"start", "run"},
+    {"test", "eval"},
+    {"tex", "latex"},
+    {"time", "cost"},
+    {"token_accuracy", "tokens"},
+    {"train", "run"},
+    {"training", "loss"},
+    {"tsv", "csv"},
+    {"validation", "valid"},
+    {"verify", "check"},
+    {"watch", "status"},
+    {"word_perplexity", "words"},
+};
+
+const char *text_synonym(const char *word, const char *const *names) {
+    for (int i = 0; i < COUNT_OF(synonyms); i++) {
+        int at = strcmp(word, synonyms[i].word) ? -1 : text_index(synonyms[i].name, names);
+        if (at >= 0) return names[at];
+    }
+    return NULL;
+}
+
 const char *text_nearest(const char *word, const char *const *names) {
-    const char *nearest = NULL;
+    const char *nearest = text_synonym(word, names);
+    if (nearest) return nearest;
     int length = (int)strnlen(word, WORD_SIZE);
     int least =
         length < 6 ? 2 : length / 3 + 1; /* more than the allowed changes: 1, or a third of the letters */

@@ -31,8 +31,10 @@ double text_number(const char *text);
 int text_index(const char *word, const char *const *words); /* the index of a word in a list; -1 if missing */
 const char *text_list(const char *const *words, Arena *arena); /* "a, b, c" */
 
-/* The name in `names` (NULL-terminated) with the smallest edit distance to `word`, or NULL if none is
-   close. */
+/* The name in `names` (NULL-terminated) that a word is another word for ("accuracy": "exact"); NULL: none. */
+const char *text_synonym(const char *word, const char *const *names);
+
+/* The same or, for other words, the name with the smallest edit distance; NULL if none is close. */
 const char *text_nearest(const char *word, const char *const *names);
 
 /* The nearer of `nearest` (or NULL) and `candidate`, for names that are in no array. */

@@ -18,6 +18,7 @@
 #include "store/database.h"
 #include "store/run_folder.h"
 #include "store/runs.h"
+#include "run/run_task.h"
 #include "slurm/squeue.h"
 
 /* The order in which the counts are printed. */
@@ -255,14 +256,14 @@ static void print_text(const Status *status, FILE *out, Arena *arena) {
             line =
                 arena_format(arena, "%s: stale, the file of its method was edited; `run` retrains it", line);
         if (row[STALE_EVALUATIONS].number > 0)
-            line = arena_format(arena,
-                                "%s: %.0f evaluations are stale, the file of their method was edited; `run` "
-                                "repeats them",
-                                line, row[STALE_EVALUATIONS].number);
+            line = arena_format(arena, "%s: %s; `run` repeats %s", line,
+                                run_task_stale_evaluations_text((int)row[STALE_EVALUATIONS].number, arena),
+                                row[STALE_EVALUATIONS].number == 1 ? "it" : "them");
         if (is_done(row) && row[SETTLED].number < row[REQUESTED].number)
             line = arena_format(arena, "%s: %.0f of %.0f evaluations missing", line,
                                 row[REQUESTED].number - row[SETTLED].number, row[REQUESTED].number);
-        if (task) {
+        bool collected = row[STALE].number > 0 || row[STALE_EVALUATIONS].number > 0;
+        if (task && !(task->state == SQUEUE_LOST && collected)) {
             const char *last = task->state == SQUEUE_LOST ? squeue_last_message(task, arena) : "";
             line = arena_format(arena, "%s; task %s is %s%s%s", line, task->name,
                                 squeue_state_names[task->state], *last ? ": " : "", last);

@@ -52,6 +52,7 @@ typedef struct PathColumns {
 
 /* One evaluation. */
 typedef struct Evaluation {
+    int experiment; /* in the order of the series */
     const Series *series;
     const SeriesCell *cell;
     const SeriesSeed *seed;
@@ -59,6 +60,7 @@ typedef struct Evaluation {
 
 static int by_row(const void *a, const void *b) {
     const Evaluation *one = a, *other = b;
+    if (one->experiment != other->experiment) return one->experiment < other->experiment ? -1 : 1;
     return one->seed->row < other->seed->row ? -1 : 1;
 }
 
@@ -66,9 +68,8 @@ static int by_row(const void *a, const void *b) {
 static TableCell *put_run(Table *table, const Evaluation *evaluation) {
     const Series *series = evaluation->series;
     const SeriesSeed *seed = evaluation->seed;
-    TableCell *row = TABLE_TEXTS(table_row(table), series->experiment, seed->run_key,
-                                 series_plain_name(series, table->arena), seed->method_options,
-                                 series->run_label, series->setting);
+    TableCell *row = TABLE_TEXTS(table_row(table), series->experiment, seed->run_key, series->plain_name,
+                                 seed->method_options, series->run_label, series->setting);
     return TABLE_NUMBERS(row, series->train_length, seed->seed);
 }
 
@@ -121,13 +122,18 @@ static void put_row(Table *table, const Evaluation *evaluation, bool task, bool 
 static const Table *list_evaluations(const Results *set, bool databases, const PathColumns *more,
                                      Arena *arena) {
     Evaluation *evaluations = NULL;
-    int count = 0;
-    for (int i = 0; i < set->count; i++)
-        for (int k = 0; k < set->items[i].count; k++) {
-            const SeriesCell *cell = &set->items[i].cells[k];
+    int count = 0, experiment = 0;
+    for (int i = 0; i < set->count; i++) {
+        const Series *series = &set->items[i], *last = &set->items[i ? i - 1 : 0];
+        experiment +=
+            strcmp(series->experiment, last->experiment) || strcmp(series->database, last->database);
+        for (int k = 0; k < series->count; k++) {
+            const SeriesCell *cell = &series->cells[k];
             for (int s = 0; s < cell->seeds_requested; s++)
-                *ARENA_PUSH(arena, evaluations, count) = (Evaluation){&set->items[i], cell, &cell->seeds[s]};
+                *ARENA_PUSH(arena, evaluations, count) =
+                    (Evaluation){experiment, series, cell, &cell->seeds[s]};
         }
+    }
     if (count) qsort(evaluations, (size_t)count, sizeof *evaluations, by_row);
     int own = (set->task ? COUNT_OF(task_columns) : COUNT_OF(columns)) - !databases;
     TableColumn *all = NEW(arena, own + 1 + more->count, TableColumn);
@@ -239,18 +245,12 @@ bool cmd_table_print(Database *const *stores, int count, const CmdTableOptions *
         !check_kinds(options, &sets, together && !programs, err) ||
         !selection_apply(sets.items, &sets.count, options->where, NULL, arena, err))
         return false;
-    if (together && !programs && sets.count > 1) {
-        const Results **joined = NEW(arena, 1, const Results *);
-        joined[0] = results_join(sets.items, sets.count, arena);
-        sets = (Sets){joined, 1};
-    }
     PathColumns more = {.format = ARGUMENT_FORMAT_GIVEN(options)};
     if (sets.count) {
-        const Results *all = results_join(sets.items, sets.count, arena);
-        more.paths = all->paths;
-        more.count = all->path_count;
-        for (int i = 0; i < all->count; i++)
-            more.names |= strcmp(series_plain_name(&all->items[i], arena), all->items[i].method) != 0;
+        const Results **joined = NEW(arena, 1, const Results *), *all;
+        joined[0] = all = selection_join(sets.items, sets.count, arena);
+        if (together && sets.count > 1) sets = (Sets){joined, 1};
+        more = (PathColumns){results_names_differ(all), all->paths, all->path_count, more.format};
     }
     const Table **tables = NEW(arena, sets.count, const Table *);
     for (int i = 0; i < sets.count; i++) {

@@ -40,15 +40,12 @@ static bool same_at(const Json *a, const Json *b, const char *path, Arena *arena
 }
 
 typedef struct Paths {
-    const char *items[256];
+    const char **items;
     int count;
 } Paths;
 
-static void paths_add(Paths *paths, const char *path) {
-    for (int i = 0; i < paths->count; i++)
-        if (!strcmp(paths->items[i], path)) return;
-    if (paths->count == COUNT_OF(paths->items)) BUG("more than %d settings differ", paths->count);
-    paths->items[paths->count++] = path;
+static void paths_add(Paths *paths, const char *path, Arena *arena) {
+    if (!text_among(path, paths->items, paths->count)) *ARENA_PUSH(arena, paths->items, paths->count) = path;
 }
 
 /* Adds the paths of all leaves of `node`, which is at `path` of its tree, that differ in the tree
@@ -57,7 +54,7 @@ static void add_differences(Paths *paths, const Json *node, const char *path, co
                             bool same_method, Arena *arena) {
     if (text_index(path, own_columns) >= 0 || (!same_method && text_index(path, tuning) >= 0)) return;
     if (!json_is_object(node) || text_index(path, whole_sections) >= 0) {
-        if (!same_value(node, json_at_path(other, path), arena)) paths_add(paths, path);
+        if (!same_value(node, json_at_path(other, path), arena)) paths_add(paths, path, arena);
         return;
     }
     for (const Json *each = json_first(node); each; each = json_next(each)) {
@@ -114,31 +111,42 @@ const char *run_label_setting_path(const char *path) {
     return path;
 }
 
-const char **run_label_settings(const Plan *plan, Arena *arena) {
-    const char **settings = NEW(arena, plan->count, const char *);
-    if (!plan->count) return settings;
-    Arena *scratch = arena_new(0);
-    Json **trees = NEW(scratch, plan->count, Json *);
-    Paths paths = {.count = 0};
-    for (int i = 0; i < plan->count; i++) {
-        trees[i] = parse_resolved(&plan->points[i], scratch);
-        /* the first point of the same training length, and the first that also has the same method */
+const char **run_label_compare(const Json *const *configs, int count, Arena *arena) {
+    const char **settings = NEW(arena, count, const char *);
+    Paths paths = {0};
+    for (int i = 0; i < count; i++) {
+        /* the first config of the same training length, and the first that also has the same method */
         int length = 0, alike = 0;
-        while (!same_at(trees[length], trees[i], "train.length", arena)) length++;
-        while (!same_at(trees[alike], trees[i], "train.length", arena) ||
-               !same_at(trees[alike], trees[i], "method", arena))
+        while (!same_at(configs[length], configs[i], "train.length", arena)) length++;
+        while (!same_at(configs[alike], configs[i], "train.length", arena) ||
+               !same_at(configs[alike], configs[i], "method", arena))
             alike++;
-        add_both_ways(&paths, trees[i], trees[alike], true, arena);
-        add_both_ways(&paths, trees[i], trees[length], false, arena);
+        add_both_ways(&paths, configs[i], configs[alike], true, arena);
+        add_both_ways(&paths, configs[i], configs[length], false, arena);
     }
-    for (int i = 0; i < plan->count; i++) {
+    for (int i = 0; i < count; i++) {
         settings[i] = "";
         for (int k = 0; k < paths.count; k++) {
-            const Json *value = json_at_path(trees[i], paths.items[k]);
+            const Json *value = json_at_path(configs[i], paths.items[k]);
             settings[i] = arena_format(arena, "%s%s%s=%s", settings[i], k ? " " : "", paths.items[k],
                                        value ? run_label_value(value, arena) : "absent");
         }
     }
+    return settings;
+}
+
+const char **run_label_differing(const Json *const *configs, int count, int *path_count, Arena *arena) {
+    Paths paths = {0};
+    for (int i = 1; i < count; i++) add_both_ways(&paths, configs[0], configs[i], true, arena);
+    *path_count = paths.count;
+    return paths.items;
+}
+
+const char **run_label_settings(const Plan *plan, Arena *arena) {
+    Arena *scratch = arena_new(0);
+    const Json **configs = NEW(scratch, plan->count, const Json *);
+    for (int i = 0; i < plan->count; i++) configs[i] = parse_resolved(&plan->points[i], scratch);
+    const char **settings = run_label_compare(configs, plan->count, arena);
     arena_free(scratch);
     return settings;
 }

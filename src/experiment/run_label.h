@@ -25,8 +25,13 @@ const char *run_label_value(const Json *value, Arena *arena);
 /* The path of the setting that a key belongs to: that of its section, if the section is one setting. */
 const char *run_label_setting_path(const char *path);
 
-/* The settings of each point, [plan->count]; "" if a point has none. Owned by the arena. */
+/* The settings of each point, [plan->count]; "" if a point has none. */
 const char **run_label_settings(const Plan *plan, Arena *arena);
+
+/* The same for configs of runs, which may be of several experiments; and all keys in which they differ, also
+   those that are not settings but for the seed. */
+const char **run_label_compare(const Json *const *configs, int count, Arena *arena);
+const char **run_label_differing(const Json *const *configs, int count, int *path_count, Arena *arena);
 
 /* The settings of a point, read from a text of run_label_settings. */
 typedef struct RunLabelSetting {

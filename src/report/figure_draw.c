@@ -169,12 +169,51 @@ static bool find_axes(const FigureKind *kind, const Figure *figure, const Layout
                      figure->look.limits);
 }
 
+/* Labels at multiples of powers of ten; counts them. */
+static const char *decade_tics(const double *digits, int digit_count, double low, double high, int *count,
+                               Arena *arena) {
+    const char *list = "";
+    *count = 0;
+    for (int decade = (int)floor(log10(low)); decade <= (int)ceil(log10(high)); decade++)
+        for (int i = 0; i < digit_count; i++) {
+            double value = digits[i] * pow(10, decade);
+            if (value < low || value > high) continue;
+            list = text_join(list, ", ", arena_format(arena, "'%g' %.17g", value, value), arena);
+            ++*count;
+        }
+    return arena_format(arena, "(%s)", list);
+}
+
+/* Labels at multiples of the largest round number that gives at least three. */
+static const char *even_tics(double low, double high, Arena *arena) {
+    const char *list = "";
+    double most = (high - low) / 3, step = pow(10, floor(log10(most)));
+    step *= most >= 5 * step ? 5 : most >= 2 * step ? 2 : 1;
+    for (int i = 0; i < 16; i++) {
+        double value = (ceil(low / step) + i) * step;
+        if (value <= high)
+            list = text_join(list, ", ", arena_format(arena, "'%g' %.17g", value, value), arena);
+    }
+    return arena_format(arena, "(%s)", list);
+}
+
+/* Labels of a logarithmic axis: 1, 2 and 5 in every decade; 1 alone if these are more than `most`, others if
+   they are fewer than three. */
+static const char *log_tics(double low, double high, double most, Arena *arena) {
+    static const double digits[] = {1, 2, 5}, more[] = {1, 2, 3, 5, 7};
+    int count;
+    const char *list = decade_tics(digits, COUNT_OF(digits), low, high, &count, arena);
+    if (count > most) list = decade_tics(digits, 1, low, high, &count, arena);
+    if (count < 3) list = decade_tics(more, COUNT_OF(more), low, high, &count, arena);
+    return count < 3 ? even_tics(low, high, arena) : list;
+}
+
 /* The tics of the figure, or the powers of two within the axis. */
 static int find_tics(const int64_t **tics, const Figure *figure, const Axes *axes) {
     int64_t *powers = NULL;
     int count = 0;
     *tics = figure->tics;
-    if (figure->tic_count >= 2) return figure->tic_count;
+    if (figure->tic_count) return figure->tic_count;
     for (int64_t power = 1; (double)power <= axes->xmax; power *= 2)
         if ((double)power >= axes->xmin) *ARENA_PUSH(figure->arena, powers, count) = power;
     *tics = powers;
@@ -182,11 +221,14 @@ static int find_tics(const int64_t **tics, const Figure *figure, const Axes *axe
 }
 
 /* Puts labels at the training lengths, then at other x where there is room. The rest get small marks. */
-static const char *x_tics(const Figure *figure, const Layout *layout, const Axes *axes) {
+static const char *x_tics(const FigureKind *kind, const Figure *figure, const Layout *layout,
+                          const Axes *axes) {
     const int64_t *tics;
     int count = find_tics(&tics, figure, axes);
-    if (count < 2) return "autofreq";
     double labels = layout->width * 72 / layout->columns / layout->size / 4.4;
+    if (!axes->xlog) return axes->xhigh - axes->xlow <= 10 ? "1" : "autofreq"; /* no labels between sizes */
+    if (kind->base != 2 || (count < 2 && !figure->tic_count))
+        return log_tics(axes->xmin, axes->xmax, labels, figure->arena);
     double room = log2((double)tics[count - 1] / (double)tics[0]) / fmin(labels, 12);
     bool *labelled = NEW(figure->arena, count, bool);
     for (int pass = 0; pass < 3; pass++) /* training lengths, their doubles, the others */
@@ -208,20 +250,6 @@ static const char *x_tics(const Figure *figure, const Layout *layout, const Axes
                            : arena_format(figure->arena, "%s%s'' %lld 1", list, *list ? ", " : "", at);
     }
     return arena_format(figure->arena, "(%s)", list);
-}
-
-/* On a logarithmic axis 1, 2 and 5 in each decade, or only 1 if these are too many. */
-static const char *y_tics(double low, double high, Arena *arena) {
-    static const double steps[] = {1, 2, 5};
-    int used = high / low > 1e4 ? 1 : 3;
-    const char *list = "";
-    for (int decade = (int)floor(log10(low)); decade <= (int)ceil(log10(high)); decade++)
-        for (int i = 0; i < used; i++) {
-            double value = steps[i] * pow(10, decade);
-            if (value < low || value > high) continue;
-            list = arena_format(arena, "%s%s'%g' %.17g", list, *list ? ", " : "", value, value);
-        }
-    return arena_format(arena, "(%s)", list);
 }
 
 /* --- the description: variables of a template, and JSON for the script for matplotlib --- */
@@ -339,11 +367,8 @@ static Json *describe(const FigureKind *kind, const Figure *figure, const Layout
     json_set_number(json, "xbase", !axes->xlog ? 0 : kind->base ? kind->base : 10);
     json_set_number(json, "ylog", axes->ylog);
     json_set_number(json, "values", figure->look.values);
-    json_set_text(json, "xtics_list",
-                  axes->xlog && kind->base == 2                   ? x_tics(figure, layout, axes)
-                  : !axes->xlog && axes->xhigh - axes->xlow <= 10 ? "1" /* no labels between sizes */
-                                                                  : "autofreq");
-    json_set_text(json, "ytics_list", axes->ylog ? y_tics(axes->ymin, axes->ymax, arena) : "autofreq");
+    json_set_text(json, "xtics_list", x_tics(kind, figure, layout, axes));
+    json_set_text(json, "ytics_list", axes->ylog ? log_tics(axes->ymin, axes->ymax, 12, arena) : "autofreq");
     json_set_number(json, "columns", layout->columns);
     json_set(json, "panels", describe_panels(figure, layout, axes));
     json_set(json, "lines", describe_lines(figure));

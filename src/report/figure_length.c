@@ -241,7 +241,8 @@ static const char *accuracy_name(const Series *series, Arena *arena) {
 static void add_medians(Figure *figure, int panel, const Series *series) {
     Arena *arena = figure->arena;
     FigureLine *line = figure_line(figure, panel, accuracy_name(series, arena), series->label,
-                                   arena_format(arena, "%s, %s, median", series->name, series->evaluated));
+                                   arena_format(arena, "%s, trained at %lld, %s, median", series->name,
+                                                (long long)series->train_length, series->evaluated));
     for (int k = 0; k < series->count; k++) {
         const SeriesCell *cell = &series->cells[k];
         double *shares = NEW(arena, cell->count, double);
@@ -254,9 +255,9 @@ static void add_medians(Figure *figure, int panel, const Series *series) {
 }
 
 static void add_seed(Figure *figure, int panel, const Series *series, int64_t seed) {
-    FigureLine *line =
-        figure_line(figure, panel, "", series->label,
-                    arena_format(figure->arena, "%s, seed %lld", series->name, (long long)seed));
+    FigureLine *line = figure_line(figure, panel, "", series->label,
+                                   arena_format(figure->arena, "%s, trained at %lld, seed %lld", series->name,
+                                                (long long)series->train_length, (long long)seed));
     for (int k = 0; k < series->count; k++) {
         const SeriesSeed *found = series_seed(&series->cells[k], seed);
         double share = found ? 100 * series_score(found, SERIES_EXACT) : NAN;

@@ -63,24 +63,32 @@ bool collect_results(Database *store, const char *experiment, const Squeue *queu
 
 typedef struct Tally {
     int runs, complete, failed; /* complete: done or diverged */
-    int state[SQUEUE_STATES];   /* runs that are neither complete nor failed, by the state of their task */
+    int stale; /* what was collected is complete, but of an edited method, and not submitted again */
+    int state[SQUEUE_STATES]; /* the others, by the state of their task */
 } Tally;
 
 static bool count_runs(Tally *tally, Database *store, const char *experiment, const Squeue *queue,
                        Error *err) {
     Query *query =
         query_begin(store,
-                    "SELECT r.key, r.status, (SELECT count(*) FROM outcome o LEFT JOIN evaluation e"
-                    " ON e.id = o.evaluation WHERE o.experiment = x.name AND o.run_key = r.key"
-                    " AND (o.outcome = 'missing' OR edited(e.method_files)))" QUERY_RUNS " WHERE x.name = ?",
+                    "SELECT r.key, r.status, edited(r.method_files) OR EXISTS (SELECT * FROM outcome o"
+                    " JOIN evaluation e ON e.id = o.evaluation WHERE o.experiment = x.name"
+                    " AND o.run_key = r.key AND edited(e.method_files)), EXISTS (SELECT * FROM outcome"
+                    " WHERE experiment = x.name AND run_key = r.key AND outcome = 'missing')" QUERY_RUNS
+                    " WHERE x.name = ?",
                     (const char *const[]){experiment, NULL});
     while (query_next(query)) {
         const char *status = query_text(query, 1);
         const SqueueTask *task = squeue_find(queue, query_text(query, 0));
-        bool done = !strcmp(status, runs_status_names[RUN_DONE]) && !query_int(query, 2);
+        bool stale = query_int(query, 2);
+        bool done = !strcmp(status, runs_status_names[RUN_DIVERGED]) ||
+                    (!strcmp(status, runs_status_names[RUN_DONE]) && !query_int(query, 3));
+        bool queued = task && task->state != SQUEUE_DELIVERED && task->state != SQUEUE_LOST;
         tally->runs++;
-        if (done || !strcmp(status, runs_status_names[RUN_DIVERGED]))
+        if (done && !stale)
             tally->complete++;
+        else if (done && !queued)
+            tally->stale++;
         else if (!strcmp(status, runs_status_names[RUN_FAILED]))
             tally->failed++;
         else if (task) /* a delivered result was collected but is incomplete */
@@ -93,8 +101,9 @@ static void print_tally(const Tally *tally, const char *experiment, int count) {
     escape_put(ESCAPE_LINE, experiment, stdout);
     printf(": collected %d result%s; %d of %d runs are complete", count, count == 1 ? "" : "s",
            tally->complete, tally->runs);
-    int rest = tally->runs - tally->complete - tally->failed;
+    int rest = tally->runs - tally->complete - tally->failed - tally->stale;
     if (tally->failed) printf(", %d failed", tally->failed);
+    if (tally->stale) printf(", %d stale", tally->stale);
     for (int s = 0; s < SQUEUE_STATES; s++) {
         if (tally->state[s]) printf(", %d %s", tally->state[s], squeue_state_names[s]);
         rest -= tally->state[s];

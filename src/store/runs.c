@@ -439,7 +439,8 @@ const char *runs_choose(Database *store, const RunsChoice *choice, Arena *arena,
     else if (count)
         error_set(err, EXIT_USAGE, "database '%s': %d runs match; choose one of them:", path, count);
     else
-        error_set(err, EXIT_USAGE, "database '%s': no run matches; its runs are:", path);
+        error_set(err, EXIT_USAGE, "database '%s': no run matches%s%s%s; its runs are:", path,
+                  choice->key ? " '" : "", choice->key ? choice->key : "", choice->key ? "'" : "");
     Error lines = {.code = EXIT_USAGE};
     snprintf(lines.text, sizeof lines.text, "%s", list);
     error_add(err, &lines, false);

@@ -171,7 +171,9 @@ report_best() { swept && try 0 report best.db -o best.html --best train.optimize
 analyse_best() { swept && try 0 analyse best.db curves --best train.optimizer.lr && says out "Chosen: " && lacks out "lr=0.001"; }
 table_metric() {
     refused "--metric exact is for experiments on tasks, but 'e2e' is on text" table x/x.db --experiment e2e --metric exact &&
-        refused "exact" table x/x.db --metric accurate
+        refused "exact" table x/x.db --metric accurate && refused "did you mean 'exact'?" table x/x.db --metric accuracy &&
+        refused "did you mean 'run'?" train e2e.json && refused "did you mean 'cost'?" analyse x/x.db speed &&
+        refused "did you mean 'eval_length'?" table x/x.db --rows length
 }
 table_ratio() { try 0 table x/x.db --experiment e2e --ratio && says out "perplexity over that at the training length" "1.000"; }
 
@@ -218,7 +220,13 @@ plot_ylim() {
 }
 plot_log() {
     drawn l8.svg --log xy && says l8.svg "(log scale)" && drawn l8.svg --log linear && lacks l8.svg "(log scale)" &&
-        refused "cannot be logarithmic" plot x/x.db --experiment e2e -o p.svg --log y --ylim -1:5
+        refused "cannot be logarithmic" plot x/x.db --experiment e2e -o p.svg --log y --ylim -1:5 || return
+    for limits in 25:45 31:33 60:140 9:99 1:1e9 95:96; do # never a single label, and no more than fit
+        drawn l8.svg --width 3.3 --log xy --ylim $limits --script &&
+            perl -0ne '$n = () = /"ytics_list":\s*"([^"]*)"/ && $1 =~ /\x27[\d.e+]+\x27/g; exit !($n >= 3 && $n <= 12)' l8.py ||
+            { echo "$limits: $(grep ytics l8.py)"; return 1; }
+    done
+    drawn l8.svg --figure loss --width 3.3 --log xy --script && says l8.py "('1' 1, '2' 2, '3' 3)"
 }
 plot_legend() {
     drawn l9.svg --legend off && lacks l9.svg ">$(named "$one")<" && drawn l9.svg --legend right && says l9.svg ">$(named "$one")<" &&
@@ -362,7 +370,7 @@ export_is_of_one_run() {
     mapfile -t keys < <(sql x/x.db "SELECT run FROM point WHERE experiment = 1 ORDER BY 1")
     exported whole && cmp whole "x/e2e/${keys[0]}/model.safetensors" && refused "runs match; choose one of them:" export x/x.db "" f &&
         cp x/x.db ab.db && sql ab.db "UPDATE run SET key = 'ab' || rowid" && refused "runs match; choose one of them:" export ab.db ab f &&
-        refused "no run matches; its runs are:" export x/x.db xyz f && fresh swapped &&
+        refused "no run matches 'xyz'; its runs are:" export x/x.db xyz f && fresh swapped &&
         cp "x/e2e/${keys[1]}/model.safetensors" "swapped/e2e/${keys[0]}/" && try 4 export swapped/x.db "${keys[0]}" f &&
         says err "holds the weights of another run" && [ ! -e f ]
 }

@@ -46,6 +46,16 @@ programs() {
         try 0 table x.db --format csv && head -1 out | grep -q 'eval_precision,method_name,model.dropout,train.optimizer.lr$'
 }
 check "csv and json have a column for each" programs
+analysed() { # csv of analyses has the names of table and of the views
+    for analysis in curves matrix cost early positions "compare --baseline alibi"; do
+        try 0 analyse x.db $analysis --experiment two --format csv || return 1
+        rm -f csv.db && sqlite3 csv.db ".import --csv out rows" || return 1
+        [ "$(sqlite3 csv.db 'SELECT max(settings), max(method_name) FROM (SELECT method_name,
+            count(DISTINCT "train.optimizer.lr" || "model.dropout") AS settings FROM rows GROUP BY method)')" = "1|sinusoidal" ] ||
+            { echo "$analysis"; return 1; }
+    done
+}
+check "and so have analyses" analysed
 views() {
     [ "$(sqlite3 x.db "SELECT group_concat(path || '=' || value, ' ') FROM (SELECT DISTINCT path, value FROM setting
         WHERE experiment = 'two' ORDER BY 1, 2)")" = \
@@ -93,11 +103,13 @@ pairs() {
         [ "$(tail -n +2 out | cut -d, -f3,9 | sort -u)" = "ALiBi dropout=0 lr=0.02,Sinusoidal dropout=0.1 lr=0.001" ] &&
         compares "ALiBi dropout=0 lr=0.02" "ALiBi dropout=0 lr=0.001" "Sinusoidal dropout=0 lr=0.02" --where eval_length=32 &&
         says out family=3 "where=eval_length=32" && lacks out "not shown" &&
+        compares "alibi dropout=0 lr=0.02" "Sinusoidal dropout=0.1 lr=0.001" && says out "ALiBi dropout=0 lr=0.02 " &&
+        try 0 analyse x.db compare --experiment items "rotary [yarn]" rotary --where eval_length=16 && says out "Rotary [yarn]" &&
         compares "ALiBi dropout=0 lr=0.02" "ALiBi dropout=0 lr=0.001" --baseline "Sinusoidal dropout=0 lr=0.02" --where eval_length=32 &&
         says out family=2
 }
 check "compare A B C: all pairs, or each with --baseline" pairs
-by_method() { compares alibi sinusoidal --where eval_length=16 --format csv && [ "$(wc -l <out)" = 5 ] && lacks out ,sinusoidal, ; }
+by_method() { compares alibi sinusoidal --where eval_length=16 --format csv && [ "$(wc -l <out)" = 5 ] && [ "$(cut -d, -f3 out | grep -c '^ALiBi ')" = 4 ]; }
 check "methods are compared at the same settings" by_method
 holm() { # of the pair alone
     compares alibi sinusoidal --where eval_length=16 --where train.optimizer.lr=0.02 --where model.dropout=0 --json &&
@@ -121,7 +133,8 @@ check "in the report" reported
 best() {
     table --best train.optimizer.lr && says out "ALiBi dropout=0.1 " "Chosen: Sinusoidal dropout=0 lr=0.02; " "on the validation split" \
         "best=train.optimizer.lr" && lacks out "lr=0.001" "not shown" &&
-        table --best train.optimizer.lr,model.dropout --rows method && says out "ALiBi  " "ALiBi lr=0.02 dropout="
+        table --best train.optimizer.lr,model.dropout --rows method && says out "ALiBi  " "ALiBi lr=0.02 dropout=" &&
+        table --best train.optimizer.lr --where method=alibi && says out "Chosen: ALiBi dropout=0 lr=0.02; ALiBi dropout=0.1 lr=0.02."
 }
 check "--best leaves one value" best
 lowest() {
@@ -158,5 +171,11 @@ lost() { # a value without a perplexity of every seed
     table --best train.optimizer.lr && says out "ALiBi dropout=0 lr=0.001;" "were not considered"
 }
 check "a value that lacks a seed is not chosen" lost
+left_out() {
+    sqlite3 x.db "UPDATE evaluation SET run = run, status = 'beyond_limit' WHERE run IN (SELECT key FROM run WHERE method = 'alibi' AND train_length = 16)"
+    table --best train.optimizer.lr && says out "ALiBi dropout=0 left out;" && table --best train.optimizer.lr --where method=sinusoidal &&
+        says out "Chosen: Sinusoidal dropout=0 lr=0.02; Sinusoidal dropout=0.1 lr=0.02." && lacks out "left out"
+}
+check "a method without any value is left out, and said where it is selected" left_out
 
 done_testing

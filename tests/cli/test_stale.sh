@@ -102,7 +102,7 @@ numbers $db >numbers
 sql $db "UPDATE evaluation SET method_files = '$two:0123456789ab', seconds = 99 WHERE variant <> ''"
 sql $db "UPDATE run SET train_seconds = 99"
 check "after an edit, status" try 3 status $db
-check "counts them" says out "4 done; 18 of 18 evaluations; 6 stale evaluations" "3 evaluations are stale, the file of their"
+check "counts them" says out "4 done; 18 of 18 evaluations; 6 stale evaluations" "3 evaluations are stale: the file of their"
 check "status as JSON" try 3 status $db --json
 check "has them" is "6|3" :memory: "SELECT json_extract(value, '\$.stale_evaluations'),
     json_extract(value, '\$.points[0].stale_evaluations') FROM json_each(CAST(readfile('out') AS TEXT))"
@@ -135,4 +135,13 @@ check "they are kept" says err "2 evaluations are stale: the file of their metho
 check "run" try 0 run variant.json --set name=e2e
 check "repeats them" says err "2 evaluations are stale" "repeated"
 check "and trains nothing" is 4 $db "SELECT count(*) FROM run WHERE train_seconds = 99"
+
+# Long lists of stale runs are cut.
+check "two methods at two lengths" try 0 run e2e.json -q --db many.db --set train.tokens=256 --set sweep.train.length='[8, 16]' \
+    --set sweep.train.seed='[1]'
+sql many.db "UPDATE run SET method_files = method || ':0123456789ab'"
+check "all stale" try 0 table many.db
+check "are named up to three" says out "stale ($label trained at 8; $label trained at 16; $two_label trained at 8 and 1 more)"
+check "also in figures" try 0 plot many.db -o many.svg
+check "there" says many.dat "# stale: $label trained at 8; $label trained at 16; $two_label trained at 8 and 1 more"
 done_testing

@@ -160,12 +160,34 @@ check "the same numbers" same_numbers $database here/x.db
 check "no folder is left on the local disk" test -z "$(ls tmp)"
 
 sql $database "UPDATE run SET method_files = method || ':0123456789ab', train_seconds = 99 WHERE method = '$one'"
+check "collect with stale runs" try 3 collect e2e.json
+check "says how many" says out "2 of 4 runs are complete, 2 stale"
 check "stale runs are submitted" try 0 submit e2e.json
 check "but no others" says out ": 2 runs"
 for line in 1 2; do check "stale run $line" "$POSLAB" worker --task $line results/e2e/cluster/3/manifest; done
 check "collect them" try 0 collect e2e.json
 check "they are of the new file" is 0 $database "SELECT count(*) FROM run WHERE method_files LIKE '%0123456789ab' OR train_seconds = 99"
 check "with all evaluations" same_numbers $database here/x.db
+
+sed "s/\"evaluate\": {/& \"variants\": [{\"name\": \"$two\", \"method\": \"$two\"}],/" e2e.json >variant.json
+check "evaluations by a variant" try 0 run variant.json -q --db $database
+numbers $database >numbers
+sql $database "UPDATE evaluation SET method_files = '$two:0123456789ab', seconds = 99 WHERE variant <> '' AND length = 16
+    AND run IN (SELECT key FROM run WHERE method = '$one'); UPDATE run SET train_seconds = 99"
+check "of which two are stale" try 3 collect variant.json
+check "are not complete" says out "collected 0 results; 2 of 4 runs are complete, 2 stale"
+check "status" try 3 status $database
+check "says it, too" says out "2 stale evaluations" "1 evaluation is stale: the file of its method was edited; \`run\` repeats it"
+check "and no task is lost" lacks out lost
+check "submit" try 0 submit variant.json
+check "submits these" says out ": 2 runs"
+for line in 1 2; do check "task $line" "$POSLAB" worker --task $line results/e2e/cluster/4/manifest; done
+check "collect, again" try 0 collect variant.json
+check "has the evaluations" says out "collected 2 results; 4 of 4 runs are complete"
+check "of the present file, without training" is "0|4" $database "SELECT (SELECT count(*) FROM evaluation WHERE seconds = 99
+    OR method_files LIKE '%0123456789ab'), (SELECT count(*) FROM run WHERE train_seconds = 99)"
+check "with the same numbers" diff numbers <(numbers $database)
+
 touch full
 check "sbatch refuses" try 5 submit e2e.json --set train.seed=9
 check "what it said is shown" says err "sbatch: sbatch: error: no room"

@@ -41,4 +41,28 @@ check "numbers of papers" try 2 table a/both.db c/two.db --paper
 check "are for one" says err "--paper is for one database"
 check "a database that is not there" try 2 table a/both.db none.db
 check "is named" says err "none.db"
+# --- runs that differ in what no experiment varies ---
+
+check "the same methods at another rate" try 0 run e2e.json -q -j 2 --db d/fast.db --set name=fast --set train.optimizer.lr=0.5 --set "sweep.method=[\"$one\"]"
+check "in one database with them" try 0 merge a/both.db d/fast.db
+label=$(sql b/one.db "SELECT label FROM run LIMIT 1")
+rate=$(sql b/one.db "SELECT json_extract(config, '$.train.optimizer.lr') FROM run LIMIT 1")
+alone() { # rows and groups of a table differ in their names
+    try 0 table a/both.db --experiment e2e,fast "$@" && says out "$label lr=$rate" "$label lr=0.5" && lacks out "$label  "
+}
+check "has another name where both are shown" alone
+check "also without the experiment" alone --rows method
+check "but not where the key is a column" try 0 table a/both.db --experiment e2e,fast --rows method,train.optimizer.lr
+check "of its own" says out "$label  "
+check "csv, too" try 0 table a/both.db --experiment e2e,fast -f csv
+check "as a table" sqlite3 csv.db ".import --csv out rows"
+check "so that grouping by method mixes nothing" is 1 csv.db \
+    "SELECT max(n) FROM (SELECT count(DISTINCT \"train.optimizer.lr\") AS n FROM rows GROUP BY method)"
+check "in the order of the experiments" test "$(tail -n +2 out | cut -d, -f1 | uniq | tr '\n' ' ')" = "e2e fast "
+check "of two databases" try 0 table b/one.db d/fast.db
+check "too" says out "$label lr=$rate" "$label lr=0.5"
+check "a table for each has the names of its experiment" try 0 table a/both.db
+check "which are shorter" lacks out "lr="
+check "keys that differ only between methods" try 0 table c/two.db d/fast.db
+check "are in a note" says out "not shown: train.optimizer.lr."
 done_testing

@@ -195,6 +195,13 @@ if command -v gnuplot >figure.log; then
             grep -A1 '^# Rotary; .*median' accuracy.dat | grep -qE '^2 50 [0-9.]+ 20 80 2$' && says accuracy.svg "exact match" ">size (digits of each number)<"
     }
     check "plot accuracy: medians and every seed" drawn
+    drawn_lengths() { # a panel for each training length
+        try 0 plot two_lengths.db -o lengths.svg && says lengths.svg "trained at 16" "trained at 32" &&
+            [ "$(grep -c '^# None; None, trained at [13][62], 50 examples of addition, median$' lengths.dat)" = 2 ] &&
+            try 0 plot two_lengths.db -o one.svg --where train_length=32 && lacks one.svg "trained at" &&
+            [ "$(grep -c '^# None; ' one.dat)" = 1 ]
+    }
+    check "plot accuracy: a panel for each training length" drawn_lengths
     no_perplexity() { try 2 plot known.db --figure cost -o x.svg && says err "is for experiments on text" &&
         try 2 plot known.db --figure position -o x.svg; }
     check "figures of perplexity are refused" no_perplexity

@@ -423,6 +423,11 @@ static void test_nearest(void **state) {
     assert_string_equal(text_nearest("tokens_perstep", names), "tokens_per_step");
     assert_string_equal(text_nearest("lt", names), "lr");
     assert_null(text_nearest("width", names));
+    static const char *const metrics[] = {"exact", "tokens", NULL};
+    assert_string_equal(text_nearest("accuracy", metrics), "exact");
+    assert_string_equal(text_nearest("token_accuracy", metrics), "tokens");
+    assert_null(text_nearest("accuracy", names));
+    assert_string_equal(text_nearer("train", text_nearer("train", "run", "plan"), "tasks"), "run");
     assert_null(text_nearest("", names));
     char *endless = NEW(arena, 1 << 20, char);
     memset(endless, 'l', (1 << 20) - 1);
