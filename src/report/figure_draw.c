@@ -304,7 +304,7 @@ static Json *describe_lines(const Figure *figure) {
 /* The legend: the text of each entry, and the first line that has its style. */
 static Json *describe_entries(const Figure *figure, const Layout *layout) {
     Json *entries = json_new_array(figure->arena);
-    int room = (int)(layout->width * 72 / (0.62 * layout->size)) - 10; /* characters in one column */
+    int room = (int)(layout->width * 72 / (0.7 * layout->size)) - 10; /* characters in one column */
     for (int entry = 0, i = 0; figure->look.legend != FIGURE_LEGEND_OFF; entry++) {
         for (i = 0; i < figure->line_count && figure->lines[i].legend != entry; i++) continue;
         if (i == figure->line_count) break;

@@ -545,6 +545,27 @@ static void test_long_name(void **state) {
     database_close(store);
 }
 
+/* gnuplot leaves out entries for which the legend is too low: those of long names, in one column where two
+   were expected. */
+static void test_long_names(void **state) {
+    (void)state;
+    Error err;
+    Database *store = store_with("\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
+                                 "\"evaluate\": {\"multiples\": [1, 2, 4]}, \"sweep\": {\"method\": "
+                                 "[\"rotary\", \"t5\"], \"train.optimizer.lr\": [0.001, 0.002, 0.004]}",
+                                 standard_values);
+    assert_int_equal(sample_outside("UPDATE run SET label = printf('%.40c', 'x') || method"), SQLITE_OK);
+    for (double width = 8; width < 12; width += 0.5) {
+        if (!plot_figure(store, &(PlotOptions){.figure = "f.svg", .look.width = width}, &err))
+            fail_msg("%s", err.text);
+        int entries = 0;
+        for (const char *at = sample_file("f.svg", NULL); (at = strstr(at, "<text>xxx")) != NULL; at++)
+            entries++;
+        assert_int_equal(entries, 6);
+    }
+    database_close(store);
+}
+
 static void test_look_errors(void **state) {
     (void)state;
     Database *store = store_with(SEEDS, standard_values);
@@ -595,6 +616,7 @@ int main(void) {
         TEST(test_settings_look_different),
         TEST(test_narrow),
         TEST(test_long_name),
+        TEST(test_long_names),
         TEST(test_look_errors),
     };
     return cmocka_run_group_tests(tests, find_plots, free_plots);
