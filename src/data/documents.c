@@ -69,6 +69,7 @@ static bool list_paths(Documents *documents) {
     for (CorpusSplit list = 0; list < SPLIT_COUNT; list++)
         for (const char **pattern = documents->options->files[list]; pattern && *pattern; pattern++)
             if (!add_pattern(documents, list, *pattern)) return false;
+    if (!documents->count) return true; /* qsort must not get NULL */
     for (int i = 0; i < documents->count; i++) {
         Document *document = &documents->items[i];
         if (stat(document->path, &document->status) != 0)

@@ -274,11 +274,11 @@ static void define_methods(Json *definitions, Arena *arena) {
     json_set(definitions, "method", method);
 }
 
-/* An object with the name and the size of a task, and any other keys. */
+/* An object with the name of a task and any other keys. None is required: a sweep, or the config that this
+   one extends, may have it. */
 static void define_task(Json *definitions, Arena *arena) {
     Json *task = typed("object", arena), *keys = json_new_object(arena);
     json_set(keys, "name", typed("string", arena));
-    json_set(task, "required", json_new_texts((const char *const[]){"name", "size", NULL}, arena));
     json_set(task, "properties", keys);
     json_set(definitions, "data.task", task);
 }

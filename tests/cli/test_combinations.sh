@@ -33,7 +33,7 @@ check "there is a best value of each" test -n "$chosen" -a -n "$chosen_two" -a -
 column() { # column NAME: the values of a column of the JSON in the file out
     sql :memory: "SELECT group_concat(DISTINCT json_extract(value, '\$.\"$1\"')) FROM json_each(CAST(readfile('out') AS TEXT))${2:+ WHERE $2}"
 }
-of() { echo "json_extract(value, '\$.method') = '$1'"; }
+of() { echo "coalesce(json_extract(value, '\$.method_name'), json_extract(value, '\$.method')) = '$1'"; }
 
 check "--best of several databases, as JSON" try 0 table x.db y.db --best $lr --json
 check "has the chosen value of one method" test "$(column $lr "$(of $one)")" = "$chosen"

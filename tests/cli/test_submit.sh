@@ -50,7 +50,7 @@ refused memory '"4G;"'
 refused constraint '"-x"'
 refused threads 0
 check "an unknown member" try 2 submit e2e.json -n --set cluster.partitoin=x
-check "is named with the nearest" says err "did you mean 'partition'"
+check "is named with the nearest" says err "did you mean 'cluster.partition'"
 check "what cannot be swept" try 2 plan e2e.json --set sweep.cluster.time='["1"]'
 check "plan does not mind the section" try 0 plan e2e.json --set cluster.time='"1"' --json
 
