@@ -28,7 +28,7 @@ width = 1.0 * width # not a whole number, whose quotients would be whole
 em = font_size / 72.0
 longest = 0
 do for [k = 1:entries] { longest = strlen(entry_text[k]) > longest ? strlen(entry_text[k]) : longest }
-entry_width = (0.7 * longest + 6) * em # as gnuplot reckons for SVG; with less, it leaves out entries
+entry_width = (0.7 * longest + 6) * em # as gnuplot does for SVG; with less, entries are lost
 legend_columns = legend eq 'right' ? 1 : int(width / entry_width)
 if (legend_columns < 1) { legend_columns = 1 }
 if (legend_columns > entries) { legend_columns = entries }

@@ -64,21 +64,20 @@ static bool in_two_lists(const Documents *documents, const Document *a, const Do
                      a->path, corpus_file_keys[a->list], b->path, corpus_file_keys[b->list], same);
 }
 
-static void sort(Documents *documents, int (*order)(const void *, const void *)) {
-    if (documents->count) qsort(documents->items, (size_t)documents->count, sizeof(Document), order);
-}
-
 /* All files of all lists, sorted by path; each file once, even if several paths name it. */
 static bool list_paths(Documents *documents) {
     for (CorpusSplit list = 0; list < SPLIT_COUNT; list++)
         for (const char **pattern = documents->options->files[list]; pattern && *pattern; pattern++)
             if (!add_pattern(documents, list, *pattern)) return false;
+    if (!documents->count)
+        return error_set(documents->err, EXIT_USAGE,
+                         "%s: 'data.files' names no file; name the files of the corpus", documents->source);
     for (int i = 0; i < documents->count; i++) {
         Document *document = &documents->items[i];
         if (stat(document->path, &document->status) != 0)
             document->status = (struct stat){0}; /* read_document reports the error */
     }
-    sort(documents, by_file);
+    qsort(documents->items, (size_t)documents->count, sizeof(Document), by_file);
     int kept = 0;
     for (int i = 0; i < documents->count; i++) {
         const Document *next = &documents->items[i];
@@ -93,7 +92,7 @@ static bool list_paths(Documents *documents) {
             documents->items[kept++] = *next;
     }
     documents->count = kept;
-    sort(documents, by_path);
+    qsort(documents->items, (size_t)documents->count, sizeof(Document), by_path);
     return true;
 }
 
@@ -223,7 +222,7 @@ static int by_content(const void *a, const void *b) {
 
 /* Sets `content` of all documents. Fails if two lists have the same content. */
 static bool compare_contents(Documents *documents) {
-    sort(documents, by_content);
+    qsort(documents->items, (size_t)documents->count, sizeof(Document), by_content);
     for (int i = 1; i < documents->count; i++) {
         Document *next = &documents->items[i];
         const Document *last = next - 1;
