@@ -26,7 +26,6 @@ check "has both phases" says out "strided,$one,16," "token,$one,16,"
 check "bench that stores them" try 2 bench e2e.json --rounds 1 --protocol token --db x.db
 check "is refused" says err "leave out --db"
 
-weights() { sha256sum <"$1/e2e/$key/model.safetensors"; }
 losses() { sql "$1/x.db" "SELECT step, loss FROM train_log ORDER BY step"; }
 losses whole >wanted
 # killed PLACE STEP: the worker dies at its PLACE-th change of a file; it makes some 42 for each update; resumed after STEP

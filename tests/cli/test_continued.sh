@@ -50,7 +50,6 @@ check "follows the config" [ "$(begun 4)" = "L=16 640,L=16 1280,L=16 320,L=32 25
 parent=$(sql whole/x.db "SELECT key FROM run WHERE train_length = 16 AND seed = 1")
 key=$(sql whole/x.db "SELECT key FROM run WHERE train_length = 32 AND seed = 1 AND json_extract(config, '\$.train.frozen') IS NULL")
 numbers whole/x.db | grep -E "^($key|$parent)" >wanted
-weights() { sha256sum <"$1/e2e/$key/model.safetensors"; }
 ended_alike() {
     try 0 run two.json --db "$1/x.db" && [ "$(weights "$1")" = "$(weights whole)" ] &&
         diff <(numbers "$1/x.db" | grep -E "^($key|$parent)") wanted

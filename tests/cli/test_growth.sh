@@ -15,29 +15,8 @@ check "and the layers of stages" grep -qE "$two L=16 seed=1 growth=1:1:middle:co
 check "a block of all layers" try 0 plan e2e.json --set 'train.growth={"block":3}' --set "sweep={\"method\":[\"$one\"]}"
 check "is no growth" says out "$("$POSLAB" plan e2e.json --json | sed -n 's/.*"key": "\(.*\)".*/\1/p;T;q')"
 check "run" try 0 run e2e.json --db whole/x.db
-key=$(sql whole/x.db "SELECT key FROM run WHERE method = '$one' AND json_extract(config, '\$.train.growth') = '$growth'")
-weights() { sha256sum <"$1/e2e/$key/model.safetensors"; }
-numbers whole/x.db | grep "^$key" >wanted
-ended_alike() {
-    try 0 run one.json --db "$1/x.db" --retry failed && [ "$(weights "$1")" = "$(weights whole)" ] &&
-        diff <(numbers "$1/x.db") wanted
-}
-
-# strike PLACE ACTION FOLDER: sets `struck`, the command of a run whose worker is killed or stopped at its PLACE-th
-# change of a file; it makes 56 for each update
-strike() {
-    rm -f counter
-    struck=(env "LD_PRELOAD=$home/shim.so" "TORTURE_COUNTER=$home/counter" TORTURE_ROLE=worker "TORTURE_ACTION=$2"
-        "TORTURE_AT=$1" "$POSLAB" run one.json --db "$3/x.db")
-}
-
-# killed PLACE STEP FROM: in saving update STEP; resumed after update FROM
-killed() {
-    strike "$1" kill "$1"
-    "${struck[@]}" >out 2>err </dev/null
-    [ "$(wc -l <"$1/e2e/$key/train.jsonl")" = "$2" ] || { cat "$1/e2e/$key/train.jsonl"; return 1; }
-    ended_alike "$1" && says "$1/e2e/$key/log.txt" "resuming from step $3 of 10"
-}
+whole "$(sql whole/x.db "SELECT key FROM run WHERE method = '$one' AND json_extract(config, '\$.train.growth') = '$growth'")"
+# A worker changes files 56 times for each update.
 check "killed in the last update of the first stage" killed 90 2 1
 check "killed in the first update of the second stage" killed 146 3 2
 

@@ -166,3 +166,34 @@ write_config() {
 build_shim() { # builds shim.so from tests/faults/shim.c
     gcc -D_GNU_SOURCE -O1 -shared -fPIC -o shim.so "$root/tests/faults/shim.c" -ldl
 }
+
+# --- a run that is killed, against the same run in whole/x.db ---
+
+# whole KEY: sets `key`, a run of e2e in whole/x.db that one.json describes
+whole() {
+    key=$1
+    numbers whole/x.db | grep "^$key" >wanted
+}
+weights() { sha256sum <"$1/e2e/$key/model.safetensors"; }
+
+# ended_alike FOLDER: continued to its end, the run in FOLDER/x.db has the numbers and weights of the whole one
+ended_alike() {
+    try 0 run one.json --db "$1/x.db" --retry failed && [ "$(weights "$1")" = "$(weights whole)" ] &&
+        diff <(numbers "$1/x.db") wanted
+}
+
+# strike PLACE ACTION FOLDER: sets `struck`, the command of the run in FOLDER/x.db whose worker is killed or stopped at
+# its PLACE-th change of a file
+strike() {
+    rm -f counter
+    struck=(env "LD_PRELOAD=$home/shim.so" "TORTURE_COUNTER=$home/counter" TORTURE_ROLE=worker "TORTURE_ACTION=$2"
+        "TORTURE_AT=$1" "$POSLAB" run one.json --db "$3/x.db")
+}
+
+# killed PLACE STEP FROM: killed in saving update STEP, the run resumes after update FROM and ends alike
+killed() {
+    strike "$1" kill "$1"
+    "${struck[@]}" >out 2>err </dev/null
+    [ "$(wc -l <"$1/e2e/$key/train.jsonl")" = "$2" ] || { cat "$1/e2e/$key/train.jsonl"; return 1; }
+    ended_alike "$1" && says "$1/e2e/$key/log.txt" "resuming from step $3 of 10"
+}
