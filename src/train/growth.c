@@ -8,15 +8,15 @@ static const char *const state_names[] = {"copy", "reset", NULL};
 
 static const OptionField fields[] = {
     {"block", OPTION_INT, offsetof(GrowthOptions, block), .default_value = 0, .low = 0, .high = 1024,
-     .help = "layers of a block, with which training starts and which each stage adds; must divide "
-             "model.layers; 0, or all layers: no growth"},
+     .help = "number of layers at the start, and of layers that each stage adds; must divide model.layers; "
+             "0, or all layers: no growth"},
     {"alpha", OPTION_REAL, offsetof(GrowthOptions, alpha), .default_value = 1, .low = 0, .high = 10,
-     .help = "the stage with i blocks makes a share of the updates proportional to i to this power"},
+     .help = "the share of updates of the stage with i blocks is proportional to i to this power"},
     {"place", OPTION_CHOICE, offsetof(GrowthOptions, place), .default_value = GROWTH_MIDDLE,
      .choices = place_names,
      .help =
-         "what is copied and inserted behind itself: the middle block, the last one, or the layers around "
-         "the middle (split); random: a block with new initial values behind the middle one"},
+         "what a stage copies and inserts after the original: the middle block, the last block, or the "
+         "layers around the middle (split); random: a block with new initial values, after the middle block"},
     {"state", OPTION_CHOICE, offsetof(GrowthOptions, state), .default_value = GROWTH_COPY,
      .choices = state_names,
      .help =

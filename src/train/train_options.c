@@ -19,10 +19,10 @@ const OptionField train_fields[] = {
     {"tokens_per_step", OPTION_INT, offsetof(TrainOptions, tokens_per_step), .default_value = 4096, .low = 1,
      .high = most_tokens_per_step, .help = "tokens of one update; a multiple of the length"},
     {"cache", OPTION_INT, offsetof(TrainOptions, cache), .default_value = 0, .low = 0, .high = MAX_LENGTH,
-     .help = "rows of the segments before, in the order of the text, that every layer attends to; 0: none"},
+     .help = "number of rows of earlier segments that every layer attends to; 0: none"},
     {"order", OPTION_CHOICE, offsetof(TrainOptions, order), .choices = order_names,
-     .help = "windows of text in random order, or each sequence of an update after that of the update before "
-             "(text); with a cache always text"},
+     .help = "order of the windows of text: random; or text, in which a sequence continues that of the last "
+             "update, as always with a cache"},
     {"precision", OPTION_CHOICE, offsetof(TrainOptions, precision), .choices = precision_names,
      .help =
          "precision of the inputs of matrix products in linear layers; bf16 needs a CPU with AVX-512 BF16 "
@@ -61,14 +61,15 @@ static const OptionPart train_parts[] = {
     {"stages", "list of stages", NULL,
      "earlier stages of training, at other lengths; optimizer and schedule run on from stage to stage",
      .definition = "train.stages", .most = MAX_STAGES, .or_empty = true},
-    {"growth", "object", NULL, "a block of layers, which is copied until the model has model.layers",
+    {"growth", "object", NULL, "adds blocks of layers during training, until the model has model.layers",
      .definition = "train.growth"},
     {"from", "key of a run, or object of values by path", NULL,
-     "the run whose weights are the initial ones: by its key in the database, or the point of the experiment "
-     "that has these values and the same seed",
+     "the run whose final weights are the initial weights of this run: its key in the database, or the "
+     "values "
+     "that identify a point of the experiment with the same seed",
      .definition = "train.from"},
     {"frozen", "list of names", NULL,
-     "tensors that are not trained; in a name, * matches any characters: layers.*.ffn.*", .item = OPTION_TEXT,
+     "names of tensors that are not trained; * matches any characters: layers.*.ffn.*", .item = OPTION_TEXT,
      .most = MAX_FROZEN, .or_empty = true},
     {0},
 };
