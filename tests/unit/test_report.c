@@ -549,11 +549,12 @@ static void test_long_name(void **state) {
    were expected. */
 static void test_long_names(void **state) {
     (void)state;
+    static const double values[6][3] = {{4, 6, 9}, {5, 6, 9}, {6, 7, 9}, {4, 4, 4}, {5, 5, 5}, {6, 6, 6}};
     Error err;
     Database *store = store_with("\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
                                  "\"evaluate\": {\"multiples\": [1, 2, 4]}, \"sweep\": {\"method\": "
                                  "[\"rotary\", \"t5\"], \"train.optimizer.lr\": [0.001, 0.002, 0.004]}",
-                                 standard_values);
+                                 values);
     assert_int_equal(sample_outside("UPDATE run SET label = printf('%.40c', 'x') || method"), SQLITE_OK);
     for (double width = 8; width < 12; width += 0.5) {
         if (!plot_figure(store, &(PlotOptions){.figure = "f.svg", .look.width = width}, &err))
