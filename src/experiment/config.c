@@ -250,9 +250,9 @@ static bool check_frozen(const OptionReader *reader, const Config *config) {
 /* Checks the position method and `until` against the task. */
 static bool check_task(const OptionReader *reader, const Config *config) {
     const ExamplesOptions *task = config->data.task;
-    const char *unfit = !task && config->train.until_updates        ? "'train.until' needs 'data.task'"
-                        : task && config->train.order == TRAIN_TEXT ? "'train.order' needs 'data.files'"
-                                                                    : NULL;
+    const char *unfit = NULL;
+    if (!task && config->train.until_updates) unfit = "'train.until' needs 'data.task'";
+    if (task && config->train.order == TRAIN_TEXT) unfit = "'train.order' needs 'data.files'";
     if (unfit) return error_set(reader->err, EXIT_USAGE, "%s: %s; remove it", reader->source, unfit);
     int64_t farthest = task ? examples_train_farthest(task) : 0;
     const PositionMethod *method = config->position.method;

@@ -128,7 +128,7 @@ static void softmax_backward(Activations *pass, const Softmax *s, const float *t
 /* The loss of each row, and in training the gradients of scale * their sum. */
 static void softmax_loss(Activations *pass, const Softmax *s, float scale, float *losses) {
     float top[ACTIVATIONS_CHUNK_ROWS], sum[ACTIVATIONS_CHUNK_ROWS], targets[ACTIVATIONS_CHUNK_ROWS];
-    for (int r = 0; r < s->rows; r++) top[r] = -INFINITY, sum[r] = 0;
+    for (int r = 0; r < s->rows; r++) top[r] = -INFINITY, sum[r] = targets[r] = 0;
     for (int first = 0, count; first < s->n; first += count) {
         count = part_size(pass, s, first);
         compute_part(pass, s, first, count);

@@ -556,8 +556,8 @@ static void test_long_names(void **state) {
                                  "[\"rotary\", \"t5\"], \"train.optimizer.lr\": [0.001, 0.002, 0.004]}",
                                  values);
     assert_int_equal(sample_outside("UPDATE run SET label = printf('%.40c', 'x') || method"), SQLITE_OK);
-    for (double width = 8; width < 12; width += 0.5) {
-        if (!plot_figure(store, &(PlotOptions){.figure = "f.svg", .look.width = width}, &err))
+    for (int halves = 16; halves < 24; halves++) {
+        if (!plot_figure(store, &(PlotOptions){.figure = "f.svg", .look.width = halves / 2.0}, &err))
             fail_msg("%s", err.text);
         int entries = 0;
         for (const char *at = sample_file("f.svg", NULL); (at = strstr(at, "<text>xxx")) != NULL; at++)
