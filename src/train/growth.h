@@ -2,10 +2,10 @@
  *
  *     "train": { "growth": { "block": 1, "alpha": 1, "place": "middle", "state": "copy" } }
  *
- * Training starts with the first block of `block` layers. Each later stage begins by inserting a copy of a
- * block directly behind it; the layers behind move up. With k = layers / block stages, stage i = 1..k ends
- * after the share (1^alpha + ... + i^alpha) / (1^alpha + ... + k^alpha) of the updates, rounded to nearest,
- * and makes at least one update.
+ * Training starts with the first block of `block` layers. Each later stage begins with a copy of a block,
+ * inserted right after the original; later layers move up. With k = layers / block stages, stage i = 1..k
+ * ends after the share (1^alpha + ... + i^alpha) / (1^alpha + ... + k^alpha) of the updates, rounded to
+ * nearest, and makes at least one update.
  *
  * All tensors are there from the start. A stage uses the first layers of the model (model_part); the tensors
  * of the others have their initial values and are not trained. Growth copies parameters and the optimizer's

@@ -1,7 +1,13 @@
 #include "tiny.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "need.h"
 #include "position/encoding.h"
@@ -89,4 +95,15 @@ bool tiny_train(TinyRun *run, Arena *arena, Error *err) {
     run->calls = 0;
     *run->notes = '\0';
     return train_run(run->model, &task, &run->result, arena, err);
+}
+
+void tiny_train_well(TinyRun *run, Arena *arena) {
+    Error err;
+    if (!tiny_train(run, arena, &err)) fail_msg("%s", err.text);
+}
+
+void tiny_train_part(TinyRun *run, Arena *arena) {
+    Error err;
+    assert_false(tiny_train(run, arena, &err));
+    assert_int_equal(err.code, EXIT_STOPPED);
 }

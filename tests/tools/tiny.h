@@ -42,6 +42,10 @@ TinyRun tiny_run(const char *method, int steps, int tokens_per_step);
 /* One session of training, from run->state_path if that exists. */
 bool tiny_train(TinyRun *run, Arena *arena, Error *err);
 
+/* A session that ends well, or that stops after run->stop_after updates; otherwise the test fails. */
+void tiny_train_well(TinyRun *run, Arena *arena);
+void tiny_train_part(TinyRun *run, Arena *arena);
+
 /* Every split has its own `count` tokens: a repeating pattern with noise. */
 Corpus *tiny_corpus(int64_t count, Arena *arena);
 

@@ -492,7 +492,7 @@ class Nag(torch.optim.Optimizer):
 
 
 def grow(w, optimizer, growth, layers):
-    """MIDAS: inserts a copy of a block directly behind it. Adam's count of updates continues."""
+    """MIDAS: inserts a copy of a block right after the original. Adam's count of updates continues."""
     block = growth["block"]
     first = {"middle": (math.ceil(layers / block / 2) - 1) * block, "last": layers - block, "split": (layers - block) // 2}
     start = first[growth["place"]]

@@ -156,11 +156,6 @@ static TinyRun run_new(int64_t cache) {
     return run;
 }
 
-static void train_well(TinyRun *run) {
-    Error err;
-    if (!tiny_train(run, arena, &err)) fail_msg("%s", err.text);
-}
-
 static void resuming(void **state) {
     (void)state;
     static const struct {
@@ -173,7 +168,7 @@ static void resuming(void **state) {
         whole.method = cases[c].method;
         whole.threads = cases[c].threads;
         TinyRun parts = whole;
-        train_well(&whole);
+        tiny_train_well(&whole, arena);
         assert_int_equal(whole.result.peak_bytes, train_bytes(whole.model, &whole.train, &whole.optimizer));
         parts.state_path = state_path;
         parts.stop_after = 1;
@@ -183,7 +178,7 @@ static void resuming(void **state) {
             assert_int_equal(err.code, EXIT_STOPPED);
             assert_int_equal(parts.result.steps, step);
         }
-        train_well(&parts);
+        tiny_train_well(&parts, arena);
         assert_memory_equal(whole.result.log, parts.result.log, STEPS * sizeof(TrainLog));
         assert_memory_equal(whole.model->values, parts.model->values, whole.model->size * sizeof(float));
         train_state_remove(state_path);
@@ -194,9 +189,9 @@ static void resuming(void **state) {
 static void the_cache_counts(void **state) {
     (void)state;
     TinyRun with = run_new(8), longer = run_new(11), shorter = run_new(4);
-    train_well(&with);
-    train_well(&longer);
-    train_well(&shorter);
+    tiny_train_well(&with, arena);
+    tiny_train_well(&longer, arena);
+    tiny_train_well(&shorter, arena);
     assert_true(with.result.log[0].loss == longer.result.log[0].loss);
     assert_true(with.result.log[1].loss == shorter.result.log[1].loss); /* 4 rows are there */
     assert_true(with.result.log[2].loss == longer.result.log[2].loss);  /* 8 rows are there */
@@ -210,9 +205,9 @@ static void order_without_a_cache(void **state) {
     (void)state;
     TinyRun with = run_new(8), random = run_new(0), text = run_new(0);
     text.train.order = TRAIN_TEXT;
-    train_well(&with);
-    train_well(&random);
-    train_well(&text);
+    tiny_train_well(&with, arena);
+    tiny_train_well(&random, arena);
+    tiny_train_well(&text, arena);
     assert_true(text.result.log[0].loss == with.result.log[0].loss);
     assert_true(text.result.log[1].loss != with.result.log[1].loss);
     assert_true(text.result.log[0].loss != random.result.log[0].loss);
@@ -226,7 +221,7 @@ static void states_without_a_cache(void **state) {
     run.state_path = with.state_path = state_path;
     run.stop_after = 3;
     assert_false(tiny_train(&run, arena, &err));
-    train_well(&with);
+    tiny_train_well(&with, arena);
     assert_int_equal(with.calls, STEPS); /* it started over */
 }
 

@@ -40,17 +40,6 @@ static TinyRun run_new(const TrainStageOptions *stages, int count) {
     return run;
 }
 
-static void train_well(TinyRun *run) {
-    Error err;
-    if (!tiny_train(run, arena, &err)) fail_msg("%s", err.text);
-}
-
-static void assert_stopped(TinyRun *run) {
-    Error err;
-    assert_false(tiny_train(run, arena, &err));
-    assert_int_equal(err.code, EXIT_STOPPED);
-}
-
 /* The first updates of two runs, and the weights after the last of them. */
 static void assert_same(const TinyRun *a, const TinyRun *b) {
     int64_t steps = a->result.steps < b->result.steps ? a->result.steps : b->result.steps;
@@ -148,15 +137,15 @@ static void first_stage(void **state) {
     plain.train.length = 4;
     plain.stop_after = staged.stop_after = 2;
     plain.state_path = staged.state_path = state_path;
-    assert_stopped(&plain);
+    tiny_train_part(&plain, arena);
     train_state_remove(state_path);
-    assert_stopped(&staged);
+    tiny_train_part(&staged, arena);
     train_state_remove(state_path);
     assert_same(&staged, &plain);
     staged.stop_after = plain.stop_after = 0;
-    train_well(&staged);
+    tiny_train_well(&staged, arena);
     train_state_remove(state_path);
-    train_well(&plain);
+    tiny_train_well(&plain, arena);
     train_state_remove(state_path);
     assert_int_equal(staged.result.steps, STEPS);
     assert_int_equal(staged.result.tokens, STEPS * TOKENS);
@@ -173,18 +162,18 @@ static void resuming(void **state) {
         whole.optimizer.name = optimizer;
         whole.threads = optimizer == OPTIMIZER_NAG ? 3 : 1;
         TinyRun parts = whole;
-        train_well(&whole);
+        tiny_train_well(&whole, arena);
         assert_string_equal(whole.notes,
                             "stage 1 of 3: length 4 to step 2\nstage 2 of 3: length 24 to step 7\n"
                             "stage 3 of 3: length 8 to step 10\n");
         parts.state_path = state_path;
         parts.stop_after = 1;
         for (int step = 1; step < STEPS; step++) {
-            assert_stopped(&parts);
+            tiny_train_part(&parts, arena);
             assert_int_equal(parts.result.steps, step);
             if (step == 3) assert_non_null(strstr(parts.notes, "resuming from step 2 of 10\nstage 2 of 3:"));
         }
-        train_well(&parts);
+        tiny_train_well(&parts, arena);
         assert_same(&whole, &parts);
         assert_true(whole.result.final_loss == parts.result.final_loss);
         assert_int_equal(parts.result.peak_bytes, whole.result.peak_bytes); /* of the longest stage */
@@ -198,7 +187,7 @@ static void memory(void **state) {
     for (int threads = 1; threads <= 4; threads++) {
         TinyRun staged = run_new(three, 2);
         staged.threads = threads;
-        train_well(&staged);
+        tiny_train_well(&staged, arena);
         assert_int_equal(staged.result.peak_bytes,
                          train_bytes(staged.model, &staged.train, &staged.optimizer));
         size_t largest = 0;
