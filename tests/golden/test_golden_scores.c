@@ -37,7 +37,8 @@ static const PositionShape golden_shape = {
 
 /* The last rows of both heads, and row 5 of the second one. Sources: stickbreaking-attention, sb_ref.py;
    LongLM, self_extend_patch/Llama.py; FoPE, olmo/model.py; DAPE, positional_embeddings.py (Kerple_DAPEV2);
-   GRAPE, llama-mha-grape-a-querygated.py; Oka et al. 2025 with the scales and shifts of our file. */
+   GRAPE, llama-mha-grape-a-querygated.py; Oka et al. 2025 with the scales and shifts of our file;
+   PoPE-pytorch, pope.py. */
 static const struct {
     const char *method, *json;
     double rows[3][SIZE];
@@ -84,6 +85,13 @@ static const struct {
       {0.003277040781, 0.0009390502958, 0.002951122128, 0.05216927117, 0.4882477099, 0.3790764726,
        0.06608737238, 0.007251960811},
       {0.004563552498, 0.0405680746, 0.3076069698, 0.5410062786, 0.1000867796, 0.006168344848}}},
+    {"pope",
+     "{}",
+     {{0.102477435, 0.07625849873, 0.07784726973, 0.1233140726, 0.1464580249, 0.1513345989, 0.1918111423,
+       0.1304989579},
+      {0.08985588196, 0.09041038948, 0.09847060801, 0.08057557366, 0.1025143025, 0.1974564453, 0.1976096103,
+       0.1431071888},
+      {0.0859749801, 0.1324184753, 0.1746921284, 0.1929430141, 0.2461146461, 0.167856756}}},
 };
 
 /* Number i of a tensor: of any sign, or positive for p and a of dape_v2. */
@@ -141,6 +149,31 @@ static void matrices_are_the_sources(void **state) {
                 if (!(fabs(got - want) <= tolerance * want))
                     fail_msg("%s: row %d, key %d is %.10g, not %.10g", matrices[n].method, r, j, got, want);
             }
+    }
+}
+
+/* Gopalakrishnan et al. 2025, section 3: without angles of the keys, the score of any two contents is highest
+   at distance 0, since cosines are. Rotary has no such place. */
+static void pope_peaks_at_distance_0(void **state) {
+    (void)state;
+    enum { LENGTH = 50, PAIRS = 20 };
+    Encoding position = position_of("pope", "{}");
+    PositionContext context = {.shape = &golden_shape, .options = position.options, .length = LENGTH};
+    const float none[WIDTH] = {0};
+    context.param[0] = none;
+    context.tables = encoding_prepare(position.method, &golden_shape, position.options, LENGTH, NULL, arena);
+    Random rng = random_stream(1, "golden", "pope");
+    for (int n = 0; n < PAIRS; n++) {
+        float content[2][SIZE], rows[2][LENGTH][2 * SIZE];
+        for (int part = 0; part < 2; part++) {
+            for (int e = 0; e < SIZE; e++) content[part][e] = (float)random_normal(&rng);
+            for (int t = 0; t < LENGTH; t++) memcpy(rows[part][t], content[part], sizeof content[part]);
+            position.method->transform(&context, part ? POS_KEY : POS_QUERY, rows[part][0], 2 * SIZE);
+        }
+        double scores[LENGTH] = {0};
+        for (int j = 0; j < LENGTH; j++)
+            for (int e = 0; e < 2 * SIZE; e++) scores[j] += (double)rows[0][LENGTH - 1][e] * rows[1][j][e];
+        for (int j = 0; j < LENGTH - 1; j++) assert_true(scores[j] < scores[LENGTH - 1]);
     }
 }
 
@@ -296,9 +329,13 @@ static void rfs_moves_its_partner_between_rows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(matrices_are_the_sources),         TEST(fope_starts_near_the_identity),
-        TEST(dape_v2_starts_as_torch),          TEST(grape_a_starts_as_alibi),
-        TEST(rfs_draws_sorted_uniform_numbers), TEST(rfs_moves_its_partner_between_rows),
+        TEST(matrices_are_the_sources),
+        TEST(pope_peaks_at_distance_0),
+        TEST(fope_starts_near_the_identity),
+        TEST(dape_v2_starts_as_torch),
+        TEST(grape_a_starts_as_alibi),
+        TEST(rfs_draws_sorted_uniform_numbers),
+        TEST(rfs_moves_its_partner_between_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

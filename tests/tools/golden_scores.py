@@ -129,9 +129,19 @@ def wavelet(h, i, scales=3):
     return softmax([(dot(Q[h][i], K[h][j]) + dot(Q[h][i], r(i - j))) / math.sqrt(D) for j in range(i + 1)])
 
 
+def pope(h, i):
+    """PoPE-pytorch, pope.py: lengths by softplus, D frequencies, a limited angle of each key's coordinate."""
+    polar = lambda x, place, turn: [softplus(a) * complex(math.cos(p), math.sin(p)) for a, p in
+                                    zip(x, (place * 10000 ** (-c / D) + t for c, t in enumerate(turn)))]
+    turn = [min(max(parameter(0, h * D + c), -2 * math.pi), 0) for c in range(D)]
+    keys = [polar(K[h][j], j, turn) for j in range(i + 1)]
+    return softmax([sum((a.conjugate() * b).real for a, b in zip(polar(Q[h][i], i, [0] * D), key)) / math.sqrt(D)
+                    for key in keys])
+
+
 CASES = [("stick_breaking", {}, stick_breaking), ("self_extend", {"window": 4, "group": 2}, self_extend),
          ("fope", {"learned": "true", "base": 100}, fope), ("dape_v2", {}, dape_v2), ("grape_a", {}, grape_a),
-         ("wavelet", {"scales": 3}, wavelet)]
+         ("wavelet", {"scales": 3}, wavelet), ("pope", {}, pope)]
 
 
 def initialiser(numbers):
