@@ -16,8 +16,8 @@
  * three times; none's attention has 14 D H. By operations alone, training takes at least 2.1 times as long as
  * none at T = 128 and 4.4 times at 512 for the model of `poslab bench` (width 128, 8 heads of 16),
  * evaluation 1.7 and 3.3 times. Multiplications bind: in stretches of whole vectors they take most of the
- * time. The 384 H of B in the first layer depend on the distance alone except at the ends of a row; sharing
- * them between the rows of a block, as dape.c does, would leave 384 H and 1728 H.
+ * time. The products with B in the first layer, 192 H forward, depend on the distance alone except at the
+ * ends of a row; sharing them between the rows of a block, as dape.c does, would leave 384 H and 1728 H.
  */
 #include "position/position.h"
 
