@@ -226,8 +226,7 @@ static ExitCode sweep_stored(Sweep *sweep, Error *err) {
 static ExitCode sweep_dry(Sweep *sweep, Error *err) {
     struct stat file;
     bool empty = stat(sweep->database, &file) == 0 && S_ISREG(file.st_mode) && file.st_size == 0;
-    if (!empty &&
-        access(sweep->database, F_OK) == 0) { /* as in DATABASE_CREATE, an empty file is no database */
+    if (!empty && access(sweep->database, F_OK) == 0) { /* an empty file counts as missing */
         sweep->jobs.store = database_open(sweep->database, DATABASE_READ, err);
         if (!sweep->jobs.store) return err->code;
     }
