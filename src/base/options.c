@@ -309,8 +309,7 @@ bool options_read(void *options, const OptionSection *section, const Json *objec
     Site site = {.section = section, .source = source, .arena = arena, .err = &one};
     bool fine = true;
     if (!json_is_object(object))
-        return !object || json_value_error(object, source, *section->path ? section->path : "the config",
-                                           "an object", err);
+        return !object || json_value_error(object, source, section->path, "an object", err);
     for (const Json *member = json_first(object); member; member = json_next(member)) {
         site.key = json_name(member);
         site.source = json_origin(member) ? json_origin(member) : source;

@@ -217,7 +217,8 @@ static bool migrate(Database *store, DatabaseMode mode, Error *err) {
 static bool check_pages(Database *store, Error *err) {
     Query *check = query_begin(store, "PRAGMA quick_check(1)", NULL);
     bool good = query_next(check) && strcmp(query_text(check, 0), "ok") == 0;
-    const char *found = arena_copy(store->arena, query_text(check, 0));
+    char *found = arena_copy(store->arena, query_text(check, 0));
+    for (char *end = found; (end = strchr(end, '\n')) != NULL;) *end = ' ';
     if (!query_end(check, err)) return false;
     return good ||
            error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s" DATABASE_REMEDY, store->path, found);

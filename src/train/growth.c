@@ -19,8 +19,8 @@ static const OptionField fields[] = {
          "layers around the middle (split); random: a block with new initial values, after the middle block"},
     {"state", OPTION_CHOICE, offsetof(GrowthOptions, state), .default_value = GROWTH_COPY,
      .choices = state_names,
-     .help =
-         "the optimizer's state of the new layers: copied with them, or zero (reset, always with random)"},
+     .help = "the optimizer's state of the new layers: copied with the layers, or zeros (reset; always with "
+             "place random)"},
 };
 const OptionSection growth_section = {"train.growth", "A model that becomes deeper during training", fields,
                                       COUNT_OF(fields), NULL};

@@ -21,8 +21,9 @@ const OptionField train_fields[] = {
     {"cache", OPTION_INT, offsetof(TrainOptions, cache), .default_value = 0, .low = 0, .high = MAX_LENGTH,
      .help = "number of rows of earlier segments that every layer attends to; 0: none"},
     {"order", OPTION_CHOICE, offsetof(TrainOptions, order), .choices = order_names,
-     .help = "order of the windows of text: random; or text, in which a sequence continues that of the last "
-             "update, as always with a cache"},
+     .help =
+         "order of the windows of text: random; or text: each sequence of an update continues that of the "
+         "previous update, as always with a cache"},
     {"precision", OPTION_CHOICE, offsetof(TrainOptions, precision), .choices = precision_names,
      .help =
          "precision of the inputs of matrix products in linear layers; bf16 needs a CPU with AVX-512 BF16 "
@@ -59,7 +60,7 @@ static const OptionPart train_parts[] = {
     {.key = "schedule"},
     {.key = "until"},
     {"stages", "list of stages", NULL,
-     "earlier stages of training, at other lengths; optimizer and schedule run on from stage to stage",
+     "earlier stages of training, at other lengths; optimizer and schedule do not restart between stages",
      .definition = "train.stages", .most = MAX_STAGES, .or_empty = true},
     {"growth", "object", NULL, "adds blocks of layers during training, until the model has model.layers",
      .definition = "train.growth"},
@@ -72,7 +73,8 @@ static const OptionPart train_parts[] = {
      .most = MAX_FROZEN, .or_empty = true},
     {0},
 };
-const OptionSection train_section = {"train", "The length, the amount and the randomness of training",
+const OptionSection train_section = {"train",
+                                     "Training: lengths, number of tokens, order, precision and seed",
                                      train_fields, COUNT_OF(train_fields), train_parts};
 
 /* --- reading and writing --- */
