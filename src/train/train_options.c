@@ -65,8 +65,7 @@ static const OptionPart train_parts[] = {
      .definition = "train.growth"},
     {"from", "key of a run, or object of values by path", NULL,
      "the run whose final weights are the initial weights of this run: its key in the database, or the "
-     "values "
-     "that identify a point of the experiment with the same seed",
+     "values that identify a point of the experiment with the same seed",
      .definition = "train.from"},
     {"frozen", "list of names", NULL,
      "names of tensors that are not trained; * matches any characters: layers.*.ffn.*", .item = OPTION_TEXT,
@@ -190,8 +189,7 @@ Json *train_options_json(const TrainOptions *options, Arena *arena) {
 
 /* --- checks --- */
 
-/* The smallest number that is a multiple of all lengths and at least `from`; 0: there is none that
-   tokens_per_step can have. */
+/* The smallest multiple of all lengths that is at least `from`; 0 if it is too large for tokens_per_step. */
 static int64_t next_multiple(const TrainOptions *options, int64_t from) {
     int64_t multiple = 1;
     for (int i = 0; i < train_stage_count(options); i++) {
@@ -221,7 +219,7 @@ static bool check_lengths(const TrainOptions *options, const char *source, Error
     return fine;
 }
 
-/* The last update of an item of `stages`, or of `length`. */
+/* The last update of an item of `stages`; of item stage_count, the last update of the run. */
 static int64_t item_end(const TrainOptions *options, int item) {
     int64_t steps = train_steps(options), end = 0;
     for (int i = 0; i <= item && i < options->stage_count; i++) {
@@ -264,7 +262,7 @@ int64_t train_steps(const TrainOptions *options) {
     return steps > 0 ? steps : 1;
 }
 
-/* The stage's length and last update, from its item, its blocks and its first update. */
+/* Computes the other members of a stage from its item, its blocks and its first update. */
 static void complete(const TrainOptions *options, TrainStage *stage) {
     int64_t end = item_end(options, stage->item);
     int64_t grown = stage->blocks < options->growth.stages
