@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -431,4 +432,17 @@ bool options_read_argument(void *options, const OptionField *field, const char *
     if (isnan(number) || !in_range(field, number)) return refuse_argument(field, text, arena, err);
     store(field, member, number);
     return true;
+}
+
+double options_number_of(const char *list, int index, int count) {
+    double found = NAN;
+    for (int i = 0; i < count; i++) {
+        char *end;
+        double number = strtod(list, &end);
+        bool last = i + 1 == count;
+        if (end == list || !isfinite(number) || *end != (last ? '\0' : ',')) return NAN;
+        if (i == index) found = number;
+        list = end + 1;
+    }
+    return found;
 }
