@@ -190,8 +190,8 @@ static bool choose_points(Plan *plan, Reevaluation *evaluation, Database *store,
             return err->code ? false
                              : error_set(err, EXIT_USAGE,
                                          "experiment '%s': the database has no run %s, which its config now "
-                                         "describes: the corpus "
-                                         "has changed since `poslab run`",
+                                         "describes: the corpus has changed since `poslab run`; rerun it, or "
+                                         "restore the corpus",
                                          plan->experiment->name, point->key);
         if (!chooses(&evaluation->runs, point->key, true) ||
             !chooses(&evaluation->methods, point->config->position.method->name, false))

@@ -117,8 +117,10 @@ static bool read_point(Worker *worker, Error *err) {
     if (!plan) return false;
     worker->point = &plan->points[0];
     return strcmp(worker->point->key, worker->task.key) == 0 ||
-           error_set(err, EXIT_USAGE, "%s: config or corpus changed since the run was planned (%s is now %s)",
-                     source, worker->task.key, worker->point->key);
+           error_set(
+               err, EXIT_USAGE,
+               "%s: config or corpus changed since the run was planned (%s is now %s); rerun the command",
+               source, worker->task.key, worker->point->key);
 }
 
 /* --- training --- */

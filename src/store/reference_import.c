@@ -147,7 +147,8 @@ static bool read_head(ReferenceReader *reader, char *line) {
     if (!strchr(line, ',') && strpbrk(line, ";\t"))
         return complain(reader, "columns must be separated by commas");
     reader->count = cut_fields(line, names);
-    if (reader->count < 0) return complain(reader, "not valid CSV");
+    if (reader->count < 0)
+        return complain(reader, "not valid CSV: a quote is not closed, or too many fields");
     for (int c = 0; c < COLUMNS; c++) reader->field[c] = -1;
     for (int i = 0; i < reader->count; i++) {
         int column = text_index(names[i], column_names);

@@ -199,7 +199,7 @@ static bool state_take(TrainState *state, const SafetensorsFile *file, const cha
     const SafetensorsTensor *log = safetensors_find(file, "log");
     if (!(step >= 1 && step <= (double)state->total) || !(seconds >= 0) || !isfinite(last_rate) ||
         !log_is_whole(log, step))
-        return error_set(err, EXIT_DAMAGED, "'%s': step and log disagree", path);
+        return error_set(err, EXIT_DAMAGED, "'%s': its log does not fit its step", path);
     if (!train_state_load_tensors(model, file, path, err)) return false;
     for (int k = 0; k < 2 && optimizer_array(optimizer, k); k++) {
         if (!restore_values(optimizer_array(optimizer, k), model, file,
