@@ -7,7 +7,7 @@
  *     embed           x[T,C] += ...            once, before the first layer
  *     gate            gates[H,T] from x        in every layer: what each position lets through
  *     input           p[T,C] += ...            added to the input of q and k, but not of v
- *     transform       q or k of one head       in place, for example rotations
+ *     transform       q or k of one head       in place, for example rotations; can widen them
  *     horizon         a distance               from which a second transform applies
  *     distance_bias   bias[H,T] by d = i - j   added to the scaled scores
  *     pair_bias       bias[i,j] of one head    the same, if it depends on i and j and not only on i - j
@@ -183,6 +183,12 @@ typedef struct PositionMethod {
     void (*transform)(const PositionContext *context, PositionRole role, float *x, int stride);
     void (*transform_backward)(const PositionContext *context, PositionRole role, const float *x, float *dx,
                                int stride);
+
+    /* m >= 2: transform reads D numbers of a row and writes m D of them, so that scores are sums of m D
+       products, still divided by sqrt(D). Such a transform need not be affine: backward gets x and
+       multiplies by the transposed derivative there; it reads m D numbers of a row of dx and writes D. The
+       method has none of the hooks horizon, vectors and scores. 0: transform keeps the size. */
+    int widening;
 
     /* bias[h*T + d] of bias[H,T] is added to S[h,i,i-d]; every element is written. Backward: dbias[H,T] is
        the gradient summed over sequences and diagonals, and over layers unless a tensor is per_layer or

@@ -263,6 +263,19 @@ static void dape_v2(const NaiveScores *n, int h, int i, double *s) {
     }
 }
 
+/* Gopalakrishnan et al. 2025: complex numbers with the lengths softplus(q) and softplus(k), the angle of a
+   key plus that of the tensor; the real part of the product with the conjugate. */
+static void pope(const NaiveScores *n, int h, int i, double *s) {
+    int D = n->in.shape->head_dim;
+    for (int j = 0; j <= i; j++)
+        for (int c = 0; c < D; c++) {
+            double w = pow(option(n, "base"), -(double)c / D);
+            double lengths = log1p(exp(row(n, n->q, h, i)[c])) * log1p(exp(row(n, n->k, h, j)[c]));
+            double turn = fmin(fmax(n->in.param[0][h * D + c], -2 * acos(-1)), 0);
+            s[j] += lengths * cos((j - i) * w + turn) / sqrt(D);
+        }
+}
+
 static const struct {
     const char *method;
     void (*scores)(const NaiveScores *, int h, int i, double *s);
@@ -272,7 +285,7 @@ static const struct {
     {"fox", fox, NULL},         {"fire", fire, NULL},        {"cope", cope, NULL},
     {"dape", dape, NULL},       {"dape_v2", dape_v2, NULL},  {"self_extend", self_extend, NULL},
     {"fope", fope, NULL},       {"wavelet", wavelet, NULL},  {"stick_breaking", stick_breaking, NULL},
-    {"grape_a", grape_a, NULL},
+    {"grape_a", grape_a, NULL}, {"pope", pope, NULL},
 };
 
 bool naive_scores_known(const char *method) {
