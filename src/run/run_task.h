@@ -16,6 +16,7 @@ typedef struct RunTask {
     char key[PLAN_KEY_SIZE];
     bool trained;       /* training is complete: only evaluations are missing */
     bool evaluate_only; /* fail if its weights cannot be loaded, instead of training again */
+    bool imported;      /* the same, since another program trained it (run/import.h) */
     bool retrain;       /* what is stored of it must be deleted before it starts: run_task_forget */
     const char
         *from; /* the weights of the run that it continues; NULL: it continues none, or they are lost */
@@ -24,7 +25,7 @@ typedef struct RunTask {
     int stale; /* number of stale evaluations of a run that is not stale */
 } RunTask;
 
-/* Which trained runs are trained again; RUN_TASK_NONE also keeps stale evaluations. */
+/* Which trained runs are trained again, never imported ones; RUN_TASK_NONE also keeps stale evaluations. */
 typedef enum RunTaskRetrain {
     RUN_TASK_NONE,
     RUN_TASK_STALE,

@@ -86,9 +86,9 @@ bool run_folder_is_key(const char *name) {
 /* Whether poslab writes a file of this name, or leaves it after an interruption: NAME, NAME.tmp,
    NAME-journal. */
 static bool is_run_file(const char *name) {
-    static const char *const files[] = {
-        "config.json", "requests.json", "model.safetensors", "state.safetensors",
-        "train.jsonl", "result.db",     "log.txt",           NULL};
+    static const char *const files[] = {"config.json",       "requests.json",  "model.safetensors",
+                                        "state.safetensors", "train.jsonl",    "result.db",
+                                        "log.txt",           "vocabulary.txt", NULL};
     for (int i = 0; files[i]; i++) {
         size_t size = strlen(files[i]);
         if (!strncmp(name, files[i], size) && (!name[size] || strchr(".-", name[size]))) return true;

@@ -66,6 +66,7 @@ typedef struct RunState {
     bool trained; /* the training is stored, even if a later evaluation failed */
     bool changed; /* trained, by other shared sources than those of this program; if their hash is not stored,
                      by another revision */
+    bool imported; /* trained by another program (run/import.h): without an update */
     bool stale; /* trained, and the file of its method or partner was edited since (encoding_files_edited) */
 } RunState;
 RunState runs_state(Database *store, const char *key);
