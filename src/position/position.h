@@ -79,6 +79,11 @@ typedef struct PositionTensor {
 /* The vectors that a hook transforms, or adds to. FAR: the pair that applies from the horizon on. */
 typedef enum PositionRole { POS_QUERY, POS_KEY, POS_QUERY_FAR, POS_KEY_FAR, POS_VALUE } PositionRole;
 
+/* (a, b) -> (m (a cos - b sin), m (a sin + b cos)) with the amplitude m. */
+typedef struct PositionRotation {
+    double angle, amplitude;
+} PositionRotation;
+
 /* Everything that a hook may read. */
 typedef struct PositionContext {
     const PositionShape *shape;
@@ -148,11 +153,13 @@ typedef struct PositionMethod {
        must change nothing. Absent: all values are allowed. */
     void (*project)(const PositionShape *shape, const void *options, int index, float *value);
 
-    /* Methods that rotate (position/rotary.h): the angular frequency of pair `pair` = 0 .. n/2 - 1 in
-       passes of context->length positions, in radians per position, and the factor of the rotated
-       coordinates (absent: 1). Such a method has the hooks ROTARY_HOOKS and no `prepare`. */
+    /* Methods that rotate pairs of coordinates (position/rotary.h) have one of two hooks, and no `prepare`;
+       the core makes the tables. frequency: the angle per position of pair `pair` = 0 .. n/2 - 1 in passes
+       of context->length positions, in radians. rotation: the angle and the factor (amplitude) of a pair of
+       a vector at a position, if they differ by role or the angle is not proportional to the position. */
     double (*frequency)(const PositionContext *context, int pair);
-    double (*amplitude)(const PositionContext *context);
+    PositionRotation (*rotation)(const PositionContext *context, PositionRole role, int pair,
+                                 double position);
 
     /* Tables for passes of length T, owned by the arena; must not depend on parameters. Row t is at
        position_at(positions, t). Angles and logarithms are computed in double. With a counting arena

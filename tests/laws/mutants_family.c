@@ -68,13 +68,8 @@ static void prefix_claimed(PositionMethod *m) {
     m->claims |= POS_PREFIX_STABLE;
 }
 
-static double of_no_rotation(const PositionContext *context) {
-    (void)context;
-    return 2;
-}
-
-static void amplitude_alone(PositionMethod *m) {
-    m->amplitude = of_no_rotation;
+static void rotates_twice(PositionMethod *m) {
+    m->frequency = rotary_frequency;
 }
 
 static void yarn_queries_alone_hook(const PositionContext *context, PositionRole role, float *x, int stride) {
@@ -201,12 +196,8 @@ static void alpha_not_used(PositionMethod *m) {
 
 /* ---- methods of 2024 to 2026 ---- */
 
-static double hope_cuts_nothing_rate(const PositionContext *context, int pair) {
-    return rotary_frequency(context, pair);
-}
-
 static void hope_cuts_nothing(PositionMethod *m) {
-    m->frequency = hope_cuts_nothing_rate;
+    m->frequency = rotary_frequency;
 }
 
 /* The bias of each head is that of the head before; of the first, none. */
@@ -351,7 +342,7 @@ const MethodMutant family_mutants[] = {
     {"scores not scaled", "yarn", "isometry", NULL, yarn_without_attention},
     {"queries scaled alone", "yarn", "formulas", NULL, yarn_scales_queries_alone},
     {"first positions scaled too", "longrope", "shift", NULL, longrope_scales_first},
-    {"amplitude without frequency", "longrope", "form", NULL, amplitude_alone},
+    {"frequency beside rotation", "longrope", "form", NULL, rotates_twice},
     {"low frequencies rotated too", "p_rope", "formulas", NULL, p_rope_turns_all},
     {"centre follows the length", "xpos", "prefix", NULL, xpos_centre_moves},
     {"keys grow as queries do", "xpos", "shift", NULL, xpos_keys_grow_too},
