@@ -319,7 +319,8 @@ test-all: test-setup ## all tests, also with sanitizers and valgrind; mutants of
 	@$(MAKE) $(PARALLEL) $(VALGRIND) valgrind-wrapper
 	@LIMIT=2h $(run_tests) "$(call script,torture) full $(EVERY)" "$(BUILD)/tests/test_laws core" \
 	    $(call with,$(BUILD)/valgrind,e2e,checked) $(call suite,$(BUILD)/asan) $(call suite,$(BUILD)) \
-	    "$(BUILD)/tests/test_model long" "python3 tests/tools/task_answers.py ./$(PROGRAM)" $(SCRIPTS:%="bash %") $(call script,lint)
+	    "$(BUILD)/tests/test_model long" "python3 tests/tools/task_answers.py ./$(PROGRAM)" \
+	    "python3 tests/tools/golden_scores.py tests/golden/test_golden_scores.c" $(SCRIPTS:%="bash %") $(call script,lint)
 .PHONY: check test-all
 
 # The test commands of a build: its cmocka programs, and the end-to-end test of its program.

@@ -1,9 +1,9 @@
-/* safetensors: a file is accepted only in the form that safetensors_write gives it: tensors in the order of
- * their offsets, without gaps, from 0 to the last byte of the file.
+/* safetensors: accepts only files as safetensors_write writes them, with tensors in the order of their
+ * offsets, without gaps, up to the end of the file.
  *
- * Every byte is then either part of the header's length (checked against the size of the file) or covered by
- * the checksum, so any changed bit and any missing byte is detected. The header ends in spaces that align
- * the data to 8 bytes; the checksum covers them.
+ * The checksum covers every byte except the header's length, which is checked against the size of the file.
+ * Any changed bit and any missing byte is therefore detected. Spaces at the end of the header align the data
+ * to 8 bytes.
  */
 #include "train/safetensors.h"
 
@@ -27,7 +27,7 @@ static const char zeros[SHA256_HEX_SIZE] = "000000000000000000000000000000000000
 static const char *const type_names[] = {
     [SAFETENSORS_F32] = "F32", [SAFETENSORS_I32] = "I32"}; /* 4 bytes each */
 
-/* Bytes of a tensor, or -1 if its shape is invalid or overflows. */
+/* The bytes of a tensor, or -1 if its shape is invalid or overflows. */
 static int64_t tensor_bytes(const SafetensorsTensor *tensor) {
     int64_t bytes = 4;
     if (tensor->rank < 1 || tensor->rank > MAX_RANK) return -1;
@@ -62,7 +62,7 @@ static void check_names(const SafetensorsFile *file, Arena *arena) {
     names[file->count] = metadata_key;
     qsort(names, (size_t)file->count + 1, sizeof *names, by_name);
     for (int i = 0; i < file->count; i++)
-        if (strcmp(names[i], names[i + 1]) == 0) BUG("two tensors of the name '%s'", names[i]);
+        if (strcmp(names[i], names[i + 1]) == 0) BUG("two tensors have the name '%s'", names[i]);
 }
 
 /* The header as text, with zeros for the checksum. */
@@ -74,7 +74,7 @@ static char *header_text(const SafetensorsFile *file, Arena *arena) {
     for (int64_t i = 0, offset = 0; i < file->count; i++) {
         const SafetensorsTensor *tensor = &file->tensors[i];
         int64_t bytes = tensor_bytes(tensor);
-        if (bytes < 0) BUG("tensor '%s' has no shape that can be written", tensor->name);
+        if (bytes < 0) BUG("tensor '%s' has an invalid shape", tensor->name);
         Json *entry = json_new_object(arena);
         json_set_text(entry, "dtype", type_names[tensor->type]);
         json_set(entry, "shape", json_new_integers(tensor->dims, tensor->rank, arena));
@@ -88,8 +88,8 @@ static char *header_text(const SafetensorsFile *file, Arena *arena) {
     return arena_format(arena, "%s%*s", text, (int)padding, "");
 }
 
-/* Finds the checksum's digits in a header. Inside a JSON string quotes are escaped, so no text of the
-   metadata can match. */
+/* Finds the checksum's digits in a header. No other text of the header can match, because JSON escapes quotes
+   inside strings. */
 static char *find_digits(char *text, size_t length, const char *digits) {
     char member[SHA256_HEX_SIZE + 16];
     int size = snprintf(member, sizeof member, "\"%s\":\"%s\"", checksum_key, digits);
@@ -122,8 +122,8 @@ bool safetensors_write(const char *path, const SafetensorsFile *file, Error *err
     char *text = header_text(file, arena);
     char *digits = find_digits(text, strlen(text), zeros);
     char digest[SHA256_HEX_SIZE];
-    if (!digits) BUG("a checkpoint's header without room for its checksum");
-    if (strlen(text) > HEADER_MAX) BUG("a checkpoint's header of %zu bytes", strlen(text));
+    if (!digits) BUG("the header of '%s' has no checksum member", path);
+    if (strlen(text) > HEADER_MAX) BUG("the header of '%s' has %zu bytes", path, strlen(text));
     checksum(digest, text, strlen(text), file);
     memcpy(digits, digest, DIGITS);
     AtomicFile target;
