@@ -256,6 +256,13 @@ training-reproduce: setup ## train and evaluate configs/training-*.json, then ta
 	@set -e; for name in $(TRAINING_CONFIGS); do (set -x; ./poslab run configs/training-$$name.json -j $(JOBS)); done
 	@results/training/write.sh results results/training
 
+# The paper's curves on words (results/words/README.md), about an hour on one core. Its output in results/words is committed.
+words-reproduce: setup ## train and evaluate configs/words.json, then tables, figures and verdicts in results/words
+	@$(MAKE) $(PARALLEL) $(PROGRAM)
+	@$(MAKE) data-words
+	./poslab run configs/words.json -j $(JOBS)
+	@results/words/write.sh results results/words
+
 # All methods, trained at one length (results/zoo.db; about 20 minutes on two cores). ZOO: more options for `run`. The
 # run folders are also in results/zoo; they are not committed.
 ZOO      ?=
