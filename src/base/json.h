@@ -15,7 +15,7 @@
 
 typedef struct Json Json; /* a node of cJSON */
 
-/* Parses strict JSON: at most 64 levels and 16 MiB, no duplicate keys, no text after the value. `source`
+/* Parses strict JSON: at most 64 levels and 32 MiB, no duplicate keys, no text after the value. `source`
    names the text in errors ("config 'x.json'"). The tree does not refer to the text. */
 Json *json_parse(const char *text, size_t length, const char *source, Arena *arena, Error *err);
 Json *json_parse_own(const char *text, Arena *arena); /* of this program: a mistake in it is a BUG */
