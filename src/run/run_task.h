@@ -16,6 +16,7 @@ typedef struct RunTask {
     char key[PLAN_KEY_SIZE];
     bool trained;       /* the training is complete: only evaluations are missing */
     bool evaluate_only; /* fail if the weights cannot be loaded, instead of training again */
+    bool imported;      /* the same, since another program trained it (run/import.h) */
     bool retrain;       /* the stored results must be deleted before the run starts (run_task_forget) */
     const char *from;   /* path of the weights of the run that this one continues; NULL: none, or lost */
     EvaluateRequest *requests; /* [request_count]: missing evaluations */
@@ -23,7 +24,7 @@ typedef struct RunTask {
     int stale; /* number of stale evaluations; 0 if the run itself is stale */
 } RunTask;
 
-/* Which trained runs are trained again. RUN_TASK_NONE also keeps stale evaluations. */
+/* Which trained runs are trained again, never imported ones. RUN_TASK_NONE also keeps stale evaluations. */
 typedef enum RunTaskRetrain {
     RUN_TASK_NONE,
     RUN_TASK_STALE,

@@ -145,8 +145,9 @@ bool worker_write_model(const char *path, const Model *model, const char *key, c
 static bool load_model(Worker *worker, const char *path, Error *why) {
     SafetensorsFile file;
     if (access(path, F_OK) != 0)
-        return error_set(why, EXIT_DAMAGED, "no weights in '%s'; `poslab run` trains the run again",
-                         worker->folder);
+        return error_set(why, EXIT_DAMAGED, "no weights in '%s'; %s", worker->folder,
+                         worker->task.imported ? "`poslab import` restores imported weights"
+                                               : "`poslab run` trains the run again");
     Arena *arena = arena_new(0);
     bool fine = safetensors_read_weights(path, worker->task.key, &file, arena, why) &&
                 train_state_load_tensors(worker->model, &file, path, why);
@@ -177,17 +178,18 @@ static const char *state_path(const Worker *worker) {
     return arena_format(worker->arena, "%s/state.safetensors", worker->folder);
 }
 
-/* Writes the vocabulary of words next to the weights, which cannot be used without it. */
-static bool write_vocabulary(const Worker *worker, Error *err) {
-    const Tokenizer *tokenizer = worker->point->corpus->tokenizer;
-    if (!tokenizer || !tokenizer->dictionary || mpi_rank() > 0) return true;
-    return file_write(arena_format(worker->arena, "%s/vocabulary.txt", worker->folder), tokenizer->dictionary,
-                      worker->arena, err);
+bool worker_write_vocabulary(const char *folder, const Corpus *corpus, Arena *arena, Error *err) {
+    const Tokenizer *tokenizer = corpus->tokenizer;
+    if (!tokenizer || !tokenizer->dictionary) return true;
+    return file_write(arena_format(arena, "%s/vocabulary.txt", folder), tokenizer->dictionary, arena, err);
 }
 
 static bool train(Worker *worker, const char *model_path, Error *err) {
     const Config *config = worker->point->config;
-    if (!mpi_agree(write_vocabulary(worker, err), err)) return false;
+    if (!mpi_agree(mpi_rank() > 0 ||
+                       worker_write_vocabulary(worker->folder, worker->point->corpus, worker->arena, err),
+                   err))
+        return false;
     const TrainTask task = {.key = worker->point->key,
                             .corpus = worker->point->corpus,
                             .options = &config->train,
@@ -338,7 +340,7 @@ static bool train_and_evaluate(Worker *worker, Error *err) {
     worker->last_result = clock_now();
     bool loaded = worker->task.trained && mpi_agree(load_model(worker, model_path, err), err);
     if (worker->task.trained && !loaded) {
-        if (worker->task.evaluate_only) return false;
+        if (worker->task.evaluate_only || worker->task.imported) return false;
         print_progress(worker, "note %s; training again", err->text);
     }
     if (!loaded && !train(worker, model_path, err)) return false;

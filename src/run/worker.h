@@ -52,4 +52,7 @@ ExitCode worker_serve(int threads);
 bool worker_write_model(const char *path, const Model *model, const char *key, const char *resolved,
                         const char *corpus_hash, const char *files, Error *err);
 
+/* FOLDER/vocabulary.txt, next to the weights of a corpus of words: tokens mean nothing without it. */
+bool worker_write_vocabulary(const char *folder, const Corpus *corpus, Arena *arena, Error *err);
+
 #endif

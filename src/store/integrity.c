@@ -72,7 +72,7 @@ static const char *const rules[] = {
     "AND ranks < 1",
     "SELECT 'corpus ' || c.id || ': ' || c.train_tokens || ' tokens to train on, run ' || r.key || ' was "
     "trained at length '"
-    " || r.train_length FROM run r JOIN corpus c ON c.id = r.corpus_id WHERE r.steps IS NOT NULL AND"
+    " || r.train_length FROM run r JOIN corpus c ON c.id = r.corpus_id WHERE r.steps > 0 AND"
     " c.train_tokens < r.train_length AND c.tokenizer <> 'task'",
     "SELECT 'bench ' || bench || ', ' || label || ', ' || phase || ', length ' || length || ': a median "
     "beyond its "

@@ -140,11 +140,16 @@ static bool check_run(const Numbers *numbers, Query *run, Error *err) {
         PROBLEM(numbers, "run %s: its config does not end training at step %lld", query_text_of(run, "key"),
                 (long long)until);
     if (until) expected = until;
+    if (!steps && !diverged) { /* imported: the log is empty */
+        expected = 0;
+        if (!query_is_null(run, query_column(run, "final_loss")))
+            PROBLEM(numbers, "run %s: it has a final loss without an update", query_text_of(run, "key"));
+    }
     if (steps != expected)
         PROBLEM(numbers, "run %s: it has %lld updates; %s gives %lld", query_text_of(run, "key"),
                 (long long)steps, diverged ? "its divergence" : "its config", (long long)expected);
     expect(numbers, run, "train_tokens", steps * config->train.tokens_per_step);
-    return check_log(numbers, run, config, err);
+    return !steps || check_log(numbers, run, config, err);
 }
 
 /* --- evaluations --- */

@@ -87,9 +87,9 @@ bool run_folder_is_key(const char *name) {
 /* Whether poslab writes a file of this name for a run, or leaves it after an interruption: NAME, NAME.tmp,
    NAME-journal, NAME.old. */
 static bool is_run_file(const char *name) {
-    static const char *const files[] = {
-        "config.json", "requests.json", "model.safetensors", "state.safetensors",
-        "train.jsonl", "result.db",     "log.txt",           NULL};
+    static const char *const files[] = {"config.json",       "requests.json",  "model.safetensors",
+                                        "state.safetensors", "train.jsonl",    "result.db",
+                                        "log.txt",           "vocabulary.txt", NULL};
     for (int i = 0; files[i]; i++) {
         size_t size = strlen(files[i]);
         if (!strncmp(name, files[i], size) && (!name[size] || strchr(".-", name[size]))) return true;

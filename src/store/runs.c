@@ -239,13 +239,14 @@ RunState runs_state(Database *store, const char *key) {
     Query *query =
         query_begin(store,
                     "SELECT status, steps IS NOT NULL, iif(shared_sources IS NULL, revision IS NOT ?2,"
-                    " shared_sources IS NOT ?3), edited(method_files) FROM run WHERE key = ?1",
+                    " shared_sources IS NOT ?3), edited(method_files), steps IS 0 FROM run WHERE key = ?1",
                     (const char *const[]){key, version_revision(), version_shared(), NULL});
     if (query_next(query)) {
         int status = text_index(query_text(query, 0), runs_status_names);
         if (status >= 0) state.status = (RunStatus)status;
         state.trained = query_int(query, 1);
-        state.changed = state.trained && query_int(query, 2);
+        state.imported = query_int(query, 4);
+        state.changed = state.trained && !state.imported && query_int(query, 2);
         state.stale = state.trained && query_int(query, 3);
     }
     query_end(query, &ignored);

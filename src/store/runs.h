@@ -64,10 +64,11 @@ bool runs_delete_unused(Database *store, const char *key, bool *deleted, Error *
 /* The stored state of a run. An unknown run, or any run if `store` is NULL, is pending. */
 typedef struct RunState {
     RunStatus status;
-    bool trained; /* the training is stored, even if a later evaluation failed */
-    bool changed; /* trained by a program whose shared sources differ from those of this program; if their
-                     hash is not stored, by another revision */
-    bool stale;   /* trained before the file of its method or partner was edited (encoding_files_edited) */
+    bool trained;  /* the training is stored, even if a later evaluation failed */
+    bool changed;  /* trained by a program whose shared sources differ from those of this program; if their
+                      hash is not stored, by another revision */
+    bool imported; /* trained by another program (run/import.h): without an update */
+    bool stale;    /* trained before the file of its method or partner was edited (encoding_files_edited) */
 } RunState;
 RunState runs_state(Database *store, const char *key);
 

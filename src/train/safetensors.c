@@ -136,17 +136,25 @@ bool safetensors_write(const char *path, const SafetensorsFile *file, Error *err
 
 /* --- reading --- */
 
-static bool damaged(Error *err, const char *path, const char *what) {
-    return error_set(err, EXIT_DAMAGED, "checkpoint '%s' is damaged: %s; remove it to train again", path,
-                     what);
+/* A file to be read: poslab's own, or one of another program. */
+typedef struct Source {
+    const char *path;
+    bool own;
+} Source;
+
+static bool damaged(Error *err, const Source *source, const char *what) {
+    return source->own
+               ? error_set(err, EXIT_DAMAGED, "checkpoint '%s' is damaged: %s; remove it to train again",
+                           source->path, what)
+               : error_set(err, EXIT_USAGE, "weights '%s': %s", source->path, what);
 }
 
-static bool read_bytes(int fd, void *bytes, size_t size, const char *path, Error *err) {
+static bool read_bytes(int fd, void *bytes, size_t size, const Source *source, Error *err) {
     for (char *next = bytes; size;) {
         ssize_t done = read(fd, next, size);
         if (done < 0 && errno == EINTR) continue;
-        if (done < 0) return error_system(err, "checkpoint '%s': cannot read", path);
-        if (done == 0) return damaged(err, path, "it ends too early");
+        if (done < 0) return error_system(err, "checkpoint '%s': cannot read", source->path);
+        if (done == 0) return damaged(err, source, "it ends too early");
         next += done;
         size -= (size_t)done;
     }
@@ -186,8 +194,9 @@ static const char *parse_tensor(SafetensorsTensor *tensor, const Json *entry, ch
     return NULL;
 }
 
-/* Parses all tensors of the header. Returns NULL or a description of the error. */
-static const char *parse_tensors(SafetensorsFile *file, const Json *root, char *data, int64_t size,
+/* Parses all tensors of the header. Returns NULL or a description of the error, which names the tensor of a
+   file of another program. */
+static const char *parse_tensors(SafetensorsFile *file, const Json *root, char *data, int64_t size, bool own,
                                  Arena *arena) {
     int64_t offset = 0;
     file->tensors = NEW(arena, json_count(root), SafetensorsTensor);
@@ -195,8 +204,8 @@ static const char *parse_tensors(SafetensorsFile *file, const Json *root, char *
         if (strcmp(json_name(member), metadata_key) == 0) continue;
         SafetensorsTensor *tensor = &file->tensors[file->count++];
         const char *wrong = parse_tensor(tensor, member, data, size, &offset);
-        if (wrong) return wrong;
         tensor->name = json_name(member);
+        if (wrong) return own ? wrong : arena_format(arena, "tensor '%s': %s", tensor->name, wrong);
     }
     return offset == size ? NULL : "there is data that belongs to no tensor";
 }
@@ -217,48 +226,57 @@ static const char *verify(char *text, size_t length, const Json *metadata, const
 }
 
 static const char *parse(SafetensorsFile *file, const Json *root, char *text, size_t length, char *data,
-                         int64_t size, Arena *arena) {
+                         int64_t size, bool own, Arena *arena) {
     const Json *metadata = json_get(root, metadata_key);
+    if (!own) return parse_tensors(file, root, data, size, own, arena);
     if (!json_is_object(metadata)) return "its header has no metadata";
     for (const Json *member = json_first(metadata); member; member = json_next(member))
         if (!json_is_text(member)) return "its metadata has a value that is not a string";
-    const char *wrong = parse_tensors(file, root, data, size, arena);
+    const char *wrong = parse_tensors(file, root, data, size, own, arena);
     return wrong ? wrong : verify(text, length, metadata, data, size);
 }
 
-static bool read_open(int fd, const char *path, SafetensorsFile *file, Arena *arena, Error *err) {
+static bool read_open(int fd, const Source *source, SafetensorsFile *file, Arena *arena, Error *err) {
     struct stat status;
     uint64_t length;
-    if (fstat(fd, &status) != 0) return error_system(err, "checkpoint '%s': cannot read", path);
+    if (fstat(fd, &status) != 0) return error_system(err, "checkpoint '%s': cannot read", source->path);
     if (!S_ISREG(status.st_mode))
-        return error_set(err, EXIT_SYSTEM, "checkpoint '%s' is not a regular file", path);
-    if (!read_bytes(fd, &length, PREFIX, path, err)) return false;
+        return error_set(err, EXIT_SYSTEM, "checkpoint '%s' is not a regular file", source->path);
+    if (!read_bytes(fd, &length, PREFIX, source, err)) return false;
     if (length < 2 || length > HEADER_MAX || (int64_t)length > status.st_size - PREFIX)
-        return damaged(err, path, "its header cannot be that long");
+        return damaged(err, source, "its header cannot be that long");
     int64_t size = status.st_size - PREFIX - (int64_t)length;
     char *text = NEW(arena, length + 1, char), *data = NEW(arena, size, char);
-    if (!read_bytes(fd, text, length, path, err) || !read_bytes(fd, data, (size_t)size, path, err))
+    if (!read_bytes(fd, text, length, source, err) || !read_bytes(fd, data, (size_t)size, source, err))
         return false;
-    if (text[0] != '{') return damaged(err, path, "its header is not a JSON object");
+    if (text[0] != '{') return damaged(err, source, "its header is not a JSON object");
     Error detail;
     Json *root = json_parse(text, length, "header", arena, &detail);
-    if (!root) return damaged(err, path, "its header is not a JSON object");
-    const char *wrong = parse(file, root, text, length, data, size, arena);
+    if (!root) return damaged(err, source, "its header is not a JSON object");
+    const char *wrong = parse(file, root, text, length, data, size, source->own, arena);
     if (!wrong) file->metadata = json_get_mutable(root, metadata_key);
-    return wrong ? damaged(err, path, wrong) : true;
+    return wrong ? damaged(err, source, wrong) : true;
 }
 
-bool safetensors_read(const char *path, SafetensorsFile *file, Arena *arena, Error *err) {
+static bool read_file(const Source *source, SafetensorsFile *file, Arena *arena, Error *err) {
     *file = (SafetensorsFile){0};
     ArenaMark mark = arena_mark(arena);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return error_system(err, "checkpoint '%s': cannot open", path);
-    bool good = read_open(fd, path, file, arena, err);
+    int fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return error_system(err, "checkpoint '%s': cannot open", source->path);
+    bool good = read_open(fd, source, file, arena, err);
     close(fd);
     if (good) return true;
     arena_release(arena, mark);
     *file = (SafetensorsFile){0};
     return false;
+}
+
+bool safetensors_read(const char *path, SafetensorsFile *file, Arena *arena, Error *err) {
+    return read_file(&(Source){.path = path, .own = true}, file, arena, err);
+}
+
+bool safetensors_read_foreign(const char *path, SafetensorsFile *file, Arena *arena, Error *err) {
+    return read_file(&(Source){.path = path}, file, arena, err);
 }
 
 bool safetensors_read_weights(const char *path, const char *key, SafetensorsFile *file, Arena *arena,

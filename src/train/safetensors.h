@@ -34,6 +34,10 @@ bool safetensors_write(const char *path, const SafetensorsFile *file, Error *err
    checksum, invalid offsets or another dtype, is EXIT_DAMAGED; a missing file is EXIT_SYSTEM. */
 bool safetensors_read(const char *path, SafetensorsFile *file, Arena *arena, Error *err);
 
+/* Reads a file of another program, which has no checksum: tensors of F32 in the order of their offsets, as
+   the library safetensors writes them. Fails with EXIT_USAGE and names the tensor. */
+bool safetensors_read_foreign(const char *path, SafetensorsFile *file, Arena *arena, Error *err);
+
 /* Reads a file of trained weights. Fails with EXIT_DAMAGED if its metadata does not name run `key`. */
 bool safetensors_read_weights(const char *path, const char *key, SafetensorsFile *file, Arena *arena,
                               Error *err);

@@ -109,7 +109,7 @@ bool train_state_continue(TrainState *state, const char *path, const char *key, 
                       lacking ? " of this shape" : " that this model lacks");
     fine = fine && train_state_load_tensors(state->model, &file, path, err);
     const char *files = fine ? json_text(json_get(file.metadata, "method_files"), NULL) : NULL;
-    if (files) state->files = arena_format(arena, "%s %s", state->files, files);
+    if (files && *files) state->files = arena_format(arena, "%s %s", state->files, files);
     arena_free(scratch);
     return fine;
 }
