@@ -111,8 +111,7 @@ static bool has_far(const Attention *a) {
 void pack_load(Attention *a, const float *qkv, int h, bool values) {
     const float *from = qkv + (size_t)h * a->size;
     const PositionMethod *m = a->method;
-    PositionContext context = *a->context;
-    context.head = h;
+    PositionContext context = attention_context(a, h);
     select_scale(a, h);
     queries_pack(a, a->current.near.q, from);
     pack_rows(a, a->current.near.k, from + a->width, 3 * a->width);
@@ -149,25 +148,25 @@ void pack_clear_gradients(Attention *a) {
     if (has_sink_queries(a)) memset(a->current.sink.dq, 0, bytes);
 }
 
-/* Gradients of a pair at q and k after the transform become those before it. A method with parameters also
-   gets the input of the transform, which replaces its output in the pair. */
+/* Gradients of a pair at q and k after the transform become those before it. A method with parameters or
+   features also gets the input of the transform, which replaces its output in the pair. */
 static void transform_back(Attention *a, const PositionContext *context, PositionRole query, PositionRole key,
                            const PackedPair *pair, const float *from) {
     const PositionMethod *m = a->method;
-    if (m->layout) {
+    bool input = m->layout || m->features;
+    if (input) {
         queries_pack(a, pair->q, from);
         if (pair->k) pack_rows(a, pair->k, from + a->width, 3 * a->width);
     }
-    m->transform_backward(context, query, m->layout ? pair->q : NULL, pair->dq, a->wide);
-    if (pair->k) m->transform_backward(context, key, m->layout ? pair->k : NULL, pair->dk, a->wide);
+    m->transform_backward(context, query, input ? pair->q : NULL, pair->dq, a->wide);
+    if (pair->k) m->transform_backward(context, key, input ? pair->k : NULL, pair->dk, a->wide);
 }
 
 void pack_return_gradients(Attention *a, float *dqkv, const float *qkv, int h) {
     const PositionMethod *m = a->method;
     const float *from = qkv + (size_t)h * a->size;
     size_t count = (size_t)a->length * a->wide;
-    PositionContext context = *a->context;
-    context.head = h;
+    PositionContext context = attention_context(a, h);
     if (m->transform && a->active) transform_back(a, &context, POS_QUERY, POS_KEY, &a->current.near, from);
     if (has_far(a)) {
         const PackedPair *far = &a->current.far;
