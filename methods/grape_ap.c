@@ -43,7 +43,7 @@ static bool check(const PositionShape *shape, const void *options, Error *err) {
 }
 
 static int layout(const PositionShape *shape, const void *options, PositionTensor tensors[]) {
-    tensors[0] = (PositionTensor){.name = "weight",
+    tensors[0] = (PositionTensor){.name = "projection",
                                   .rank = 2,
                                   .dims = {shape->heads * size_of(options), shape->width},
                                   .per_layer = true};

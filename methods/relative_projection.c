@@ -21,9 +21,9 @@ typedef struct Options {
 } Options;
 
 static const OptionField fields[] = {
-    {"curves", OPTION_INT, offsetof(Options, curves), .default_value = 16, .low = 1, .high = 256,
+    {"curves", OPTION_INT, offsetof(Options, curves), .default_value = 16, .low = 1, .high = 64,
      .help = "N: number of curves"},
-    {"distances", OPTION_INT, offsetof(Options, distances), .default_value = 1024, .low = 1, .high = 1 << 20,
+    {"distances", OPTION_INT, offsetof(Options, distances), .default_value = 1024, .low = 1, .high = 8192,
      .help = "M: distances from this one on have no bias"},
 };
 
@@ -38,9 +38,9 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     int N = curves_of(options), M = (int)((const Options *)options)->distances;
     tensors[BANK] = (PositionTensor){.name = "bank", .rank = 2, .dims = {N, M}, .per_layer = true};
     tensors[WEIGHT] = (PositionTensor){
-        .name = "weight", .rank = 2, .dims = {shape->heads * N, shape->width}, .per_layer = true};
+        .name = "mix_weight", .rank = 2, .dims = {shape->heads * N, shape->width}, .per_layer = true};
     tensors[BIAS] =
-        (PositionTensor){.name = "bias", .rank = 1, .dims = {shape->heads * N}, .per_layer = true};
+        (PositionTensor){.name = "mix_bias", .rank = 1, .dims = {shape->heads * N}, .per_layer = true};
     return 3;
 }
 

@@ -288,7 +288,7 @@ def row_gates(m, o, p, y, heads):
     if m == "row_alibi":
         z = split(p["query_weight"]) @ split(p["key_weight"]).transpose(-1, -2) / math.sqrt(n)
         return F.logsigmoid(z).tril(-1).flip(-1).cumsum(-1).flip(-1)
-    given, t = split(p["weight"]), torch.arange(length, dtype=torch.float64)[:, None]
+    given, t = split(p["projection"]), torch.arange(length, dtype=torch.float64)[:, None]
     normed = given / (given.pow(2).mean(-1, keepdim=True) + 2.0 ** -23).sqrt()
     one, other = normed[..., : n // 2], normed[..., n // 2:]
     turned = torch.cat([one * t.cos() + other * t.sin(), other * t.cos() - one * t.sin()], -1)
@@ -395,7 +395,7 @@ def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None):
     if method in ("row_alibi", "grape_ap"):
         s = s + row_gates(method, o, p, y, heads)
     if method == "relative_projection":
-        w = (y @ p["weight"].T + p["bias"]).view(b, length, heads, -1).transpose(1, 2)
+        w = (y @ p["mix_weight"].T + p["mix_bias"]).view(b, length, heads, -1).transpose(1, 2)
         curves = w @ p["bank"]
         own = d.clamp(max=o["distances"] - 1).long().expand(b, heads, -1, -1)
         s = s + curves.gather(-1, own) * (d < o["distances"])
