@@ -8,6 +8,8 @@
  * is the angle by which pair i = 0 .. D/2 - 1, coordinates i and D/2 + i, of query t and of key t is rotated.
  * Initial values: w = 0, and b such that f = base^(-2/D): then it is rotary, with pairs half a head apart.
  *
+ * Not confirmed: the exponents i, that there is a bias b, and the initial values.
+ *
  * Speed: per position and head C multiplications and additions for f, and D/2 cosines, sines and sums of
  * angles, of some 30 instructions each; backward twice as many products, and again f (features are computed
  * again), and D/2 sums. For C = 128 and D = 16 that is 400 instructions forward, a twentieth of what a layer

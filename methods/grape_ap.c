@@ -11,6 +11,8 @@
  * where a_i = R^-i p^_i, so that angles depend on i - l. The code differs from that: with `absolute`, as
  * there, a_i = p_i, neither normalised nor rotated. P starts as a linear layer of the model, N(0, 1/C).
  *
+ * Not confirmed: that the paper means the relative form, and the initial values.
+ *
  * Speed: 2 n C operations per position and head for p, and twice that backward. For each pair and head 2 n
  * operations for a . p and some 25 for the logarithm and the sum; backward 6 n and 25. Half of the pairs of a
  * block of 16 rows and 64 keys on the diagonal are computed in vain. Rows of scores are in memory.
@@ -26,7 +28,7 @@ typedef struct Options {
 } Options;
 
 static const OptionField fields[] = {
-    {"size", OPTION_INT, offsetof(Options, size), .default_value = 8, .low = 2, .high = 64,
+    {"size", OPTION_INT, offsetof(Options, size), .default_value = 8, .low = 2, .high = 32,
      .help = "n, even: how many numbers of each position make a gate"},
     {"absolute", OPTION_BOOL, offsetof(Options, absolute),
      .help = "the query's vector is neither normalised nor rotated, as in the authors' code"},
@@ -99,7 +101,7 @@ static void features_backward(const PositionContext *context, const float *x, fl
                               float *dx) {
     int n = size_of(context->options), T = context->length;
     bool absolute = ((const Options *)context->options)->absolute;
-    float *df_row = df, dp[64];
+    float *df_row = df, dp[32];
     features_map(context, query_part(context), 0, x, f);
     for (int row = 0; row < context->shape->heads * T; row++, f += 2 * n, df_row += 2 * n) {
         float by = 1 / length_of(f, n), along = 0;

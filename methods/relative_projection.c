@@ -21,9 +21,9 @@ typedef struct Options {
 } Options;
 
 static const OptionField fields[] = {
-    {"curves", OPTION_INT, offsetof(Options, curves), .default_value = 16, .low = 1, .high = 64,
+    {"curves", OPTION_INT, offsetof(Options, curves), .default_value = 16, .low = 1, .high = 32,
      .help = "N: number of curves"},
-    {"distances", OPTION_INT, offsetof(Options, distances), .default_value = 1024, .low = 1, .high = 8192,
+    {"distances", OPTION_INT, offsetof(Options, distances), .default_value = 1024, .low = 1, .high = 4096,
      .help = "M: distances from this one on have no bias"},
 };
 

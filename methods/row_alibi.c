@@ -22,7 +22,7 @@ typedef struct Options {
 } Options;
 
 static const OptionField fields[] = {
-    {"size", OPTION_INT, offsetof(Options, size), .default_value = 8, .low = 1, .high = 64,
+    {"size", OPTION_INT, offsetof(Options, size), .default_value = 8, .low = 1, .high = 32,
      .help = "n: how many numbers of each query and key make a gate"},
 };
 

@@ -11,6 +11,8 @@
  * W1 has `rank` rows. W1, W2 and the convolution start uniform within one over the root of their inputs (C,
  * rank, 4), as torch's layers.
  *
+ * Not confirmed: the initial values, for which the code has no lines of its own.
+ *
  * Speed: per position 2 C rank + H D rank operations for phi, 8 for each of H D/2 numbers of the convolution,
  * and H D/2 cosines, sines and sums of some 30 instructions each; backward twice as many products and again
  * those of the forward pass. With C = 128 and rank 16 that is 8,000 operations and 1,900 instructions

@@ -1,4 +1,3 @@
-/* data_config: see data/data_config.h. */
 #include "data/data_config.h"
 
 #include <string.h>
@@ -14,13 +13,13 @@ static bool read_files(const OptionReader *reader, const char ***files, const Js
     for (int i = 0; i < count; i++) {
         const Json *item = json_is_text(json) ? json : json_at(json, i);
         const char *text = json_text(item, "");
-        if (!*text) return options_refuse(reader, item, path, "file names or globs");
+        if (!*text) return options_refuse(reader, item, path, "names or patterns of files");
         (*files)[i] = arena_copy(reader->arena, text);
     }
     return true;
 }
 
-/* A task makes its own data: nothing else can be given with it but the tokenizer's name. */
+/* Reads data.task, with which only data.tokenizer can be given. */
 static bool read_task(const OptionReader *reader, CorpusOptions *data, const Json *json) {
     ExamplesOptions *task = NEW(reader->arena, 1, ExamplesOptions);
     for (const Json *member = json_first(json); member; member = json_next(member))

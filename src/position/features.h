@@ -21,7 +21,7 @@ void features_map_backward(const PositionContext *context, FeaturePart part, int
 /* The same with W = outer inner, of the tensors inner[R,C] and outer[H count, R], R <= FEATURES_RANK; with
    unit_heads, x is first divided, for each stretch of D numbers, by the root of its sum of squares + 1e-6
    (fla's l2_norm). D <= FEATURES_HEAD. */
-enum { FEATURES_RANK = 256, FEATURES_HEAD = 1024 };
+enum { FEATURES_RANK = 64, FEATURES_HEAD = 1024 };
 typedef struct FeatureRank {
     int inner, outer, rank;
     bool unit_heads;

@@ -316,9 +316,9 @@ static bool gradient_holds(Scene *z, float *const weights[OUTPUTS], const char *
         double left = 0, right = 0, got = gradient[i];
         bool holds = false;
         if (value[i] == POS_UNSEEN) continue;
-        for (int size = 0; size < 4 && !holds; size++) {
-            double step =
-                (double[]){0.003, 0.012, 0.0008, 0.06}[size] * fmax(fabs((double)value[i]), 0.1 * largest);
+        for (int size = 0; size < 5 && !holds; size++) {
+            double step = (double[]){0.003, 0.012, 0.0008, 0.0002, 0.06}[size] *
+                          fmax(fabs((double)value[i]), 0.1 * largest);
             left = slope(z, weights, &value[i], -step), right = slope(z, weights, &value[i], step);
             double room = 5 * GRADIENT_TOLERANCE * fmax(steepest, fmax(fabs(left), fabs(right)));
             room += fabs(left - right); /* difference of the slopes, from kinks and rounding */

@@ -127,7 +127,8 @@ static const struct {
                  {"learned", NULL}, {"shape", NULL},         {"randomised", NULL},
                  {"rerope", NULL},  {"shaw", NULL},          {"transformer_xl", NULL},
                  {"fox", NULL},     {"fire", NULL},          {"cope", NULL},
-                 {"dape", NULL},    {"carope", NULL},        {"wall", NULL}};
+                 {"dape", NULL},    {"pope", NULL},          {"carope", NULL},
+                 {"wall", NULL}};
 
 /* A method's file may be deleted, with which its mutants and cases disappear. */
 static bool registered(const char *method) {
@@ -209,7 +210,7 @@ static const CoreMutant core_mutants[] = {
     {"bias gradient from the last tile alone", "sums[d] += diagonals[u]", "sums[d] = diagonals[u]",
      "agreement"},
     {"gradients of keys not turned back",
-     "if (pair->k) m->transform_backward(context, key, input ? pair->k : NULL, pair->dk, a->wide);", "",
+     "if (pair->k) m->transform_backward(context, key, input ? pair->k : NULL, pair->dk, a->key_wide);", "",
      "agreement"},
     {"backward without the row's mean", "(simd_load(ds + j) - delta)", "(simd_load(ds + j))", "agreement"},
     {"every sequence attends to the first", "  qkv + first * 3 * a->width, b", "  qkv, b", "batch"},
@@ -254,6 +255,8 @@ static const CoreMutant core_mutants[] = {
      "model->params[p].name));", "init"},
     {"no projection after an update", "optimizer->last_rate = rate;\n    model_project(model);",
      "optimizer->last_rate = rate;", "optimizer"},
+    {"widened rows remain in layers that do not widen",
+     "if (!a->method->widening || !a->options->nope_every) return;", "return;", "agreement"},
     {"horizon off by one", "- a->use->horizon - t->j0 + 1", "- a->use->horizon - t->j0 + 2", "agreement"},
     {"far keys have no gradient", "nn_ops_add(a->current.near.dk, far->dk, count);", "", "agreement"},
     {"vectors off by one", "int d = v->near - 1 - x;", "int d = v->near - x;", "agreement"},

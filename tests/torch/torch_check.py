@@ -55,11 +55,12 @@ METHODS = [
     {"name": "rotary", "resonance": True}, {"name": "yarn", "factor": 3, "resonance": True}, "nape", "hard_alibi",
     {"name": "hard_alibi", "local": 3}, "bounded_alibi", {"name": "bounded_alibi", "slopes": True, "by_head": True},
     {"name": "bounded_alibi", "fixed_bound": 2}, "bam", {"name": "bam", "start": "constant", "shape": 0.7}, "dape_v2",
-    "grape_a", "wavelet", {"name": "wavelet", "scales": 3}, "rfs", "carope", "selective_rope", "row_alibi",
+    "grape_a", "wavelet", {"name": "wavelet", "scales": 3}, "rfs", "pope", {"name": "pope", "start": "uniform", "base": 500},
+    "carope", "selective_rope", "row_alibi",
     "relative_projection", {"name": "relative_projection", "curves": 5, "distances": 40}, "grape_ap",
     {"name": "grape_ap", "absolute": True, "size": 4}, "wall", "path_attention",
     {"name": "path_attention", "forget": True}]
-MIXED = ["rotary", "rerope", "alibi", "t5", "shaw", "transformer_xl", "fire", "fox", "cope", "dape"]  # dape does not support sinks
+MIXED = ["rotary", "rerope", "alibi", "t5", "shaw", "transformer_xl", "fire", "fox", "cope", "pope", "dape"]  # dape does not support sinks
 ATTENTION = [
     {"window": 12}, {"window": 24, "sinks": 3}, {"top_k": 5}, {"scale": "log_n"}, {"temperature": 1.3},
     {"scale": "llama4", "scale_floor": 10, "scale_coefficient": 0.5}, {"scale": "log_learned"}, {"nope_every": 2},
@@ -324,6 +325,13 @@ def wall(p, y, q, k):
     return (q[:, :, :, None] * k[:, :, None] * fade).sum(-1)
 
 
+def polar(o, z, t, angle):
+    """[B,H,T,2D]: complex numbers of length softplus(z), which have the angles t w_c plus those of the tensor."""
+    size = z.shape[-1]
+    a = t[:, None] * o["base"] ** (-torch.arange(size) / size) + angle
+    return torch.cat([F.softplus(z) * a.cos(), F.softplus(z) * a.sin()], -1)
+
+
 def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None):
     """out[B,T,C] of one layer; learnt: the tensor of the scale log_learned."""
     b, length, width = y.shape
@@ -370,6 +378,10 @@ def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None):
         s = at(*halves(q)) @ at(*halves(k)).transpose(-1, -2)
     elif method in ("path_attention", "wall"):
         s = path(o, p, y, q, k) if method == "path_attention" else wall(p, y, q, k)
+    elif method == "pope":
+        keys = polar(o, k, positions, p["angle"].clamp(-2 * math.pi, 0)[:, None])
+        by_row = lambda t: polar(o, q, positions + t - row, 0.0) @ keys.transpose(-1, -2)
+        s = torch.where(sink, by_row(stand), by_row(row))
     else:
         s = q @ k.transpose(-1, -2)
     if method == "wavelet":
