@@ -67,7 +67,7 @@ Attention *attention_new(const Encoding *position, const PositionContext *contex
 }
 
 bool attention_reads_input(const PositionMethod *method) {
-    return method->gate != NULL;
+    return method->gate || method->features;
 }
 
 /* Computes the distance biases from the current parameters and clears their gradients. */
@@ -135,7 +135,7 @@ void attention_forward(Attention *a, float *out, float *lse, const float *qkv, c
     double start = clock_now();
     for (int b = 0; b < sequences; b++) {
         size_t first = (size_t)b * a->length, query = (size_t)b * (a->length - a->cached);
-        if (a->use) bias_sequence(a, x ? x + first * a->width : NULL);
+        if (a->use) bias_sequence(a, x ? x + first * a->width : NULL, false);
         forward_sequence(a, out + query * a->width, lse ? lse + first * a->heads : NULL,
                          qkv + first * 3 * a->width, b, &dropout);
     }
@@ -189,7 +189,7 @@ void attention_backward(Attention *a, float *dqkv, float *dx, const float *dout,
     for (int b = 0; b < sequences; b++) {
         size_t first = (size_t)b * a->length, query = (size_t)b * (a->length - a->cached);
         const float *input = x ? x + first * a->width : NULL;
-        if (a->use) bias_sequence(a, input);
+        if (a->use) bias_sequence(a, input, true);
         backward_sequence(a, dqkv + first * 3 * a->width, dout + query * a->width, out + query * a->width,
                           lse + first * a->heads, qkv + first * 3 * a->width, b, &dropout);
         if (a->use) bias_sequence_end(a, input, dx + first * a->width);

@@ -1,5 +1,5 @@
 /* bias: terms that a method adds to scores besides a distance bias: relative vectors, pair biases and gates;
- * also the memory of the far pair. Methods without any of these have no BiasTerms.
+ * also the memory of the far pair and of features. Methods without any of these have no BiasTerms.
  *
  * A pair bias is computed once per pass for all heads if [H,T,T] fits PAIR_FLOATS, otherwise for each row of
  * tiles; its gradient is summed in the same way. For gates, the sums c_t of the gates up to t are kept in
@@ -16,7 +16,7 @@ enum { PAIR_FLOATS = 1 << 21 };
 bool bias_new(BiasTerms *terms, const Attention *a, Arena *arena) {
     const PositionMethod *m = a->method;
     size_t H = (size_t)a->heads, T = (size_t)a->length;
-    if (!m->horizon && !m->pair_bias && !m->vectors && !m->gate) return false;
+    if (!m->horizon && !m->pair_bias && !m->vectors && !m->gate && !m->features) return false;
     *terms = (BiasTerms){.pair_fits = H * T * T <= PAIR_FLOATS};
     if (m->horizon) {
         terms->horizon = m->horizon(a->context->shape, a->context->options);
@@ -36,6 +36,11 @@ bool bias_new(BiasTerms *terms, const Attention *a, Arena *arena) {
     if (m->gate) {
         terms->gates = NEW(arena, H * T, float);
         if (a->training) terms->dgates = NEW(arena, H * T, float);
+    }
+    if (m->features) {
+        terms->feature_floats = H * T * (size_t)m->feature_count(a->context->shape, a->context->options);
+        terms->features = NEW(arena, terms->feature_floats, float);
+        if (a->training) terms->dfeatures = NEW(arena, terms->feature_floats, float);
     }
     return true;
 }
@@ -69,12 +74,18 @@ void bias_end(Attention *a) {
 
 /* ---- one sequence, one head ---- */
 
-void bias_sequence(Attention *a, const float *x) {
-    if (a->terms.gates) a->method->gate(a->context, x, a->terms.gates);
+void bias_sequence(Attention *a, const float *x, bool backward) {
+    const BiasTerms *terms = &a->terms;
+    if (terms->gates) a->method->gate(a->context, x, terms->gates);
+    if (terms->features) a->method->features(a->context, x, terms->features);
+    if (terms->features && backward)
+        memset(terms->dfeatures, 0, terms->feature_floats * sizeof *terms->dfeatures);
 }
 
 void bias_sequence_end(Attention *a, const float *x, float *dx) {
-    if (a->terms.gates) a->method->gate_backward(a->context, x, a->terms.dgates, dx);
+    const BiasTerms *terms = &a->terms;
+    if (terms->gates) a->method->gate_backward(a->context, x, terms->dgates, dx);
+    if (terms->features) a->method->features_backward(a->context, x, terms->features, terms->dfeatures, dx);
 }
 
 void bias_head(Attention *a, int h, bool backward) {

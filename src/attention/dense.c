@@ -21,6 +21,7 @@ void dense_new(Attention *a, Arena *arena) {
     a->block = NEW(arena, block, float);
     a->order = NEW(arena, a->padded, float);
     a->q_rows = NEW(arena, a->heads, float *), a->dq_rows = NEW(arena, a->heads, float *);
+    a->k_rows = NEW(arena, a->heads, float *), a->dk_rows = NEW(arena, a->heads, float *);
     if (!a->training) return;
     a->dblock = NEW(arena, block, float);
     if (a->method->scores) a->before = NEW(arena, block, float);
@@ -42,13 +43,14 @@ static float *row_of(const Block *b, float *block, int h, int r) {
 static PositionScores hook_block(const Attention *a, const Block *b) {
     size_t row = (size_t)b->first * a->key_wide;
     for (int h = 0; h < a->heads; h++) {
-        a->q_rows[h] = a->kept[h].near.q + row;
-        if (a->training) a->dq_rows[h] = a->kept[h].near.dq + row;
+        a->q_rows[h] = a->kept[h].near.q + row, a->k_rows[h] = a->kept[h].near.k;
+        if (a->training) a->dq_rows[h] = a->kept[h].near.dq + row, a->dk_rows[h] = a->kept[h].near.dk;
     }
     return (PositionScores){.first = b->first,
                             .rows = b->rows,
                             .columns = b->columns,
                             .q = (const float *const *)a->q_rows,
+                            .k = (const float *const *)a->k_rows,
                             .stride = a->key_wide,
                             .s = a->block,
                             .bias = a->bias};
@@ -156,7 +158,8 @@ static void forward_block(Attention *a, const Block *b, float *lse, int sequence
                           const AttentionDropout *dropout) {
     fill_scores(a, b, false);
     PositionScores hook = hook_block(a, b);
-    if (changes(a)) a->method->scores(a->context, &hook);
+    PositionContext context = attention_context(a, 0);
+    if (changes(a)) a->method->scores(&context, &hook);
     for (int h = 0; h < a->heads; h++) {
         for (int r = 0; r < b->rows; r++) {
             float *row = row_of(b, a->block, h, r);
@@ -251,13 +254,14 @@ static void learn_scores(Attention *a, const Block *b, int h) {
 }
 
 void dense_backward(Attention *a, const float *lse, int sequence, const AttentionDropout *dropout) {
+    PositionContext context = attention_context(a, 0);
     for (int i0 = attention_first_row(a); i0 < a->length; i0 += TILE_ROWS) {
         Block b = block_at(a, i0);
         fill_scores(a, &b, true);
         PositionScores hook = hook_block(a, &b);
         if (changes(a)) {
             memcpy(a->before, a->block, (size_t)a->heads * b.rows * b.columns * sizeof *a->block);
-            a->method->scores(a->context, &hook);
+            a->method->scores(&context, &hook);
         }
         for (int h = 0; h < a->heads; h++) {
             pack_select(a, h);
@@ -265,8 +269,9 @@ void dense_backward(Attention *a, const float *lse, int sequence, const Attentio
         }
         if (changes(a)) {
             hook.s = a->before, hook.ds = a->dblock, hook.dbias = a->diagonal;
-            hook.dq = (float *const *)a->dq_rows;
-            a->method->scores_backward(a->context, &hook);
+            hook.dq = (float *const *)a->dq_rows, hook.dk = (float *const *)a->dk_rows;
+            hook.work = a->block; /* the probabilities are used no more */
+            a->method->scores_backward(&context, &hook);
         }
         for (int h = 0; h < a->heads; h++) {
             pack_select(a, h);

@@ -41,7 +41,7 @@ typedef struct RelativeVectors {
 
 enum { RELATIVE_SCORES, RELATIVE_VALUES, RELATIVE_ROLES };
 
-/* Terms added to tiles of scores, except for the distance bias. */
+/* Terms added to tiles of scores, except for the distance bias; also the features. */
 typedef struct BiasTerms {
     int horizon;                             /* the far pair is used from this distance on; 0: never */
     float *s_far;                            /* [TILE_ROWS,TILE_COLUMNS] */
@@ -49,7 +49,9 @@ typedef struct BiasTerms {
     float *skew;                             /* [TILE_ROWS,TILE_SKEW] */
     float *pair, *dpair; /* [H,T,T] if that fits, else [TILE_ROWS,T] of the current tile row */
     bool pair_fits;
-    float *gates, *dgates; /* [H,T] of the current sequence */
+    float *gates, *dgates;       /* [H,T] of the current sequence */
+    float *features, *dfeatures; /* [H,T,F] likewise */
+    size_t feature_floats;       /* H T F */
 } BiasTerms;
 
 /* One head of one sequence. */
@@ -100,6 +102,7 @@ struct Attention {
     float *block, *dblock;     /* [H,TILE_ROWS,padded] and TILE_ROWS more rows, for dense.c; otherwise NULL */
     float *before;             /* the scores before the method's change; backward only */
     float **q_rows, **dq_rows; /* [H]: rows of q and dq for the method */
+    float **k_rows, **dk_rows; /* the same of k */
     float *order;              /* [padded] for the search of the k-th score */
 };
 
@@ -109,6 +112,14 @@ typedef struct Tile {
     bool cut;   /* keys before the window are hidden */
     bool sinks; /* the tile of the sinks: only the first keys are seen, with other query positions */
 } Tile;
+
+/* The context of hooks that read features, for head h. */
+static inline PositionContext attention_context(const Attention *a, int h) {
+    PositionContext context = *a->context;
+    context.head = h;
+    context.features = a->terms.features, context.dfeatures = a->terms.dfeatures;
+    return context;
+}
 
 static inline int attention_round_up(int x, int multiple) {
     return (x + multiple - 1) / multiple * multiple;
@@ -152,7 +163,7 @@ const PackedPair *pack_queries(const Attention *a, const Tile *tile);
 bool bias_new(BiasTerms *terms, const Attention *a, Arena *arena); /* false: the method has no such terms */
 void bias_begin(Attention *a);
 void bias_end(Attention *a);
-void bias_sequence(Attention *a, const float *x);
+void bias_sequence(Attention *a, const float *x, bool backward);
 void bias_sequence_end(Attention *a, const float *x, float *dx);
 void bias_head(Attention *a, int h, bool backward);
 void bias_head_end(Attention *a, int h);

@@ -121,8 +121,7 @@ static void clear_padding(Attention *a) {
 void pack_load(Attention *a, const float *qkv, int h, bool values) {
     const float *from = qkv + (size_t)h * a->size;
     const PositionMethod *m = a->method;
-    PositionContext context = *a->context;
-    context.head = h;
+    PositionContext context = attention_context(a, h);
     select_scale(a, h);
     clear_padding(a);
     queries_pack(a, a->current.near.q, from);
@@ -161,12 +160,12 @@ void pack_clear_gradients(Attention *a) {
     if (has_sink_queries(a)) memset(a->current.sink.dq, 0, bytes);
 }
 
-/* Gradients of a pair at q and k after the transform become those before it. A method with parameters, or
-   with widening, also gets the input of the transform, which replaces its output in the pair. */
+/* Gradients of a pair at q and k after the transform become those before it. A method with parameters,
+   features or widening also gets the input of the transform, which replaces its output in the pair. */
 static void transform_back(Attention *a, const PositionContext *context, PositionRole query, PositionRole key,
                            const PackedPair *pair, const float *from) {
     const PositionMethod *m = a->method;
-    bool input = m->layout || m->widening;
+    bool input = m->layout || m->features || m->widening;
     if (input) {
         queries_pack(a, pair->q, from);
         if (pair->k) pack_rows(a, pair->k, a->key_wide, from + a->width);
@@ -179,8 +178,7 @@ void pack_return_gradients(Attention *a, float *dqkv, const float *qkv, int h) {
     const PositionMethod *m = a->method;
     const float *from = qkv + (size_t)h * a->size;
     size_t count = (size_t)a->length * a->key_wide;
-    PositionContext context = *a->context;
-    context.head = h;
+    PositionContext context = attention_context(a, h);
     select_scale(a, h); /* with all heads kept, those of another head are selected */
     if (m->transform && a->active) transform_back(a, &context, POS_QUERY, POS_KEY, &a->current.near, from);
     if (has_far(a)) {

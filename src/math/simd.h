@@ -140,7 +140,7 @@ static inline SimdFloat simd_exp(SimdFloat x) {
     p = p * r + 1.0f;
     p = p * r + 1.0f;
     SimdFloat scaled = (SimdFloat)((SimdBits)p + ((SimdBits)t << 23));
-    return simd_select(x < simd_broadcast(-87.0f), simd_broadcast(0.0f), scaled);
+    return simd_select(x >= simd_broadcast(-87.0f), scaled, simd_max(x, simd_broadcast(0.0f)));
 }
 
 #endif

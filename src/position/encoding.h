@@ -33,6 +33,7 @@ const PositionMethod *encoding_find_or_nearest(const char *name, const char **ne
     HOOK(pair_bias)                                                                                          \
     HOOK(vectors)                                                                                            \
     HOOK(gate)                                                                                               \
+    HOOK(features)                                                                                           \
     HOOK(scores)                                                                                             \
     HOOK(positions)
 

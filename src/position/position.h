@@ -6,6 +6,7 @@
  *
  *     embed           x[T,C] += ...            once, before the first layer
  *     gate            gates[H,T] from x        in every layer: what each position lets through
+ *     features        f[H,T,F] from x          in every layer: numbers that transform and scores read
  *     input           p[T,C] += ...            added to the input of q and k, but not of v
  *     transform       q or k of one head       in place, for example rotations; can widen them
  *     horizon         a distance               from which a second transform applies
@@ -29,7 +30,7 @@
  * - A parameter is shared by all layers, or each layer has a copy (per_layer). Hooks see the copy of the
  *   current layer.
  * - With attention's `sinks` (attention/attention.h), transforms, distance biases and vectors use the
- *   distances that sinks have in a cache; pair biases, gates and scores use the real distances. Methods
+ *   distances that sinks have in a cache; pair biases, gates, features and scores use the real ones. Methods
  *   with `positions`, or with both distance_bias and scores, are refused with sinks.
  *
  * Letters: T length, H heads, D head size, C = H D width; i query, j key, d = i - j >= 0. Arrays are
@@ -55,7 +56,7 @@ typedef struct PositionShape {
 /* Promises of a method. tests/laws checks that each declared promise holds with all options, and that each
    promise that is not declared fails with the default options. */
 typedef enum PositionClaim {
-    /* Scores depend only on q_i, k_j and i - j. */
+    /* Scores depend only on q_i, k_j and i - j; with gates or features, if x is equal at all positions. */
     POS_SHIFT_INVARIANT = 1 << 0,
     /* Outputs at positions < t do not depend on the length T >= t of the pass. */
     POS_PREFIX_STABLE = 1 << 1,
@@ -63,7 +64,7 @@ typedef enum PositionClaim {
     POS_ISOMETRY = 1 << 2,
     /* With positions[T], row t is treated as row positions[t] of a longer pass, and scores of i and j as
        those of positions[i] and positions[j], so the method can be a partner. Methods with horizon,
-       pair_bias, vectors, gate or scores count rows and cannot declare it. */
+       pair_bias, vectors, gate, features or scores count rows and cannot declare it. */
     POS_BY_POSITION = 1 << 3,
 } PositionClaim;
 
@@ -91,8 +92,10 @@ typedef struct PositionContext {
     const void *tables;                  /* returned by prepare for this length; NULL without prepare */
     const float *param[POS_MAX_TENSORS]; /* parameters in the order of `layout` */
     float *grad[POS_MAX_TENSORS];        /* gradients, to be added to; NULL without a backward pass */
-    int length;                          /* T of this pass */
-    int head;                            /* the head of the transformed q or k; 0 for other hooks */
+    const float *features; /* [H,T,F] of the sequence, for transform and scores; NULL without that hook */
+    float *dfeatures;      /* their gradient, which the backward hooks of transform and scores add to */
+    int length;            /* T of this pass */
+    int head;              /* the head of the transformed q or k; 0 for other hooks */
     int layer; /* from 0; -1 in calls for all layers: embed, and distance_bias, pair_bias and vectors without
                   `by_layer` and per_layer tensors */
 } PositionContext;
@@ -106,6 +109,8 @@ typedef struct PositionScores {
     int first, rows, columns;
     const float *const *q; /* row r of head h is at q[h] + r * stride: D numbers after transform */
     float *const *dq;      /* same layout, to be added to; backward only */
+    const float *const *k; /* key j of head h is at k[h] + j * stride, likewise */
+    float *const *dk;      /* same layout, to be added to; backward only */
     int stride;
     float *s;  /* scaled scores with all biases. Forward: changed in place. Backward: the scores before the
                   change, read only */
@@ -113,6 +118,7 @@ typedef struct PositionScores {
                   scores before */
     const float *bias; /* [H,T]: the distance bias, which s includes; NULL without that hook */
     double *dbias; /* [H,T]: gradient of the bias apart from that through s, to be added to; backward only */
+    float *work;   /* H * rows * columns numbers for any use; backward only */
 } PositionScores;
 
 typedef struct PositionMethod {
@@ -179,7 +185,7 @@ typedef struct PositionMethod {
     /* Transforms q or k of one head by an affine map, in place. Row t is at x + t * stride: T rows of D
        numbers. Backward: multiplies by the transpose; dx, in the same layout, is the gradient of the
        output on entry and of the input on return. x is the input of the forward call, for gradients of
-       parameters, which are added to context->grad; NULL if the method has no parameters. */
+       parameters, which are added to context->grad, and of features; NULL if the method has neither. */
     void (*transform)(const PositionContext *context, PositionRole role, float *x, int stride);
     void (*transform_backward)(const PositionContext *context, PositionRole role, const float *x, float *dx,
                                int stride);
@@ -226,8 +232,17 @@ typedef struct PositionMethod {
     void (*gate)(const PositionContext *context, const float *x, float *gates);
     void (*gate_backward)(const PositionContext *context, const float *x, const float *dgates, float *dx);
 
-    /* Changes rows of scores (PositionScores); backward adds to block->dq and context->grad. Such methods
-       need time and memory for whole rows: H T numbers for each row of a block. */
+    /* f[H,T,F] from x[T,C], the same input: what transform and scores need of the content, as
+       context->features. Every element is written. Backward: df[H,T,F] is the gradient; add to dx[T,C] and
+       to context->grad; f and df may be overwritten. The core keeps f of one sequence only, so it calls
+       the hook again for the backward pass. feature_count returns F >= 1. */
+    int (*feature_count)(const PositionShape *shape, const void *options);
+    void (*features)(const PositionContext *context, const float *x, float *f);
+    void (*features_backward)(const PositionContext *context, const float *x, float *f, float *df, float *dx);
+
+    /* Changes rows of scores (PositionScores); backward adds to block->dq, block->dk, context->dfeatures and
+       context->grad. Such methods need time and memory for whole rows: H T numbers for each row of a
+       block. */
     void (*scores)(const PositionContext *context, const PositionScores *block);
     void (*scores_backward)(const PositionContext *context, const PositionScores *block);
 

@@ -148,3 +148,65 @@ int rotary_window(const RotaryWindow *options, int64_t standard) {
     int64_t window = options->window ? options->window : standard;
     return window < 1 ? 1 : (int)window;
 }
+
+void rotary_accumulate(const PositionContext *context, float *f) {
+    int D = context->shape->head_dim, T = context->length;
+    for (int h = 0; h < context->shape->heads; h++, f += (size_t)T * (size_t)D)
+        for (int i = 0; i < D / 2; i++) {
+            double angle = 0; /* within half a turn, so that float32 resolves it */
+            for (int t = 0; t < T; t++) {
+                float *row = f + (size_t)t * (size_t)D;
+                angle += (double)row[i];
+                angle -= 2 * M_PI * rint(angle / (2 * M_PI));
+                row[i] = cosf((float)angle), row[D / 2 + i] = sinf((float)angle);
+            }
+        }
+}
+
+void rotary_accumulate_backward(const PositionContext *context, const float *f, float *df) {
+    int D = context->shape->head_dim, T = context->length;
+    size_t head = (size_t)T * (size_t)D;
+    for (int h = 0; h < context->shape->heads; h++, f += head, df += head)
+        for (int i = 0; i < D / 2; i++) {
+            double sum = 0; /* of the gradients of the angles from t on */
+            for (int t = T - 1; t >= 0; t--) {
+                const float *row = f + (size_t)t * (size_t)D;
+                float *drow = df + (size_t)t * (size_t)D;
+                sum += (double)(row[i] * drow[D / 2 + i] - row[D / 2 + i] * drow[i]);
+                drow[i] = (float)sum;
+            }
+        }
+}
+
+static const float *turns_of(const PositionContext *context) {
+    return context->features +
+           (size_t)context->head * (size_t)context->length * (size_t)context->shape->head_dim;
+}
+
+void rotary_by_features(const PositionContext *context, PositionRole role, float *x, int stride) {
+    int D = context->shape->head_dim, half = D / 2;
+    const float *turn = turns_of(context);
+    (void)role;
+    for (int t = 0; t < context->length; t++, x += stride, turn += D)
+        for (int i = 0; i < half; i++) {
+            float a = x[i], b = x[half + i];
+            x[i] = a * turn[i] - b * turn[half + i];
+            x[half + i] = a * turn[half + i] + b * turn[i];
+        }
+}
+
+void rotary_by_features_backward(const PositionContext *context, PositionRole role, const float *x, float *dx,
+                                 int stride) {
+    int D = context->shape->head_dim, half = D / 2;
+    const float *turn = turns_of(context);
+    float *dturn = context->dfeatures + (turn - context->features);
+    (void)role;
+    for (int t = 0; t < context->length; t++, x += stride, dx += stride, turn += D, dturn += D)
+        for (int i = 0; i < half; i++) {
+            float a = x[i], b = x[half + i], da = dx[i], db = dx[half + i];
+            dturn[i] += a * da + b * db;
+            dturn[half + i] += a * db - b * da;
+            dx[i] = da * turn[i] + db * turn[half + i];
+            dx[half + i] = db * turn[i] - da * turn[half + i];
+        }
+}

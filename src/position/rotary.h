@@ -136,6 +136,18 @@ double rotary_blend(const PositionContext *context, int pair, double g);
 PositionRotation rotary_turn(const PositionContext *context, double frequency, double position,
                              double amplitude);
 
+/* Rotations by angles that the content accumulates, for methods whose features f[H,T,D] begin with D/2
+   increments of the angles (rotary_accumulate turns them into the cosines and the sines of their sums up to
+   each position). Pair i: coordinates i and D/2 + i. The backward function turns the gradient of these into
+   that of the increments; f has the cosines and sines. */
+void rotary_accumulate(const PositionContext *context, float *f);
+void rotary_accumulate_backward(const PositionContext *context, const float *f, float *df);
+
+/* The hooks `transform` for such features. */
+void rotary_by_features(const PositionContext *context, PositionRole role, float *x, int stride);
+void rotary_by_features_backward(const PositionContext *context, PositionRole role, const float *x, float *dx,
+                                 int stride);
+
 /* The tables of a method with the hook `frequency` or `rotation`, for rotary_rotate; see the hook `prepare`.
  */
 void *rotary_prepare(const PositionMethod *method, const PositionContext *context, const double *positions,

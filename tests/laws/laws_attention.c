@@ -37,6 +37,7 @@ static double *expected(const LawCase *c, const Probe *p, int T, const float *qk
                      .q = parts[0],
                      .k = parts[1],
                      .x = law_widened(x, (size_t)T * (size_t)C, arena),
+                     .features = NEW(arena, 1, double *),
                      .arena = arena};
     for (int i = 0; i < p->count; i++) n.in.param[i] = law_widened(p->value[i], p->sizes[i], arena);
     for (int row = 0; row < H * T; row++) {

@@ -252,8 +252,9 @@ static double difference(const Probe *p, const float *input, const float *weight
 /* Central differences of fourth order, error h^4: (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12 h, with h = 2 %
    of the element. Rounding of outputs (6e-8 each, random) over 2h gives about 1e-6 of the largest gradient.
    For an element near zero the error may be larger; then h is relative to the tensor's largest element. Such
-   a step may move a small element out of the range that `project` allows, where the formula is undefined; so
-   one of the two steps must agree. */
+   a step may move a small element out of the range that `project` allows, where the formula is undefined; and
+   outputs that hardly depend on a tensor need a longer step to be resolved. So one of the steps must agree.
+ */
 static bool tensor_holds(const Probe *p, int k, const float *input, const float *weights, bool *used,
                          Arena *arena, Error *err) {
     float largest = 0;
@@ -265,7 +266,14 @@ static bool tensor_holds(const Probe *p, int k, const float *input, const float 
     }
     for (size_t i = 0; i < p->sizes[k]; i += every) {
         double size = fabs((double)p->value[k][i]);
-        double steps[] = {0.02 * fmax(size, 0.1 * largest), 0.02 * largest, 0.02 * size, 0.005 * size,
+        double steps[] = {0.02 * fmax(size, 0.1 * largest),
+                          0.02 * largest,
+                          0.02 * size,
+                          0.3 * largest,
+                          largest,
+                          3 * largest,
+                          6 * largest,
+                          0.005 * size,
                           0.001 * size};
         double expected = 0, got = p->grad[k][i];
         bool agrees = false;
@@ -368,8 +376,8 @@ static bool judge(const LawCase *c, PositionClaim claim, Deviation *deviation, c
            BROKEN(err, "is found to %s (to %.3g of the scale), but does not claim it", what, measured);
 }
 
-/* With equal queries at all positions and equal keys at all positions, scores may depend on distance only,
-   and embed and input must add the same vector at all positions. */
+/* With equal queries, equal keys and equal x at all positions, scores may depend on distance only, and embed
+ * and input must add the same vector at all positions. */
 static double shift_deviation(const LawCase *c, Arena *arena) {
     int T = claim_length(c);
     Probe p = probe_new(c, T, arena);
@@ -380,6 +388,7 @@ static double shift_deviation(const LawCase *c, Arena *arena) {
     for (int part = QUERY; part <= KEY && p.size[part]; part++)
         for (int t = 1; t < T; t++)
             memcpy(data + p.start[part] + t * p.stride, data + p.start[part], (size_t)p.row * sizeof *data);
+    for (int t = 1; t < T && p.f; t++) memcpy(p.x + t * C, p.x, (size_t)C * sizeof *p.x);
     probe_forward(&p, data);
     double scale = size_of(&p, QUERY, data) * size_of(&p, KEY, data) / T;
     for (int part = EMBED; part <= INPUT; part++)
@@ -464,7 +473,7 @@ bool law_isometry(const LawCase *c, Arena *arena, Error *err) {
 
 /* Whether the method has hooks that get rows instead of positions. */
 static bool counts_rows(const PositionMethod *m) {
-    return m->horizon || m->pair_bias || m->vectors || m->gate || m->scores;
+    return m->horizon || m->pair_bias || m->vectors || m->gate || m->features || m->scores;
 }
 
 /* Compares rows with gaps between positions to the same rows of a longer pass without gaps. */

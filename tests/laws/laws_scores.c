@@ -9,12 +9,22 @@
 #include "base/arena.h"
 #include "position/position.h"
 
-enum { FAR_QUERY, FAR_KEY, PAIR_BIAS, KEY_VECTORS, VALUE_VECTORS, GATES, BIASES, ROWS_OF_SCORES, OUTPUTS };
-static const char *const hooks[OUTPUTS] = {"transform of far q", "transform of far k",
-                                           "pair_bias",          "vectors of keys",
-                                           "vectors of values",  "gate",
-                                           "distance_bias",      "scores"};
-enum { MOST_PAIR_ROWS = 140, MOST_ROWS = 40 };
+enum {
+    FAR_QUERY,
+    FAR_KEY,
+    PAIR_BIAS,
+    KEY_VECTORS,
+    VALUE_VECTORS,
+    GATES,
+    FEATURES,
+    BIASES,
+    ROWS_OF_SCORES,
+    OUTPUTS
+};
+static const char *const hooks[OUTPUTS] = {"transform of far q", "transform of far k", "pair_bias",
+                                           "vectors of keys",    "vectors of values",  "gate",
+                                           "features",           "distance_bias",      "scores"};
+enum { MOST_PAIR_ROWS = 140, MOST_ROWS = 40, MOST_HEADS = 256 };
 
 /* The inputs and outputs of the hooks. */
 typedef struct Scene {
@@ -22,8 +32,8 @@ typedef struct Scene {
     PositionContext context;
     int T, H, D, C, columns, pair_rows, rows, first; /* of the rows of scores */
     float *q, *k, *x, *s;                            /* [T,D] of head 0, [T,C]; [H,rows,columns] */
-    float *heads;                                    /* [H,rows,D]: queries of the rows of scores */
-    float *dq, *dk, *dx, *ds, *dheads;
+    float *heads, *keys; /* [H,rows,D], [H,T,D]: queries and keys of the rows of scores */
+    float *dq, *dk, *dx, *ds, *dheads, *dkeys;
     int vectors[2];
     float *out[OUTPUTS];  /* each between canaries */
     float *here[OUTPUTS]; /* outputs before a step */
@@ -59,14 +69,16 @@ static Scene scene_new(const LawCase *c, int length, bool last_rows, Arena *aren
     z.count[KEY_VECTORS] = H * (size_t)z.vectors[0] * D,
     z.count[VALUE_VECTORS] = H * (size_t)z.vectors[1] * D;
     if (m->gate) z.count[GATES] = H * T;
+    if (m->features) z.count[FEATURES] = H * T * (size_t)m->feature_count(&z.p.shape, c->position.options);
     if (m->scores && m->distance_bias) z.count[BIASES] = H * T;
     if (m->scores) z.count[ROWS_OF_SCORES] = H * (size_t)z.rows * (size_t)z.columns;
     size_t scores = z.count[ROWS_OF_SCORES], heads = m->scores ? H * (size_t)z.rows * D : 0,
-           input = m->gate ? T * (size_t)z.C : 0;
+           keys = m->scores ? H * T * D : 0, input = m->gate || m->features ? T * (size_t)z.C : 0;
     z.q = random_array(z.count[FAR_QUERY], c, "q", arena),
     z.k = random_array(z.count[FAR_KEY], c, "k", arena);
     z.x = random_array(input, c, "x", arena), z.s = random_array(scores, c, "s", arena);
     z.heads = random_array(heads, c, "heads", arena);
+    z.keys = random_array(keys, c, "keys", arena), z.dkeys = NEW(arena, keys + 1, float);
     for (size_t i = 0; i < scores; i++)
         if (!seen(&z, i)) z.s[i] = POS_UNSEEN;
     z.dq = NEW(arena, z.count[FAR_QUERY] + 1, float), z.dk = NEW(arena, z.count[FAR_KEY] + 1, float);
@@ -81,12 +93,18 @@ static Scene scene_new(const LawCase *c, int length, bool last_rows, Arena *aren
 static PositionContext context_of(const Scene *z, bool backward) {
     PositionContext context = z->p.context;
     context.shape = &z->p.shape;
+    context.features = z->count[FEATURES] ? z->out[FEATURES] : NULL, context.dfeatures = NULL;
     for (int i = 0; backward && i < z->p.count; i++) context.grad[i] = z->p.grad[i];
     return context;
 }
 
+/* q, dq, k and dk have an element for each head. */
 static PositionScores block_of(const Scene *z, float *s, const float **q, float **dq) {
+    const float **k = q + MOST_HEADS;
+    float **dk = dq + MOST_HEADS;
     for (int h = 0; h < z->H; h++) {
+        k[h] = z->keys + (size_t)h * z->T * z->D;
+        dk[h] = z->dkeys + (size_t)h * z->T * z->D;
         q[h] = z->heads + (size_t)h * z->rows * z->D;
         dq[h] = z->dheads + (size_t)h * z->rows * z->D;
     }
@@ -95,6 +113,8 @@ static PositionScores block_of(const Scene *z, float *s, const float **q, float 
                             .columns = z->columns,
                             .q = q,
                             .dq = dq,
+                            .k = k,
+                            .dk = dk,
                             .stride = z->D,
                             .s = s,
                             .bias = z->count[BIASES] ? z->out[BIASES] : NULL};
@@ -108,8 +128,8 @@ static bool pair_seen(const Scene *z, size_t at) {
 static void forward(Scene *z) {
     const PositionMethod *m = z->p.method;
     PositionContext context = context_of(z, false);
-    const float *q[256];
-    float *dq[256];
+    const float *q[2 * MOST_HEADS];
+    float *dq[2 * MOST_HEADS];
     if (z->count[FAR_QUERY]) {
         memcpy(z->out[FAR_QUERY], z->q, z->count[FAR_QUERY] * sizeof(float));
         memcpy(z->out[FAR_KEY], z->k, z->count[FAR_KEY] * sizeof(float));
@@ -123,6 +143,7 @@ static void forward(Scene *z) {
     if (z->count[KEY_VECTORS]) m->vectors(&context, POS_KEY, z->out[KEY_VECTORS]);
     if (z->count[VALUE_VECTORS]) m->vectors(&context, POS_VALUE, z->out[VALUE_VECTORS]);
     if (z->count[GATES]) m->gate(&context, z->x, z->out[GATES]);
+    if (z->count[FEATURES]) m->features(&context, z->x, z->out[FEATURES]);
     if (z->count[BIASES]) m->distance_bias(&context, z->out[BIASES]);
     if (!z->count[ROWS_OF_SCORES]) return;
     memcpy(z->out[ROWS_OF_SCORES], z->s, z->count[ROWS_OF_SCORES] * sizeof(float));
@@ -132,13 +153,28 @@ static void forward(Scene *z) {
         if (!seen(z, i)) z->out[ROWS_OF_SCORES][i] = 0;
 }
 
+static void scores_backward(Scene *z, const PositionContext *context, float *const weights[OUTPUTS],
+                            Arena *arena) {
+    const PositionMethod *m = z->p.method;
+    const float *q[2 * MOST_HEADS];
+    float *dq[2 * MOST_HEADS];
+    double *dbias = NEW(arena, (size_t)z->H * z->T, double);
+    float *through = NEW(arena, (size_t)z->H * z->T, float);
+    memcpy(z->ds, weights[ROWS_OF_SCORES], z->count[ROWS_OF_SCORES] * sizeof(float));
+    PositionScores block = block_of(z, z->s, q, dq);
+    block.ds = z->ds, block.dbias = dbias;
+    block.work = NEW(arena, z->count[ROWS_OF_SCORES], float);
+    m->scores_backward(context, &block);
+    for (int i = 0; i < z->H * z->T; i++) through[i] = (float)dbias[i];
+    if (m->distance_bias_backward) m->distance_bias_backward(context, through);
+}
+
 /* Calls all backward hooks for these weights of the outputs (copies, which may only be changed if gradients
-   of inputs are returned in them). The weight of distance biases is zero: law_gradient tests them. */
+   of inputs are returned in them). The weight of distance biases is zero: law_gradient tests them. The
+   forward hooks have been called: features are copied, since their backward hook may overwrite them. */
 static void backward(Scene *z, float *const weights[OUTPUTS], Arena *arena) {
     const PositionMethod *m = z->p.method;
     PositionContext context = context_of(z, true);
-    const float *q[256];
-    float *dq[256];
     if (z->count[FAR_QUERY]) {
         memcpy(z->dq, weights[FAR_QUERY], z->count[FAR_QUERY] * sizeof(float));
         memcpy(z->dk, weights[FAR_KEY], z->count[FAR_KEY] * sizeof(float));
@@ -152,15 +188,12 @@ static void backward(Scene *z, float *const weights[OUTPUTS], Arena *arena) {
     if (m->vectors_backward && z->vectors[1])
         m->vectors_backward(&context, POS_VALUE, weights[VALUE_VECTORS]);
     if (m->gate_backward) m->gate_backward(&context, z->x, weights[GATES], z->dx);
-    if (!m->scores_backward) return;
-    double *dbias = NEW(arena, (size_t)z->H * z->T, double);
-    float *through = NEW(arena, (size_t)z->H * z->T, float);
-    memcpy(z->ds, weights[ROWS_OF_SCORES], z->count[ROWS_OF_SCORES] * sizeof(float));
-    PositionScores block = block_of(z, z->s, q, dq);
-    block.ds = z->ds, block.dbias = dbias;
-    m->scores_backward(&context, &block);
-    for (int i = 0; i < z->H * z->T; i++) through[i] = (float)dbias[i];
-    if (m->distance_bias_backward) m->distance_bias_backward(&context, through);
+    float *f = NEW(arena, z->count[FEATURES] + 1, float), *df = NEW(arena, z->count[FEATURES] + 1, float);
+    memcpy(f, z->out[FEATURES], z->count[FEATURES] * sizeof *f);
+    memcpy(df, weights[FEATURES], z->count[FEATURES] * sizeof *df);
+    if (m->features) context.features = f, context.dfeatures = df;
+    if (m->scores_backward) scores_backward(z, &context, weights, arena);
+    if (m->features_backward) m->features_backward(&context, z->x, f, df, z->dx);
 }
 
 static void make_weights(const Scene *z, const LawCase *c, float *weights[OUTPUTS], Arena *arena) {
@@ -180,12 +213,16 @@ bool scores_paired(const PositionMethod *m, Error *err) {
     if (!m->vectors != !m->vector_count) return BROKEN(err, "vectors without vector_count, or alone");
     if (m->vectors_backward && !m->vectors) return BROKEN(err, "vectors_backward alone");
     if (!m->gate != !m->gate_backward) return BROKEN(err, "gate without its backward, or alone");
+    if (!m->features != !m->features_backward || !m->features != !m->feature_count)
+        return BROKEN(err, "features without its backward or feature_count, or alone");
+    if (m->features && !m->transform && !m->scores) return BROKEN(err, "features that no hook reads");
     if (!m->scores != !m->scores_backward) return BROKEN(err, "scores without its backward, or alone");
     return true;
 }
 
 bool scores_have_gradient(const PositionMethod *m) {
-    return m->pair_bias_backward || m->vectors_backward || m->gate_backward || m->scores_backward;
+    return m->pair_bias_backward || m->vectors_backward || m->gate_backward || m->features_backward ||
+           m->scores_backward;
 }
 
 /* ---- purity ---- */
@@ -264,8 +301,10 @@ static double slope(Scene *z, float *const weights[OUTPUTS], float *at, double s
 }
 
 /* Tests one array of numbers and its gradients. Some methods have kinks, many of them if many pairs share a
-   distance. So a gradient is compared with the slopes on both sides, for several steps: it must be between
-   them, or within their difference of one of them. */
+   distance; others have large outputs, whose rounding hides a short step. So a gradient is compared with the
+   slopes on both sides, for several steps: it must be between them, or within their difference of one of
+   them.
+   */
 static bool gradient_holds(Scene *z, float *const weights[OUTPUTS], const char *name, float *value,
                            const float *gradient, size_t count, bool *used, Error *err) {
     double largest = 0, steepest = 0;
@@ -278,9 +317,9 @@ static bool gradient_holds(Scene *z, float *const weights[OUTPUTS], const char *
         double left = 0, right = 0, got = gradient[i];
         bool holds = false;
         if (value[i] == POS_UNSEEN) continue;
-        for (int size = 0; size < 4 && !holds; size++) {
-            double step =
-                (double[]){0.003, 0.012, 0.0008, 0.0002}[size] * fmax(fabs((double)value[i]), 0.1 * largest);
+        for (int size = 0; size < 5 && !holds; size++) {
+            double step = (double[]){0.003, 0.012, 0.0008, 0.0002, 0.06}[size] *
+                          fmax(fabs((double)value[i]), 0.1 * largest);
             left = slope(z, weights, &value[i], -step), right = slope(z, weights, &value[i], step);
             double room = 5 * GRADIENT_TOLERANCE * fmax(steepest, fmax(fabs(left), fabs(right)));
             room += fabs(left - right); /* difference of the slopes, from kinks and rounding */
@@ -308,15 +347,16 @@ bool scores_gradients_hold(const LawCase *c, bool used[POS_MAX_TENSORS], Arena *
         if (!gradient_holds(&z, weights, z.p.tensors[i].name, z.p.value[i], z.p.grad[i], z.p.sizes[i],
                             &used[i], err))
             return false;
-    bool inputs = false;
+    bool inputs = false, reads = z.count[GATES] || z.count[FEATURES];
     size_t vectors = (size_t)z.T * z.D;
     return gradient_holds(&z, weights, "q", z.q, z.dq, z.count[FAR_QUERY], &inputs, err) &&
            gradient_holds(&z, weights, "k", z.k, z.dk, z.count[FAR_KEY], &inputs, err) &&
-           gradient_holds(&z, weights, "x", z.x, z.dx, z.count[GATES] ? vectors * (size_t)z.H : 0, &inputs,
-                          err) &&
+           gradient_holds(&z, weights, "x", z.x, z.dx, reads ? vectors * (size_t)z.H : 0, &inputs, err) &&
            gradient_holds(&z, weights, "s", z.s, z.ds, z.count[ROWS_OF_SCORES], &inputs, err) &&
            gradient_holds(&z, weights, "rows of q", z.heads, z.dheads,
-                          z.count[ROWS_OF_SCORES] ? (size_t)z.H * z.rows * z.D : 0, &inputs, err);
+                          z.count[ROWS_OF_SCORES] ? (size_t)z.H * z.rows * z.D : 0, &inputs, err) &&
+           gradient_holds(&z, weights, "keys", z.keys, z.dkeys,
+                          z.count[ROWS_OF_SCORES] ? (size_t)z.H * vectors : 0, &inputs, err);
 }
 
 /* ---- claims ---- */
@@ -336,13 +376,17 @@ double scores_shift(const LawCase *c, Arena *arena) {
             memcpy(z.q + (size_t)t * z.D, z.q, (size_t)z.D * sizeof(float));
             memcpy(z.k + (size_t)t * z.D, z.k, (size_t)z.D * sizeof(float));
         }
-        if (z.count[GATES]) memcpy(z.x + (size_t)t * z.C, z.x, (size_t)z.C * sizeof(float));
+        if (z.count[GATES] || z.count[FEATURES])
+            memcpy(z.x + (size_t)t * z.C, z.x, (size_t)z.C * sizeof(float));
     }
     for (int h = 0; z.count[ROWS_OF_SCORES] && h < z.H; h++)
         for (int r = 0; r < z.rows; r++) {
             size_t head = (size_t)h * z.rows;
             memcpy(z.heads + (head + r) * z.D, z.heads + head * z.D, (size_t)z.D * sizeof(float));
         }
+    for (int row = 0; z.count[ROWS_OF_SCORES] && row < z.H * z.T; row++)
+        memcpy(z.keys + (size_t)row * z.D, z.keys + (size_t)(row / z.T * z.T) * z.D,
+               (size_t)z.D * sizeof(float));
     for (size_t i = 0; i < z.count[ROWS_OF_SCORES]; i++)
         if (seen(&z, i)) z.s[i] = z.s[i / ((size_t)z.rows * z.columns) * z.rows * z.columns];
     forward(&z);
@@ -377,12 +421,15 @@ double scores_shift(const LawCase *c, Arena *arena) {
 double scores_prefix(const LawCase *c, int shorter, int longer, Arena *arena) {
     Scene s = scene_new(c, shorter, false, arena), l = scene_new(c, longer, false, arena);
     double worst = 0;
-    for (int h = 0; s.count[ROWS_OF_SCORES] && h < s.H; h++)
+    for (int h = 0; s.count[ROWS_OF_SCORES] && h < s.H; h++) {
+        memcpy(l.keys + (size_t)h * l.T * l.D, s.keys + (size_t)h * s.T * s.D,
+               (size_t)(s.T * s.D) * sizeof(float));
         for (int r = 0; r < s.rows; r++) {
             size_t from = (size_t)(h * s.rows + r), to = (size_t)(h * l.rows + r);
             memcpy(l.heads + to * l.D, s.heads + from * s.D, (size_t)s.D * sizeof(float));
             for (int j = 0; j <= r; j++) l.s[to * l.columns + j] = s.s[from * s.columns + j];
         }
+    }
     forward(&s);
     forward(&l);
     for (int o = 0; o < OUTPUTS; o++)
@@ -393,8 +440,9 @@ double scores_prefix(const LawCase *c, int shorter, int longer, Arena *arena) {
                 other = (i / T / rows * (size_t)l.pair_rows + i / T % rows) * (size_t)l.T + i % T;
             } else if (o == KEY_VECTORS || o == VALUE_VECTORS) {
                 other = i / vectors * (size_t)l.vectors[o == VALUE_VECTORS] * (size_t)s.D + i % vectors;
-            } else if (o == GATES || o == BIASES) {
-                other = i / T * (size_t)l.T + i % T;
+            } else if (o == GATES || o == BIASES || o == FEATURES) {
+                size_t row = s.count[o] / (size_t)s.H;
+                other = i / row * (l.count[o] / (size_t)l.H) + i % row;
             } else if (o == ROWS_OF_SCORES) {
                 size_t row = i / columns, r = row % (size_t)s.rows;
                 if (!seen(&s, i)) continue;

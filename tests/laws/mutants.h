@@ -27,6 +27,8 @@ extern const MethodMutant method_mutants[],
     field_mutants[];                        /* of the five methods of the core; of other methods */
 extern const MethodMutant family_mutants[]; /* of the rotary family and of further biases */
 extern const MethodMutant scores_mutants[]; /* of methods that act on scores */
-extern const int method_mutant_count, field_mutant_count, family_mutant_count, scores_mutant_count;
+extern const MethodMutant feature_mutants[]; /* of methods with features */
+extern const int method_mutant_count, field_mutant_count, family_mutant_count, scores_mutant_count,
+    feature_mutant_count;
 
 #endif

@@ -167,6 +167,7 @@ static void attend(const Run *r, int l, Layer *a, double *out) {
     a->cores = NEW(r->arena, B, const NaiveCore *);
     for (int b = 0; b < B; b++) {
         size_t row = (size_t)b * T * C;
+        naive_position_features(r->position, l, b, a->normed1 + row);
         one.sequence = b, one.context = naive_position_context(r->position, l, b);
         a->cores[b] = naive_attend(&one, a->mixed + row, a->qkv + 3 * row, a->normed1 + row);
     }
@@ -186,6 +187,7 @@ static void attend_backward(const Run *r, int l, const Layer *a, double *dnormed
         one.sequence = b, one.context = naive_position_context(r->position, l, b);
         naive_attend_backward(&one, a->cores[b], dqkv + 3 * row, dnormed1 + row, dmixed + row,
                               a->normed1 + row);
+        naive_position_features_backward(r->position, l, b, a->normed1 + row, dnormed1 + row);
     }
     scale_queries_backward(r, l, dqkv, a->qkv);
     double *dqk = array(r, (size_t)r->N * 2 * C), *dv = array(r, (size_t)r->N * C);

@@ -107,15 +107,18 @@ static const double *vector_query(const Core *c, int h, int i, int j) {
 /* The block of all rows in float, for the hook; the number of columns is T rounded up to 16. */
 static PositionScores block_of(const NaiveAttention *a, const Core *c, const double *s) {
     int columns = (c->T + 15) / 16 * 16;
-    const float **q = NEW(a->arena, c->H, const float *);
-    float **dq = NEW(a->arena, c->H, float *);
+    const float **q = NEW(a->arena, c->H, const float *), **k = NEW(a->arena, c->H, const float *);
+    float **dq = NEW(a->arena, c->H, float *), **dk = NEW(a->arena, c->H, float *);
     float *rows = NEW(a->arena, (size_t)c->H * c->T * columns, float);
     float *bias = NEW(a->arena, (size_t)c->H * c->T, float);
     for (int i = 0; i < c->H * c->T; i++) bias[i] = (float)a->bias[i];
     for (int h = 0; h < c->H; h++) {
-        float *to = NEW(a->arena, (size_t)c->T * c->D, float);
-        for (int i = 0; i < c->T * c->D; i++) to[i] = (float)c->q[h * c->T * c->D + i];
-        q[h] = to, dq[h] = NEW(a->arena, (size_t)c->T * c->D, float);
+        size_t size = (size_t)c->T * c->D;
+        float *queries = NEW(a->arena, size, float), *keys = NEW(a->arena, size, float);
+        for (size_t i = 0; i < size; i++) queries[i] = (float)c->q[h * size + i];
+        for (size_t i = 0; i < size; i++) keys[i] = (float)c->k[h * size + i];
+        q[h] = queries, dq[h] = NEW(a->arena, size, float);
+        k[h] = keys, dk[h] = NEW(a->arena, size, float);
         for (int i = 0; i < c->T; i++)
             for (int j = 0; j < columns; j++)
                 rows[((size_t)h * c->T + i) * columns + j] = j <= i && c->seen[i * c->T + j]
@@ -126,8 +129,11 @@ static PositionScores block_of(const NaiveAttention *a, const Core *c, const dou
                             .columns = columns,
                             .q = q,
                             .dq = dq,
+                            .k = k,
+                            .dk = dk,
                             .stride = c->D,
                             .s = rows,
+                            .work = NEW(a->arena, (size_t)c->H * c->T * columns, float),
                             .bias = bias,
                             .dbias = array(a, (size_t)c->H * c->T)};
 }
@@ -315,7 +321,10 @@ static void change_backward(const NaiveAttention *a, const Core *c, Gradient *g)
             g->ds[(size_t)row * c->T + j] =
                 c->seen[row % c->T * c->T + j] ? block.ds[(size_t)row * block.columns + j] : 0;
     for (int i = 0; i < c->H * c->T; i++) a->dbias[i] += block.dbias[i];
-    for (int i = 0; i < c->H * c->T * c->D; i++) g->q[i] += block.dq[i / (c->T * c->D)][i % (c->T * c->D)];
+    for (int i = 0; i < c->H * c->T * c->D; i++) {
+        g->q[i] += block.dq[i / (c->T * c->D)][i % (c->T * c->D)];
+        g->k[i] += block.dk[i / (c->T * c->D)][i % (c->T * c->D)];
+    }
 }
 
 static void scores_backward(const NaiveAttention *a, const Core *c, Gradient *g) {

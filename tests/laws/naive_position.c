@@ -12,6 +12,7 @@ typedef struct Site {
     const ModelParam *param[POS_MAX_TENSORS]; /* NULL: not accessible */
     double *bias, *dbias;                     /* [H,T] */
     double *dembed, *dinput;                  /* [B,T,C]; NULL if not used at this site */
+    float **features, **dfeatures;            /* [B]: [H,T,F]; NULL without that hook */
 } Site;
 
 struct NaivePosition {
@@ -64,6 +65,7 @@ static PositionContext context_of(const NaivePosition *n, const Site *site, int 
         .shape = &n->model->shape, .options = n->position->options, .tables = n->tables[b], .length = n->T};
     context.layer =
         site >= n->sites && site < n->sites + n->model->shape.layers ? (int)(site - n->sites) : -1;
+    if (site->features) context.features = site->features[b], context.dfeatures = site->dfeatures[b];
     for (int i = 0; i < POS_MAX_TENSORS && site->param[i]; i++) {
         context.param[i] = n->hook_value[site->param[i] - n->model->params];
         context.grad[i] = n->hook_grad[site->param[i] - n->model->params];
@@ -130,6 +132,15 @@ NaivePosition *naive_position_new(const Model *model, const double *values, Naiv
         see(n, &n->sites[l], l);
         if (l < n->L) make_bias(n, &n->sites[l]);
         if (l < n->L) n->sites[l].dinput = NEW(arena, inputs, double);
+        if (l == n->L || !n->sites[l].acts || !method->features) continue;
+        size_t count = (size_t)n->H * (size_t)length;
+        count *= (size_t)method->feature_count(&model->shape, n->position->options);
+        n->sites[l].features = NEW(arena, sequences, float *);
+        n->sites[l].dfeatures = NEW(arena, sequences, float *);
+        for (int b = 0; b < sequences; b++) {
+            n->sites[l].features[b] = NEW(arena, count, float);
+            n->sites[l].dfeatures[b] = NEW(arena, count, float);
+        }
     }
     n->sites[n->L].dembed = NEW(arena, inputs, double);
     return n;
@@ -223,6 +234,30 @@ void naive_position_transform(NaivePosition *n, int l, int b, PositionRole role,
             method->transform_backward(&context, role, before, copy, row);
         for (size_t i = 0; i < count; i++) x[i] = copy[i];
     }
+}
+
+static float *narrowed(const NaivePosition *n, const double *x) {
+    size_t count = (size_t)n->T * (size_t)n->C;
+    float *copy = NEW(n->arena, count, float);
+    for (size_t i = 0; i < count; i++) copy[i] = (float)x[i];
+    return copy;
+}
+
+void naive_position_features(NaivePosition *n, int l, int b, const double *x) {
+    const Site *site = &n->sites[l];
+    if (!site->features) return;
+    PositionContext context = context_of(n, site, b);
+    n->position->method->features(&context, narrowed(n, x), site->features[b]);
+}
+
+void naive_position_features_backward(NaivePosition *n, int l, int b, const double *x, double *dx) {
+    const Site *site = &n->sites[l];
+    if (!site->features) return;
+    PositionContext context = context_of(n, site, b);
+    float *change = NEW(n->arena, (size_t)n->T * (size_t)n->C, float);
+    n->position->method->features_backward(&context, narrowed(n, x), site->features[b], site->dfeatures[b],
+                                           change);
+    for (int i = 0; i < n->T * n->C; i++) dx[i] += change[i];
 }
 
 const PositionContext *naive_position_context(const NaivePosition *n, int l, int b) {

@@ -32,6 +32,11 @@ int naive_position_row(const NaivePosition *n, int l);
 void naive_position_transform(NaivePosition *n, int l, int b, PositionRole role, int head, double *x,
                               const double *input, int last, int sign);
 
+/* Computes the features of layer l and sequence b from x[T,C], for the hooks that are called afterwards. The
+   backward function adds to dx what their gradients, which these hooks have added up, give. */
+void naive_position_features(NaivePosition *n, int l, int b, const double *x);
+void naive_position_features_backward(NaivePosition *n, int l, int b, const double *x, double *dx);
+
 /* The context with which hooks of layer l are called for sequence b; their gradients become the method's. */
 const PositionContext *naive_position_context(const NaivePosition *n, int l, int b);
 

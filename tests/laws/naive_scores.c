@@ -24,7 +24,7 @@ static double *row(const NaiveScores *n, double *x, int h, int t) {
 }
 
 /* q_i . k_j / sqrt(D) */
-static double plain(const NaiveScores *n, int h, int i, int j) {
+double naive_plain(const NaiveScores *n, int h, int i, int j) {
     int D = n->in.shape->head_dim;
     return dot(row(n, n->q, h, i), row(n, n->k, h, j), D) / sqrt(D);
 }
@@ -103,7 +103,7 @@ static void fox(const NaiveScores *n, int h, int i, double *s) {
     int C = n->in.shape->width;
     double sum = 0;
     for (int j = i; j >= 0; j--) {
-        s[j] += plain(n, h, i, j) + sum;
+        s[j] += naive_plain(n, h, i, j) + sum;
         sum += log(sigmoid(dot(n->in.param[0] + (size_t)h * C, n->x + (size_t)j * C, C) + n->in.param[1][h]));
     }
 }
@@ -119,7 +119,7 @@ static void fire(const NaiveScores *n, int h, int i, double *s) {
     for (int j = 0; j <= i; j++) {
         double x = log1p(fabs(c * (i - j))) / norm, f = n->in.param[3][h];
         for (int k = 0; k < UNITS; k++) f += w2[k] * fmax(0, w1[k] * x + b1[k]);
-        s[j] += plain(n, h, i, j) + f;
+        s[j] += naive_plain(n, h, i, j) + f;
     }
 }
 
@@ -128,7 +128,7 @@ static void cope(const NaiveScores *n, int h, int i, double *s) {
     int D = n->in.shape->head_dim;
     double p = 0, last = option(n, "positions") - 1;
     for (int j = i; j >= 0; j--) {
-        double score = plain(n, h, i, j);
+        double score = naive_plain(n, h, i, j);
         p += sigmoid(score);
         double place = fmin(p, last), low = floor(place), high = ceil(place), w = place - low;
         const double *q = row(n, n->q, h, i);
@@ -138,7 +138,7 @@ static void cope(const NaiveScores *n, int h, int i, double *s) {
 }
 
 /* Press et al. 2022: the slopes of a power of two of heads, and every other slope of twice as many heads. */
-static double slope(int heads, int h) {
+double naive_slope(int heads, int h) {
     int power = 1;
     while (power * 2 <= heads) power *= 2;
     return h < power ? pow(2, -8.0 * (h + 1) / power) : pow(2, -8.0 * (2 * (h - power) + 1) / (2 * power));
@@ -152,9 +152,9 @@ static void dape(const NaiveScores *n, int h, int i, double *s) {
     double *seen = NEW(n->arena, 2 * H, double);
     for (int j = 0; j <= i; j++) {
         for (int g = 0; g < H; g++) {
-            seen[g] = plain(n, g, i, j);
-            seen[H + g] =
-                option(n, "bias") == 1 ? -slope(H, g) * (i - j) : -param[4][g] * log1p(param[5][g] * (i - j));
+            seen[g] = naive_plain(n, g, i, j);
+            seen[H + g] = option(n, "bias") == 1 ? -naive_slope(H, g) * (i - j)
+                                                 : -param[4][g] * log1p(param[5][g] * (i - j));
         }
         s[j] += seen[h] + seen[H + h] + param[3][h];
         for (int k = 0; k < UNITS; k++) {
@@ -175,7 +175,7 @@ static void self_extend(const NaiveScores *n, int h, int i, double *s) {
 static void wavelet(const NaiveScores *n, int h, int i, double *s) {
     int D = n->in.shape->head_dim, scales = (int)option(n, "scales");
     for (int j = 0; j <= i; j++) {
-        s[j] += plain(n, h, i, j);
+        s[j] += naive_plain(n, h, i, j);
         for (int c = 0; c < D; c++) {
             double a = pow(2, c % scales), t = (i - j - c / scales) / a;
             double ricker = 2 / sqrt(3 * sqrt(acos(-1))) * (1 - t * t) * exp(-t * t / 2);
@@ -189,8 +189,8 @@ static void grape_a(const NaiveScores *n, int h, int i, double *s) {
     int D = n->in.shape->head_dim;
     const double *u = n->in.param[1] + (size_t)h * D;
     double gate = log1p(exp(dot(u, row(n, n->q, h, i), D) / sqrt(dot(u, u, D)) / sqrt(D)));
-    double by = slope(n->in.shape->heads, h) * log1p(exp(n->in.param[0][h])) * gate;
-    for (int j = 0; j <= i; j++) s[j] += plain(n, h, i, j) - by * (i - j);
+    double by = naive_slope(n->in.shape->heads, h) * log1p(exp(n->in.param[0][h])) * gate;
+    for (int j = 0; j <= i; j++) s[j] += naive_plain(n, h, i, j) - by * (i - j);
 }
 
 /* stickbreaking-attention, sb_ref.py: z, log(1 - sigmoid(z)) summed over the keys between, and the rest for
@@ -198,7 +198,7 @@ static void grape_a(const NaiveScores *n, int h, int i, double *s) {
 static void stick_breaking(const NaiveScores *n, int h, int i, double *s) {
     double left = 0;
     for (int j = i - 1; j >= 0; j--) {
-        double z = plain(n, h, i, j);
+        double z = naive_plain(n, h, i, j);
         s[j] += log(sigmoid(z)) + left;
         left += log(sigmoid(-z));
     }
@@ -245,7 +245,7 @@ static void dape_v2(const NaiveScores *n, int h, int i, double *s) {
     double *seen = NEW(n->arena, (T + 2) * 2 * H, double), *unit = NEW(n->arena, (T + 2) * UNITS, double);
     for (int j = 0; j <= i; j++)
         for (int g = 0; g < H; g++) {
-            seen[(j + 1) * 2 * H + g] = plain(n, g, i, j);
+            seen[(j + 1) * 2 * H + g] = naive_plain(n, g, i, j);
             seen[(j + 1) * 2 * H + H + g] = -param[4][g] * log1p(param[5][g] * (i - j));
         }
     for (int j = 0; j < T && j <= i + 1; j++)
@@ -276,11 +276,7 @@ static void pope(const NaiveScores *n, int h, int i, double *s) {
         }
 }
 
-static const struct {
-    const char *method;
-    void (*scores)(const NaiveScores *, int h, int i, double *s);
-    void (*values)(const NaiveScores *, int h, int d, double *value);
-} formulas[] = {
+static const NaiveScoreFormulas formulas[] = {
     {"rerope", rerope, NULL},   {"shaw", shaw, shaw_values}, {"transformer_xl", transformer_xl, NULL},
     {"fox", fox, NULL},         {"fire", fire, NULL},        {"cope", cope, NULL},
     {"dape", dape, NULL},       {"dape_v2", dape_v2, NULL},  {"self_extend", self_extend, NULL},
@@ -288,20 +284,24 @@ static const struct {
     {"grape_a", grape_a, NULL}, {"pope", pope, NULL},
 };
 
-bool naive_scores_known(const char *method) {
+static const NaiveScoreFormulas *find(const char *method) {
     for (int f = 0; f < COUNT_OF(formulas); f++)
-        if (strcmp(formulas[f].method, method) == 0) return true;
-    return false;
+        if (strcmp(formulas[f].method, method) == 0) return &formulas[f];
+    for (int f = 0; f < feature_formula_count; f++)
+        if (strcmp(feature_formulas[f].method, method) == 0) return &feature_formulas[f];
+    return NULL;
+}
+
+bool naive_scores_known(const char *method) {
+    return find(method);
 }
 
 void naive_scores(const NaiveScores *n, int h, int i, double *s) {
     memset(s, 0, ((size_t)i + 1) * sizeof *s);
-    for (int f = 0; f < COUNT_OF(formulas); f++)
-        if (strcmp(formulas[f].method, n->in.position->method->name) == 0) formulas[f].scores(n, h, i, s);
+    find(n->in.position->method->name)->scores(n, h, i, s);
 }
 
 void naive_value_at(const NaiveScores *n, int h, int d, double *value) {
-    for (int f = 0; f < COUNT_OF(formulas); f++)
-        if (strcmp(formulas[f].method, n->in.position->method->name) == 0 && formulas[f].values)
-            formulas[f].values(n, h, d, value);
+    const NaiveScoreFormulas *known = find(n->in.position->method->name);
+    if (known->values) known->values(n, h, d, value);
 }

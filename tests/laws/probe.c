@@ -72,6 +72,16 @@ Probe probe_new_at(const LawCase *c, int length, const double *positions, Arena 
         p.context.param[i] = p.value[i];
     }
     prepare(&p, arena);
+    if (p.method->features && p.method->transform) {
+        int count = p.method->feature_count(&p.shape, p.options);
+        p.features = (size_t)p.shape.heads * (size_t)length * (size_t)count;
+        p.f = guarded_new(arena, p.features), p.df = guarded_new(arena, p.features);
+        p.context.features = p.f, p.context.dfeatures = p.df;
+        size_t inputs = (size_t)length * (size_t)p.shape.width;
+        p.x = NEW(arena, inputs, float), p.dx = NEW(arena, inputs, float);
+        Random rng = random_stream(c->seed, "data", "x");
+        for (size_t i = 0; i < inputs; i++) p.x[i] = (float)random_normal(&rng);
+    }
     p.row = p.shape.head_dim * (p.method->widening ? p.method->widening : 1);
     p.stride = p.row + GAP;
     size_t T = (size_t)length;
@@ -106,6 +116,8 @@ float *probe_copy(const Probe *p, const float *data, Arena *arena) {
 /* Half of the guard between two parts belongs to each of them. */
 const char *probe_spoilt(const Probe *p, const float *data) {
     bool all = guarded(data + p->total - GUARD, GUARD);
+    if (p->f && (!guarded_intact(p->f, p->features) || !guarded_intact(p->df, p->features)))
+        return "features";
     for (int part = 0; part < PARTS; part++) {
         const float *at = data + p->start[part];
         all = all && guarded(at - GUARD, GUARD);
@@ -132,6 +144,7 @@ void probe_forward(const Probe *p, float *data) {
     if (p->method->embed) p->method->embed(&before, data + p->start[EMBED]);
     memset(data + p->start[INPUT], 0, p->size[INPUT] * sizeof *data);
     if (p->method->input) p->method->input(&context, data + p->start[INPUT]);
+    if (p->f) p->method->features(&context, p->x, p->f);
     if (p->method->transform) p->method->transform(&context, POS_QUERY, data + p->start[QUERY], p->stride);
     if (p->method->transform) p->method->transform(&context, POS_KEY, data + p->start[KEY], p->stride);
     if (p->method->distance_bias) p->method->distance_bias(&context, data + p->start[BIAS]);
@@ -145,10 +158,15 @@ void probe_backward(const Probe *p, float *data) {
     PositionContext before = entrance(p, &context);
     if (m->embed_backward) m->embed_backward(&before, data + p->start[EMBED]);
     if (m->input_backward) m->input_backward(&context, data + p->start[INPUT]);
+    if (p->f) {
+        m->features(&context, p->x, p->f);
+        memset(p->df, 0, p->features * sizeof *p->df);
+    }
     if (m->transform_backward)
         m->transform_backward(&context, POS_QUERY, p->input + p->start[QUERY], data + p->start[QUERY],
                               p->stride);
     if (m->transform_backward)
         m->transform_backward(&context, POS_KEY, p->input + p->start[KEY], data + p->start[KEY], p->stride);
+    if (p->f) m->features_backward(&context, p->x, p->f, p->df, p->dx);
     if (m->distance_bias_backward) m->distance_bias_backward(&context, data + p->start[BIAS]);
 }

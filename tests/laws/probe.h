@@ -23,6 +23,9 @@ typedef struct Probe {
     size_t sizes[POS_MAX_TENSORS];
     float *value[POS_MAX_TENSORS], *grad[POS_MAX_TENSORS]; /* grad: where probe_backward adds */
     const float *input; /* [total]: what the forward hooks got, for transform_backward; canaries outside */
+    float *x, *dx;      /* [T,C]: what the features are computed from, and its gradient, added to */
+    size_t features;    /* H T F for a transform that reads features; 0: none */
+    float *f, *df;      /* [features], computed by probe_forward and by probe_backward; between canaries */
     const unsigned char *tables; /* [table_bytes]: all memory that prepare() allocated */
     size_t table_bytes;
     size_t start[PARTS], size[PARTS], total; /* of the parts, in floats */

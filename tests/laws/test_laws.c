@@ -127,7 +127,8 @@ static const struct {
                  {"learned", NULL}, {"shape", NULL},         {"randomised", NULL},
                  {"rerope", NULL},  {"shaw", NULL},          {"transformer_xl", NULL},
                  {"fox", NULL},     {"fire", NULL},          {"cope", NULL},
-                 {"dape", NULL},    {"pope", NULL}};
+                 {"dape", NULL},    {"pope", NULL},          {"carope", NULL},
+                 {"wall", NULL}};
 
 /* A method's file may be deleted, with which its mutants and cases disappear. */
 static bool registered(const char *method) {
@@ -273,8 +274,14 @@ static const CoreMutant core_mutants[] = {
      "(size_t)(0 * t->h) * a->length + (size_t)(t->i0 + r) : (size_t)r", "agreement"},
     {"pair bias scaled by 1/sqrt(D)", "s[j] += pair[j] * a->root;", "s[j] += pair[j];", "agreement"},
     {"changed scores in the gradient", "hook.s = a->before,", "hook.s = a->block,", "agreement"},
-    {"queries of changed scores have no gradient", "a->kept[h].near.dq + row;", "a->kept[h].dv + row;",
+    {"queries of changed scores have no gradient", "a->kept[h].near.dq + row,", "a->kept[h].dv + row,",
      "agreement"},
+    {"keys of changed scores have no gradient", "a->dk_rows[h] = a->kept[h].near.dk;",
+     "a->dk_rows[h] = a->kept[h].dv;", "agreement"},
+    {"gradients of features are those of all sequences before", "if (terms->features && backward)", "if (0)",
+     "agreement"},
+    {"features have no gradient",
+     "a->method->features_backward(a->context, x, terms->features, terms->dfeatures, dx);", ";", "agreement"},
     {"window one key too wide", "attention_max(a->sinks, i - a->window + 1) - t->j0",
      "attention_max(a->sinks, i - a->window) - t->j0", "agreement"},
     {"sinks see the query where it stands",
@@ -640,6 +647,7 @@ int main(int argc, char **argv) {
     collect(field_mutants, field_mutant_count);
     collect(family_mutants, family_mutant_count);
     collect(scores_mutants, scores_mutant_count);
+    collect(feature_mutants, feature_mutant_count);
     if (argc == 2 && strcmp(argv[1], "mutants") == 0) return print_table();
     if (argc == 3 && strcmp(argv[1], "mutants") == 0) return print_methods_of(law_find(argv[2]));
     if (!core) {

@@ -74,8 +74,8 @@ function include_line(line, place,    name, part, header, owner) {
         name = substr(line, RSTART + 1, RLENGTH - 2)
         if (top == "tests") return
         if (top == "methods") {
-            if (name !~ /^position\/(position|rotary|perceptron)\.h$/)
-                report(place, "a method includes position/position.h (or rotary.h or perceptron.h there, which do) and libc, not " name)
+            if (name !~ /^position\/(position|rotary|perceptron|features|scan)\.h$/)
+                report(place, "a method includes position/position.h (or another header of services there) and libc, not " name)
             return
         }
         if (split(name, part, "/") != 2 || !(part[1] in rank)) {
@@ -93,7 +93,7 @@ function include_line(line, place,    name, part, header, owner) {
             if ((name == header || name ~ ("(^|/)" header "(/|$)")) && owner != folder)
                 report(place, "<" name "> belongs to src/" owner "/")
         }
-        if (top == "methods" && !(name in libc)) report(place, "a method includes position/position.h (or rotary.h or perceptron.h there, which do) and libc, not <" name ">")
+        if (top == "methods" && !(name in libc)) report(place, "a method includes position/position.h (or another header of services there) and libc, not <" name ">")
     }
 }
 

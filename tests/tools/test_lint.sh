@@ -17,7 +17,7 @@ cp src/position/*.h "$tree/src/position"
 cp src/train/safetensors.h "$tree/src/train"
 cp methods/*.c "$tree/methods"
 touch "$tree"/methods/{alibi,none}.c # their files may be deleted
-for name in base/{arena,error,json,options,random,sha256} train/safetensors position/{encoding,perceptron,position,rotary}; do
+for name in base/{arena,error,json,options,random,sha256} train/safetensors position/{encoding,features,perceptron,position,rotary,scan}; do
     echo "- [${name#*/}]($name.h): a module"
 done >"$tree/src/README.md"
 printf '| [%s](%s) | a folder |\n' base{,} train{,} position{,} >>"$tree/src/README.md"

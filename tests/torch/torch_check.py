@@ -55,7 +55,11 @@ METHODS = [
     {"name": "rotary", "resonance": True}, {"name": "yarn", "factor": 3, "resonance": True}, "nape", "hard_alibi",
     {"name": "hard_alibi", "local": 3}, "bounded_alibi", {"name": "bounded_alibi", "slopes": True, "by_head": True},
     {"name": "bounded_alibi", "fixed_bound": 2}, "bam", {"name": "bam", "start": "constant", "shape": 0.7}, "dape_v2",
-    "grape_a", "wavelet", {"name": "wavelet", "scales": 3}, "rfs", "pope", {"name": "pope", "start": "uniform", "base": 500}]
+    "grape_a", "wavelet", {"name": "wavelet", "scales": 3}, "rfs", "pope", {"name": "pope", "start": "uniform", "base": 500},
+    "carope", "selective_rope", "row_alibi",
+    "relative_projection", {"name": "relative_projection", "curves": 5, "distances": 40}, "grape_ap",
+    {"name": "grape_ap", "absolute": True, "size": 4}, "wall", "path_attention",
+    {"name": "path_attention", "forget": True}]
 MIXED = ["rotary", "rerope", "alibi", "t5", "shaw", "transformer_xl", "fire", "fox", "cope", "pope", "dape"]  # dape does not support sinks
 ATTENTION = [
     {"window": 12}, {"window": 24, "sinks": 3}, {"top_k": 5}, {"scale": "log_n"}, {"temperature": 1.3},
@@ -260,6 +264,67 @@ def fourier(o, p, t, x, train):
     return x * mixed(a.cos(), p["cosines"]) + turned_half * mixed(a.sin(), p["sines"])
 
 
+def convolved(p, x, taps):
+    """A low-rank map and fla's ShortConvolution: causal, for each number on its own."""
+    z = (x @ p["inner"].T @ p["outer"].T).transpose(1, 2)
+    return F.conv1d(F.pad(z, (taps - 1, 0)), p["convolution"][:, None], groups=z.shape[1]).transpose(1, 2)
+
+
+def angles(m, o, p, y, heads, size):
+    """[B,H,T,D/2]: what CARoPE and Selective RoPE accumulate; the sums of increments of each position."""
+    b, length, _ = y.shape
+    if m == "carope":
+        f = 1 / (F.softplus(y @ p["frequency_weight"].T + p["frequency_bias"], threshold=100) + 1)
+        return (f[..., None] ** torch.arange(size // 2)).transpose(1, 2).cumsum(2)
+    unit = y.view(b, length, heads, size)
+    unit = unit / (unit.pow(2).sum(-1, keepdim=True) + 1e-6).sqrt()
+    phi = convolved(p, unit.flatten(2), 4).view(b, length, heads, size // 2).transpose(1, 2)
+    return o["temperature"] / o["base"] ** (2.0 * torch.arange(size // 2) / size) * phi.cumsum(2)
+
+
+def row_gates(m, o, p, y, heads):
+    """PerRowDataDependentAlibi of x-transformers; the bias of llama-mha-grape-ap-v1."""
+    b, length, n = y.shape[0], y.shape[1], o["size"]
+    split = lambda w: (y @ w.T).view(b, length, heads, n).transpose(1, 2)
+    if m == "row_alibi":
+        z = split(p["query_weight"]) @ split(p["key_weight"]).transpose(-1, -2) / math.sqrt(n)
+        return F.logsigmoid(z).tril(-1).flip(-1).cumsum(-1).flip(-1)
+    given, t = split(p["projection"]), torch.arange(length, dtype=torch.float64)[:, None]
+    normed = given / (given.pow(2).mean(-1, keepdim=True) + 2.0 ** -23).sqrt()
+    one, other = normed[..., : n // 2], normed[..., n // 2:]
+    turned = torch.cat([one * t.cos() + other * t.sin(), other * t.cos() - one * t.sin()], -1)
+    z = (given if o["absolute"] else turned) @ turned.transpose(-1, -2) / n
+    gates = (F.logsigmoid(z) * slopes(heads)[:, None, None]).tril()
+    return gates.sum(-1, keepdim=True) - gates.cumsum(-1)
+
+
+def path(o, p, y, q, k):
+    """Decoding of fla's PaTHAttention: each position transforms all earlier keys."""
+    b, heads, length, size = q.shape
+    w = F.silu(convolved(p, y, 3)).view(b, length, heads, size).transpose(1, 2)
+    w = w / (w.pow(2).sum(-1, keepdim=True) + 1e-6).sqrt()
+    beta = 2 * (y @ p["beta_weight"].T + p["beta_bias"]).sigmoid().transpose(1, 2)[..., None]
+    keys, rows = k[:, :, :0], []
+    for t in range(length):
+        now = w[:, :, t: t + 1]
+        keys = keys - beta[:, :, t: t + 1] * (keys * now).sum(-1, keepdim=True) * now
+        keys = torch.cat([keys, k[:, :, t: t + 1]], 2)
+        rows.append(F.pad((q[:, :, t: t + 1] @ keys.transpose(-1, -2))[:, :, 0], (0, length - t - 1)))
+    s = torch.stack(rows, 2)
+    if o["forget"]:
+        sums = F.logsigmoid(y @ p["gate_weight"].T + p["gate_bias"]).cumsum(1).transpose(1, 2)
+        s = s + sums[..., :, None] - sums[..., None, :]
+    return s
+
+
+def wall(p, y, q, k):
+    """naive_wall_attn of fla."""
+    b, heads, length, size = q.shape
+    sums = F.logsigmoid(y @ p["gate_weight"].T + p["gate_bias"]).view(b, length, heads, size).transpose(1, 2).cumsum(2)
+    fade = (sums[:, :, :, None] - sums[:, :, None]).clamp(max=0).exp()
+    return (q[:, :, :, None] * k[:, :, None] * fade).sum(-1)
+
+
 def polar(o, z, t, angle):
     """[B,H,T,2D]: complex numbers of length softplus(z), which have the angles t w_c plus those of the tensor."""
     size = z.shape[-1]
@@ -306,6 +371,13 @@ def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None):
             s = torch.where(near < w, s, at(q, torch.full((length,), float(w))) @ k.transpose(-1, -2))
     elif method == "fope":
         s = fourier(o, p, positions, q, train) @ fourier(o, p, positions, k, train).transpose(-1, -2)
+    elif method in ("carope", "selective_rope"):
+        turn = angles(method, o, p, y, heads, size)
+        halves = lambda z: (z[..., : size // 2], z[..., size // 2:])
+        at = lambda one, other: torch.cat([one * turn.cos() - other * turn.sin(), one * turn.sin() + other * turn.cos()], -1)
+        s = at(*halves(q)) @ at(*halves(k)).transpose(-1, -2)
+    elif method in ("path_attention", "wall"):
+        s = path(o, p, y, q, k) if method == "path_attention" else wall(p, y, q, k)
     elif method == "pope":
         keys = polar(o, k, positions, p["angle"].clamp(-2 * math.pi, 0)[:, None])
         by_row = lambda t: polar(o, q, positions + t - row, 0.0) @ keys.transpose(-1, -2)
@@ -332,6 +404,13 @@ def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None):
         by_tap = lambda w, rows: w.view(3, rows, -1).permute(1, 2, 0)[:, :, None]  # as Conv2d has weights
         hidden = F.leaky_relu(F.conv2d(seen, by_tap(p["in_weight"], 32), p["in_bias"], padding=(0, 1)))
         s = s + F.conv2d(hidden, by_tap(p["out_weight"], heads), p["out_bias"], padding=(0, 1))
+    if method in ("row_alibi", "grape_ap"):
+        s = s + row_gates(method, o, p, y, heads)
+    if method == "relative_projection":
+        w = (y @ p["mix_weight"].T + p["mix_bias"]).view(b, length, heads, -1).transpose(1, 2)
+        curves = w @ p["bank"]
+        own = d.clamp(max=o["distances"] - 1).long().expand(b, heads, -1, -1)
+        s = s + curves.gather(-1, own) * (d < o["distances"])
     if method == "grape_a":
         z = torch.einsum("bhid,hd->bhi", q, F.normalize(p["direction"], dim=-1, eps=1e-6)) / math.sqrt(size)
         s = s - (F.softplus(p["strength"]) * slopes(heads))[:, None, None] * F.softplus(z)[..., None] * d
