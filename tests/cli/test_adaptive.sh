@@ -39,4 +39,28 @@ weights=a/$(sql one.db "SELECT key FROM run")/model.safetensors
 check "has a projection" grep -q embeddings.0.1.weight "$weights"
 check "and no classes" lacks "$weights" class_proj
 
+# Bits per byte and perplexity per word, of words and of bytes: from the sums of losses, and what wc counts of the text.
+check "the same text as bytes" try 0 run a.json -q --set data.tokenizer=bytes --set train.tokens=512 --set name=bytes
+bytes=$(wc -c <words.txt) words=$(($(wc -w <words.txt) + $(wc -l <words.txt)))
+for database in results/a.db results/bytes.db; do
+    check "bytes and words" is "$bytes|$words" $database "SELECT train_bytes + valid_bytes + test_bytes, train_words + valid_words + test_words FROM corpus"
+done
+# as_shown DATABASE METRIC FORMAT COLUMN SQL: an expression of nats, tokens, bytes and words is the column of the view
+# outcome, and rounded the first number of the row ALiBi.
+as_shown() {
+    local shown column wanted
+    try 0 table "$1" --metric "$2" && shown=$(awk '$1 == "ALiBi" { print $4 }' out)
+    wanted=$(sql "$1" "SELECT printf('%.15g', $5) FROM (SELECT nll_sum / e.tokens AS nats, valid_tokens AS tokens, valid_bytes AS bytes,
+        valid_words AS words FROM evaluation e, corpus WHERE length = 16)")
+    column=$(sql "$1" "SELECT $4 FROM outcome WHERE eval_length = 16")
+    awk -v a="$shown" -v b="$wanted" -v c="$column" -v f="$3" \
+        'BEGIN { print a, b, c; exit !(a == sprintf(f, b) + 0 && c > b * (1 - 1e-8) && c < b * (1 + 1e-8)) }'
+}
+check "bits per byte of words" as_shown results/a.db bits %.4f bits_per_byte "nats / 0.693147180559945 * tokens / bytes"
+check "are in the title" says out "bits per byte by evaluation length"
+check "perplexity per word of words is that per token" as_shown results/a.db words %.3g word_perplexity "exp(nats)"
+check "bits per byte of bytes" as_shown results/bytes.db bits %.4f bits_per_byte "nats / 0.693147180559945"
+check "perplexity per word of bytes" as_shown results/bytes.db words %.3g word_perplexity "exp(nats * bytes / words)"
+check "is in the title" says out "perplexity per word"
+
 done_testing

@@ -13,7 +13,8 @@
 #include "naive.h"
 #include "near.h"
 #include "need.h"
-#include "model/activations.h"
+#include "base/random.h"
+#include "model/internal.h"
 #include "model/transformer.h"
 #include "train/optimizer.h"
 
@@ -172,6 +173,34 @@ static void rare_words_predict_themselves(void **state) {
     arena_free(arena);
 }
 
+/* At the initial values the loss of a target of the first band is ln(n + 2) + m / 2, with m the mean square
+   of the last hidden state: the logits are normal with variance m, and P_0 is not among their factors. */
+static void first_loss_follows_from_the_hidden_state(void **state) {
+    enum { WORDS = 128, SEQUENCES = 3, FIRST = 1000 };
+    (void)state;
+    Arena *arena = arena_new(0);
+    Model *model = paper_model("sinusoidal", 1, 3000, arena);
+    Activations *pass = activations_new(model, 1, WORDS, false, arena);
+    Random random = random_stream(1, "words", "");
+    double loss = 0, m = 0, n = WORDS * SEQUENCES;
+    for (int s = 0; s < SEQUENCES; s++) {
+        uint32_t inputs[WORDS + 1] = {0}, targets[WORDS];
+        const uint32_t *rows[] = {inputs}, *wanted[] = {targets};
+        float nll[WORDS];
+        for (int t = 0; t < WORDS; t++) {
+            inputs[t] = (uint32_t)(3000 * random_uniform(&random));
+            targets[t] = (uint32_t)(FIRST * random_uniform(&random));
+        }
+        transformer_set_rows(pass, (TransformerRows){.targets = wanted});
+        transformer_evaluate(model, pass, rows, 1, nll);
+        for (int t = 0; t < WORDS; t++) loss += nll[t] / n;
+        for (int i = 0; i < WORDS * 1024; i++) m += (double)pass->x[i] * pass->x[i] / (1024 * n);
+    }
+    assert_true(m > 1.5 && m < 5);
+    near(loss, log(FIRST + 2) + m / 2, 4.5 * (sqrt(m / n) + sqrt((exp(m) - 1) / FIRST)));
+    arena_free(arena);
+}
+
 /* ---- the schedule ---- */
 
 /* Update u counts as u - 1: 16,000 updates of warm-up from 1e-7, then 270,000 to 1e-4. */
@@ -217,9 +246,12 @@ static void clipping_is_fairseqs(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tensors_are_fairseqs),          cmocka_unit_test(initial_values_are_fairseqs),
-        cmocka_unit_test(rare_words_predict_themselves), cmocka_unit_test(rates_are_fairseqs),
+        cmocka_unit_test(tensors_are_fairseqs),
+        cmocka_unit_test(initial_values_are_fairseqs),
+        cmocka_unit_test(rare_words_predict_themselves),
+        cmocka_unit_test(rates_are_fairseqs),
         cmocka_unit_test(clipping_is_fairseqs),
+        cmocka_unit_test(first_loss_follows_from_the_hidden_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
