@@ -31,13 +31,14 @@ left='^\./poslab (status|collect) '
 
 # --- the copy of the tree ---
 
-mkdir -p tmp bin data/perl results plots
+mkdir -p tmp bin data/perl data/words results plots
 cp -a "$root"/{Makefile,README.md,.ci,src,methods,tests,configs} .
 cp -a "$root"/results/{README.md,methods,paper,reproduction,speed,tasks,words} results
 cp -a "$root"/plots/{*.gp,figure.py} plots
 for i in 1 2 3 4 5 6 7 8; do
     awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 20000; i++) printf "%s ", substr("abcdefghijklm", 1 + int(rand() * 9), 4) }' \
         >data/perl/$i.txt
+    awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 20000; i++) printf "w%d ", rand() * 8000 }' >data/words/$i.txt
 done
 
 # TINY: options that the wrapper adds, except to `plan`.
