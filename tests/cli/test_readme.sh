@@ -38,7 +38,7 @@ cp -a "$root"/plots/{*.gp,figure.py} plots
 for i in 1 2 3 4 5 6 7 8; do
     awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 20000; i++) printf "%s ", substr("abcdefghijklm", 1 + int(rand() * 9), 4) }' \
         >data/perl/$i.txt
-    awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 20000; i++) printf "w%d ", rand() * 8000 }' >data/words/$i.txt
+    awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 99999; i++) printf "w%d ", rand() * 8000 }' >data/words/$i.txt
 done
 
 # TINY: options that the wrapper adds, except to `plan`.
