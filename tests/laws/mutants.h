@@ -24,9 +24,9 @@ extern const CoreMutant task_mutants[]; /* of the generators of tasks, and of th
 extern const int task_mutant_count;
 
 extern const MethodMutant method_mutants[],
-    field_mutants[];                        /* of the five methods of the core; of other methods */
-extern const MethodMutant family_mutants[]; /* of the rotary family and of further biases */
-extern const MethodMutant scores_mutants[]; /* of methods that act on scores */
+    field_mutants[];                         /* of the five methods of the core; of other methods */
+extern const MethodMutant family_mutants[];  /* of the rotary family and of further biases */
+extern const MethodMutant scores_mutants[];  /* of methods that act on scores */
 extern const MethodMutant feature_mutants[]; /* of methods with features */
 extern const int method_mutant_count, field_mutant_count, family_mutant_count, scores_mutant_count,
     feature_mutant_count;
