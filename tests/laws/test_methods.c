@@ -35,7 +35,7 @@ static const AdaptiveSoftmax adaptive[] = {{.bands = 0}, {.cutoffs = {5, 9}, .fa
 static const Size sizes[] = {
     {1, 3, 6, 20, MODEL_RELU, true, 1, 33, 16, 0},       {2, 2, 5, 12, MODEL_SWIGLU, true, 3, 19, 8, 0},
     {1, 12, 2, 8, MODEL_GELU, false, 1, 7, 7, 0, BANDS}, {3, 6, 4, 30, MODEL_GELU, true, 2, 40, 10, 2, BANDS},
-    {1, 1, 4, 16, MODEL_SWIGLU, false, 2, 17, 32, 0},    {1, 8, 16, 64, MODEL_RELU, true, 1, 70, 24, 0},
+    {1, 1, 4, 16, MODEL_SWIGLU, false, 2, 17, 32, 0},    {2, 8, 16, 64, MODEL_RELU, true, 1, 70, 24, 0},
     {1, 5, 1, 11, MODEL_GELU, true, 2, 12, 5, 0},        {1, 2, 10, 16, MODEL_GELU, true, 1, 131, 33, 0},
 };
 
