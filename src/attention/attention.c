@@ -12,8 +12,7 @@
 static void place_sinks(Attention *a, Arena *arena) {
     const PositionContext *context = a->context;
     int64_t last = a->options->window + a->options->sinks - 1;
-    bool placed = a->method->prepare || a->method->frequency;
-    if (!a->options->sinks || !a->method->transform || !placed) return;
+    if (!a->options->sinks || !a->method->transform || !encoding_has_tables(a->method)) return;
     double *positions = NEW(arena, a->length, double);
     for (int t = 0; positions && t < a->length; t++) positions[t] = (double)(t < last ? t : last);
     a->sink_tables =

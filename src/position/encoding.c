@@ -182,6 +182,10 @@ bool encoding_check(const PositionMethod *method, const PositionShape *shape, co
     return error_set(err, wrong.code, "%s %s", method->name, wrong.text);
 }
 
+bool encoding_has_tables(const PositionMethod *method) {
+    return method->prepare || rotates(method);
+}
+
 void *encoding_prepare(const PositionMethod *method, const PositionShape *shape, const void *options,
                        int length, const double *positions, Arena *arena) {
     if (method->prepare) return method->prepare(shape, options, length, positions, arena);

@@ -51,12 +51,15 @@ unsigned encoding_hooks(const PositionMethod *method);
 /* The control: the first method without any hook; NULL if there is none. */
 const PositionMethod *encoding_control(void);
 
-/* Checks the rules of the method and, for methods with `frequency`, that n is an even whole number. Errors
+/* Checks the rules of the method and, for methods that rotate, that n is an even whole number. Errors
    are EXIT_USAGE and begin with the name of the method. */
 bool encoding_check(const PositionMethod *method, const PositionShape *shape, const void *options,
                     Error *err);
 
-/* The tables of the method (hook `prepare`); NULL for methods without tables and for a counting arena. */
+/* Whether passes of the method have tables: those of its hook `prepare`, or of its rotations. */
+bool encoding_has_tables(const PositionMethod *method);
+
+/* These tables; NULL for methods without tables and for a counting arena. */
 void *encoding_prepare(const PositionMethod *method, const PositionShape *shape, const void *options,
                        int length, const double *positions, Arena *arena);
 

@@ -128,7 +128,7 @@ static int method_style(const char *name) {
 }
 
 /* A style of no method: of the styles after those of the registry, the first whose colour is not used, if
-   there is one. */
+   there is one. `used` has -1 for lines that have no style yet. */
 static int free_style(const int *used, int count) {
     int first = 0;
     for (int style = encoding_method_count; style < encoding_method_count + 2 * count + FIGURE_LINES;
@@ -156,12 +156,11 @@ static int named_style(const Figure *figure, const char *name) {
         used[count] = text_among(series->method, methods, count) ? -1 : method_style(series->method);
         methods[count++] = series->method;
     }
-    count = 0;
-    for (int i = 0; i < set->count; i++) {
+    for (int i = 0, k = 0; i < set->count; i++) {
         if (!results_is_first(set, i, series_same_name)) continue;
-        if (used[count] < 0) used[count] = free_style(used, count);
-        if (!strcmp(set->items[i].name, name)) return used[count];
-        count++;
+        if (used[k] < 0) used[k] = free_style(used, count);
+        if (!strcmp(set->items[i].name, name)) return used[k];
+        k++;
     }
     for (int i = 0; i < set->count; i++) /* if each setting has panels: the name without the setting */
         if (!strcmp(set->items[i].label, name)) return method_style(set->items[i].method);

@@ -11,6 +11,7 @@
 
 #include "fixture.h"
 
+#include "base/json_syntax.h"
 #include "base/options.h"
 #include "base/text.h"
 #include "sys/atomic_file.h"
@@ -167,13 +168,13 @@ static void test_limits(void **state) {
     for (int i = 0; i < 64; i++) strcat(deep, "[");
     for (int i = 0; i < 64; i++) strcat(deep, "]");
     parse(deep);
-    char *much = NEW(arena, (16 << 20) + 2, char);
-    memset(much, ' ', (16 << 20) + 1);
+    char *much = NEW(arena, JSON_SYNTAX_MAX_SIZE + 2, char);
+    memset(much, ' ', JSON_SYNTAX_MAX_SIZE + 1);
     much[0] = '1';
     Error err;
-    Json *json = json_parse(much, 16 << 20, "text", arena, &err);
+    Json *json = json_parse(much, JSON_SYNTAX_MAX_SIZE, "text", arena, &err);
     assert_non_null(json);
-    assert_refused(much, (16 << 20) + 1, "larger than 16 MiB");
+    assert_refused(much, JSON_SYNTAX_MAX_SIZE + 1, "larger than 32 MiB");
     memset(much, '[', 1 << 20);
     assert_refused(much, 1 << 20, "column 65: nested more than 64 deep");
 
