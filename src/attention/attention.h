@@ -39,7 +39,11 @@
  * Llama 4 by 1 + coefficient ln(floor((i+1) / floor) + 1), or by 1 + a ln(i+1) with a number a that each head
  * of each layer learns, from 0 (our reading of the length-dependent parameters of Awasthi and Gupta 2023,
  * arXiv 2310.00726, whose form is not published). temperature: all scores, biases included, are multiplied by
- * it. A struct of zeros is plain attention.
+ * it. sink_logit: the softmax of each query has one more term exp(s), whose value is zero, so that a head can
+ * attend to nothing; s is 0 (softmax plus one, Miller 2023, evanmiller.org/attention-is-off-by-one.html) or a
+ * number that each head of each layer learns, from 0 (gpt-oss, OpenAI 2025, arXiv 2508.10925). It is a score
+ * as the softmax sees it: temperature, query scales and top_k do not apply to it. Methods with the claim
+ * POS_NORMALISED are refused with it. A struct of zeros is plain attention.
  */
 typedef enum AttentionLayers {
     ATTENTION_LAYERS_ALL,
@@ -52,11 +56,17 @@ typedef enum AttentionScale {
     ATTENTION_SCALE_LLAMA4,
     ATTENTION_SCALE_LOG_LEARNED
 } AttentionScale;
+typedef enum AttentionSinkLogit {
+    ATTENTION_SINK_OFF,
+    ATTENTION_SINK_ZERO,
+    ATTENTION_SINK_LEARNED
+} AttentionSinkLogit;
 
 typedef struct AttentionOptions {
     int64_t nope_every; /* every n-th layer works without the position method's layer hooks; 0: none */
     int64_t window, sinks, top_k;           /* 0: off */
     int window_layers, scale, scale_layers; /* AttentionLayers, AttentionScale, AttentionLayers */
+    int sink_logit;                         /* AttentionSinkLogit */
     int64_t scale_floor;
     double scale_coefficient, temperature;
 } AttentionOptions;
@@ -87,12 +97,19 @@ void attention_begin(Attention *attention);
    computes the biases of this layer. */
 void attention_layer(Attention *attention, int layer);
 
-/* Whether the heads of layer `layer` learn a scale (ATTENTION_SCALE_LOG_LEARNED). */
-bool attention_learns_scale(const AttentionOptions *options, int layer);
+/* What each head of a layer can learn. Weight decay does not apply. */
+typedef enum AttentionTensor { ATTENTION_SCALES, ATTENTION_SINK_LOGITS, ATTENTION_TENSORS } AttentionTensor;
 
-/* The numbers a[H] of the next layer, and where their gradients are added up (NULL: nowhere); NULL, NULL
-   where it learns none. Called before attention_layer. */
-void attention_set_scale(Attention *attention, const float *scale, float *gradient);
+/* The names of the tensors of a layer, as in "layers.N.attention.NAME"; each is [H]. */
+extern const char *const attention_tensor_names[ATTENTION_TENSORS];
+
+/* Whether layer `layer` has the tensor. */
+bool attention_has_tensor(const AttentionOptions *options, int layer, AttentionTensor tensor);
+
+/* The tensors of the next layer, and where their gradients are added up (all NULL: nowhere); NULL where the
+   layer has none. Called before attention_layer. */
+void attention_set_tensors(Attention *attention, const float *const values[ATTENTION_TENSORS],
+                           float *const gradients[ATTENTION_TENSORS]);
 
 /* Dropout of probabilities, decided by the number at index (sequence, head, i, j) of the random stream `key`.
    p = 0: none. */

@@ -8,6 +8,7 @@
 #include "attention/internal.h"
 
 static const char *const layer_names[] = {"all", "position", "nope", NULL};
+static const char *const sink_logit_names[] = {"off", "zero", "learned", NULL};
 static const char *const scale_names[] = {"off", "log_n", "llama4", "log_learned", NULL};
 
 const OptionField attention_fields[] = {
@@ -35,6 +36,10 @@ const OptionField attention_fields[] = {
              "applies"},
     {"temperature", OPTION_REAL, offsetof(AttentionOptions, temperature), .default_value = 1, .low = 0.01,
      .high = 100, .help = "factor on the scores with all their biases"},
+    {"sink_logit", OPTION_CHOICE, offsetof(AttentionOptions, sink_logit),
+     .default_value = ATTENTION_SINK_OFF, .choices = sink_logit_names, .newer = true,
+     .help = "one more term exp(s) in each softmax, without a value; zero: s = 0; learned: by each head, "
+             "from 0"},
 };
 const int attention_field_count = COUNT_OF(attention_fields);
 const OptionSection attention_section = {"model.attention",
@@ -63,9 +68,12 @@ static bool meant(int layers, bool has_position) {
     return layers == ATTENTION_LAYERS_ALL || (layers == ATTENTION_LAYERS_POSITION) == has_position;
 }
 
-bool attention_learns_scale(const AttentionOptions *options, int layer) {
-    return options->scale == ATTENTION_SCALE_LOG_LEARNED &&
-           meant(options->scale_layers, attention_has_position(options, layer));
+const char *const attention_tensor_names[] = {"scale", "sink_logit"};
+
+bool attention_has_tensor(const AttentionOptions *o, int layer, AttentionTensor tensor) {
+    if (tensor == ATTENTION_SINK_LOGITS) return o->sink_logit == ATTENTION_SINK_LEARNED;
+    return o->scale == ATTENTION_SCALE_LOG_LEARNED &&
+           meant(o->scale_layers, attention_has_position(o, layer));
 }
 
 void attention_select_layer(Attention *a, int layer) {

@@ -136,9 +136,9 @@ static void hide(Attention *a, float *row, int i, int columns) {
 
 /* ---- forward ---- */
 
-/* Turns the scores of a row into probabilities and returns its lse. */
-static float softmax(const Attention *a, float *row, int columns) {
-    float temperature = a->temperature;
+/* Turns the scores of a row of head h into probabilities and returns its lse. */
+static float softmax(const Attention *a, int h, float *row, int columns) {
+    float temperature = a->temperature, logit;
     SimdFloat top = simd_broadcast(-INFINITY), total = simd_broadcast(0);
     for (int j = 0; j < columns; j += SIMD_LANES) top = simd_max(simd_load(row + j), top);
     float highest = simd_reduce_max(top);
@@ -147,9 +147,14 @@ static float softmax(const Attention *a, float *row, int columns) {
         total += p;
         simd_store(row + j, p);
     }
-    float sum = simd_reduce_sum(total), factor = 1 / sum;
+    float sum = simd_reduce_sum(total), factor = 1 / sum, lse = highest * temperature + logf(sum);
+    if (attention_sink_logit(a, h, &logit)) {
+        float closed = highest * temperature;
+        factor = attention_close_row(logit, &closed, &sum);
+        lse = closed + logf(sum);
+    }
     for (int j = 0; j < columns; j += SIMD_LANES) simd_store(row + j, simd_load(row + j) * factor);
-    return highest * temperature + logf(sum);
+    return lse;
 }
 
 static void forward_block(Attention *a, const Block *b, float *lse, int sequence,
@@ -162,7 +167,7 @@ static void forward_block(Attention *a, const Block *b, float *lse, int sequence
             float *row = row_of(b, a->block, h, r);
             int i = b->first + r;
             hide(a, row, i, b->columns);
-            float value = softmax(a, row, b->columns);
+            float value = softmax(a, h, row, b->columns);
             if (lse) lse[(size_t)h * a->length + i] = value;
             if (dropout->p > 0) flash_dropout(a, dropout, row, sequence, h, i, 0, i + 1);
         }

@@ -85,8 +85,8 @@ struct Attention {
     double *diagonal;    /* [H,T]: dS summed along diagonals */
     float *query_scales; /* [T] */
     float *logs;         /* [T]: ln(i + 1), of scales that heads learn; otherwise NULL */
-    const float *learnt; /* [H] of the current layer; NULL: none */
-    float *dlearnt;      /* [H]; NULL: no gradients */
+    const float *learnt[ATTENTION_TENSORS]; /* [H] of the current layer; NULL: none */
+    float *dlearnt[ATTENTION_TENSORS];      /* [H]; NULL: no gradients */
     bool has_terms;
     BiasTerms terms;
     const void *sink_tables;   /* the method's tables for queries at the positions that sinks use */
@@ -124,6 +124,13 @@ static inline int attention_max(int x, int y) {
 void attention_select_layer(Attention *a, int layer);
 void attention_fill_query_scales(float *factors, const AttentionOptions *options, int train_length,
                                  int length);
+
+/* attention/attention.c: attention_sink_logit sets *logit to the sink logit of head h; false: there is none. */
+bool attention_sink_logit(const Attention *a, int h, float *logit);
+
+/* Adds a sink logit to the sum of a row's exponentials, which are relative to *top. Returns the factor by which
+   these exponentials become probabilities. */
+float attention_close_row(float logit, float *top, float *total);
 
 /* The first tile row that has queries. Its rows before a->cached are computed, too: their results are not
    used, and their gradients are zero. */

@@ -67,18 +67,19 @@ void pack_panels(const Attention *a, float *panels, const float *packed, int cou
 
 /* The factors of head h, where each head learns its own. */
 static void select_scale(Attention *a, int h) {
-    if (!a->query_scale || !a->learnt) return;
-    for (int t = 0; t < a->length; t++) a->query_scales[t] = 1 + a->learnt[h] * a->logs[t];
+    const float *learnt = a->learnt[ATTENTION_SCALES];
+    if (!a->query_scale || !learnt) return;
+    for (int t = 0; t < a->length; t++) a->query_scales[t] = 1 + learnt[h] * a->logs[t];
 }
 
 /* da = sum over i of ln(i+1) dq_i . q_i: dq is the gradient of the scaled queries, q are those of qkv. */
 static void scale_backward(const Attention *a, const float *dq, const float *qkv, int h) {
-    if (!a->query_scale || !a->dlearnt) return;
+    if (!a->query_scale || !a->dlearnt[ATTENTION_SCALES]) return;
     double sum = 0;
     const float *q = qkv + (size_t)h * a->size;
     for (int t = 0; t < a->length; t++, q += 3 * a->width, dq += a->wide)
         for (int i = 0; i < a->size; i++) sum += (double)a->logs[t] * dq[i] * q[i];
-    a->dlearnt[h] += (float)sum;
+    a->dlearnt[ATTENTION_SCALES][h] += (float)sum;
 }
 
 static void query_scale(const Attention *a, float *x) {

@@ -116,6 +116,17 @@ static bool read_changes(const OptionReader *reader, Encoding *position, Attenti
            options_read(attention, &section, changed, reader->source, reader->arena, reader->err);
 }
 
+/* Adds the defaults that `changed` does not contain because they are of newer options, where training had
+   other values. */
+static void write_reset(Json *changed, const AttentionOptions *trained) {
+    const Json *set = options_changes(trained, attention_fields, attention_field_count, json_arena(changed));
+    for (int i = 0; i < attention_field_count; i++) {
+        const OptionField *field = &attention_fields[i];
+        if (json_get(set, field->key) && !json_get(changed, field->key))
+            json_set(changed, field->key, options_default_json(field, json_arena(changed)));
+    }
+}
+
 static bool read_variant(const OptionReader *reader, const Config *config, EvaluateVariant *variant,
                          const Json *json, const char *path) {
     Encoding position;
@@ -140,6 +151,7 @@ static bool read_variant(const OptionReader *reader, const Config *config, Evalu
     Json *options = json_new_object(scratch), *changed = json_new_object(scratch);
     if (json_get(json, "method")) json_set(options, "method", encoding_json(&position, scratch));
     options_write(changed, &attention, attention_fields, attention_field_count);
+    write_reset(changed, &config->model.attention);
     if (json_get(json, "attention")) json_set(options, "attention", changed);
     variant->options = json_print(options, reader->arena);
     return true;

@@ -100,6 +100,16 @@ static bool check_sinks(const AttentionOptions *options, const PositionMethod *m
                      both ? "changes scores depending on their biases" : "sets the positions of rows");
 }
 
+/* A sink logit takes its share from the sum of the exponentials. */
+static bool check_sink_logit(const AttentionOptions *options, const PositionMethod *method, const char *source,
+                             Error *err) {
+    if (!options->sink_logit || !(method->claims & POS_NORMALISED)) return true;
+    return error_set(err, EXIT_USAGE,
+                     "%s: 'model.attention.sink_logit' must be \"off\" with '%s', whose scores are logarithms of "
+                     "probabilities",
+                     source, method->name);
+}
+
 static PositionShape shape_of(const ModelOptions *options, int train_length) {
     return (PositionShape){(int)options->layers, (int)options->heads, (int)options->width,
                            (int)(options->width / options->heads), train_length};
@@ -117,7 +127,8 @@ bool model_check(const ModelOptions *options, const Encoding *position, int trai
                          "%s: 'model.width' (%lld) must be a multiple of 'model.heads' (%lld)", source,
                          (long long)options->width, (long long)options->heads);
     if (!attention_check(&options->attention, source, err) ||
-        !check_sinks(&options->attention, position->method, source, err))
+        !check_sinks(&options->attention, position->method, source, err) ||
+        !check_sink_logit(&options->attention, position->method, source, err))
         return false;
     PositionShape shape = shape_of(options, train_length);
     return check_method(position, &shape, source, "method", err) &&
@@ -183,6 +194,17 @@ static void add_bands(Model *model, Arena *arena) {
     }
 }
 
+/* What attention learns in a layer. */
+static void add_attention(Model *model, Arena *arena, int layer) {
+    for (int i = 0; i < ATTENTION_TENSORS; i++) {
+        size_t *at = &model->index->layers[layer].attention[i];
+        const char *name = arena_format(arena, "layers.%d.attention.%s", layer, attention_tensor_names[i]);
+        *at = MODEL_NO_TENSOR;
+        if (attention_has_tensor(&model->options.attention, layer, i))
+            *at = param_add(model, layer, name, 1, model->shape.heads, 0, MODEL_INIT_ZERO, 0, false);
+    }
+}
+
 /* The method's tensors: one copy shared by all layers, or one for each layer in which the method acts. */
 static void add_position(Model *model, Arena *arena, const PositionTensor *tensor, int number) {
     ModelIndex *index = model->index;
@@ -236,7 +258,7 @@ Model *model_new(const ModelOptions *options, const Encoding *position, int trai
     ModelIndex *index = model->index = NEW(arena, 1, ModelIndex);
     index->positions = encoding_layout(model->acting, &model->shape, tensors);
     int bands = options->adaptive.bands;
-    model->params = NEW(arena, 13 * layers + 3 + 2 * bands + index->positions * layers, ModelParam);
+    model->params = NEW(arena, (12 + ATTENTION_TENSORS) * layers + 3 + 2 * bands + index->positions * layers, ModelParam);
     index->layers = NEW(arena, layers, ModelLayerIndex);
 
     if (bands)
@@ -250,10 +272,7 @@ Model *model_new(const ModelOptions *options, const Encoding *position, int trai
         at->norm1_w = add_norm(model, arena, l, "norm1", &at->norm1_b);
         at->qkv_w = add_linear(model, arena, l, "attention.qkv", 3 * width, width, 1, &at->qkv_b);
         at->out_w = add_linear(model, arena, l, "attention.out", width, width, residual, &at->out_b);
-        at->scale = MODEL_NO_TENSOR;
-        if (attention_learns_scale(&options->attention, l))
-            at->scale = param_add(model, l, arena_format(arena, "layers.%d.attention.scale", l), 1,
-                                  (int)options->heads, 0, MODEL_INIT_ZERO, 0, false);
+        add_attention(model, arena, l);
         at->norm2_w = add_norm(model, arena, l, "norm2", &at->norm2_b);
         at->in_w = add_linear(model, arena, l, "ffn.in", model_ffn_rows(options), width, 1, &at->in_b);
         at->ffn_w = add_linear(model, arena, l, "ffn.out", width, ffn, residual, &at->ffn_b);

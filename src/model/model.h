@@ -76,7 +76,7 @@ typedef struct ModelParam {
 
 /* Offsets of the tensors in values and gradients, in floats. */
 typedef struct ModelLayerIndex {
-    size_t scale; /* of attention's queries; MODEL_NO_TENSOR where none is learnt */
+    size_t attention[ATTENTION_TENSORS]; /* what attention learns; MODEL_NO_TENSOR where it does not */
     size_t norm1_w, norm1_b, qkv_w, qkv_b, out_w, out_b, norm2_w, norm2_b, in_w, in_b, ffn_w, ffn_b;
     size_t position[POS_MAX_TENSORS]; /* the method's tensors in this layer */
 } ModelLayerIndex;

@@ -117,12 +117,17 @@ static void add_input_backward(const Model *model, Activations *pass, int l, con
     if (method->input_backward) method->input_backward(&pass->context, pass->dp);
 }
 
-/* Lets attention use the scale that layer l learns, if it does. */
-static void see_scale(const Model *model, Activations *pass, int l) {
-    size_t scale = model->index->layers[l].scale;
-    bool there = scale != MODEL_NO_TENSOR;
-    attention_set_scale(pass->attention, there ? model->values + scale : NULL,
-                        there && pass->gradients ? pass->gradients + scale : NULL);
+/* Lets attention use what it learns in layer l. */
+static void see_attention(const Model *model, Activations *pass, int l) {
+    const float *values[ATTENTION_TENSORS] = {0};
+    float *gradients[ATTENTION_TENSORS] = {0};
+    for (int i = 0; i < ATTENTION_TENSORS; i++) {
+        size_t at = model->index->layers[l].attention[i];
+        if (at == MODEL_NO_TENSOR) continue;
+        values[i] = model->values + at;
+        if (pass->gradients) gradients[i] = pass->gradients + at;
+    }
+    attention_set_tensors(pass->attention, values, gradients);
 }
 
 /* Attention of one layer: all sequences together, or one after the other if each has its own tables. */
@@ -131,7 +136,7 @@ static void attend(const Model *model, Activations *pass, int l, int sequences) 
     bool input = model->acting->method->input && attention_has_position(&model->options.attention, l);
     size_t width = (size_t)model->shape.width;
     int together = pass->moved ? 1 : sequences;
-    see_scale(model, pass, l);
+    see_attention(model, pass, l);
     see_layer(model, pass, l);
     attention_layer(pass->attention, l);
     for (int b = 0; b < sequences; b += together) {
@@ -151,7 +156,7 @@ static void attend_backward(const Model *model, Activations *pass, int l, int se
     bool input = model->acting->method->input && attention_has_position(&model->options.attention, l);
     size_t width = (size_t)model->shape.width;
     int together = pass->moved ? 1 : sequences;
-    see_scale(model, pass, l);
+    see_attention(model, pass, l);
     see_layer(model, pass, l);
     attention_layer(pass->attention, l);
     for (int b = 0; b < sequences; b += together) {

@@ -65,6 +65,9 @@ typedef enum PositionClaim {
        those of positions[i] and positions[j], so the method can be a partner. Methods with horizon,
        pair_bias, vectors, gate or scores count rows and cannot declare it. */
     POS_BY_POSITION = 1 << 3,
+    /* The exponentials of the scores of each query sum to 1: scores are logarithms of probabilities, and
+       softmax changes nothing. Refused with attention's `sink_logit`. */
+    POS_NORMALISED = 1 << 4,
 } PositionClaim;
 
 typedef struct PositionTensor {

@@ -38,6 +38,7 @@ LawFunction law_shift;     /* POS_SHIFT_INVARIANT is declared if and only if it 
 LawFunction law_prefix;    /* the same for POS_PREFIX_STABLE; with it the whole model is prefix stable */
 LawFunction law_isometry;  /* the same for POS_ISOMETRY */
 LawFunction law_positions; /* the same for POS_BY_POSITION, which partners must have */
+LawFunction law_normalised; /* the same for POS_NORMALISED */
 LawFunction law_formulas;  /* hooks agree with the formulas of naive.c, at lengths up to 4096 */
 
 /* Laws on the model (laws_model.c). */

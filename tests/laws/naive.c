@@ -119,7 +119,14 @@ static void norm_backward(double *dx, double *dw, double *dbias, const double *d
 /* ---- one layer ---- */
 
 static NaiveAttention part(const Run *r, int l) {
+    int sink = r->model->options.attention.sink_logit;
+    bool learnt = sink == ATTENTION_SINK_LEARNED;
+    const char *logits = "attention.sink_logit";
     return (NaiveAttention){.model = r->model,
+                            .sink = sink == ATTENTION_SINK_OFF ? NULL
+                                    : learnt                   ? weight(r, l, logits)
+                                                               : array(r, (size_t)r->H),
+                            .dsink = learnt && r->gradients ? gradient(r, l, logits) : array(r, (size_t)r->H),
                             .layer = l,
                             .T = r->T,
                             .bias = naive_position_bias(r->position, l),
@@ -128,9 +135,13 @@ static NaiveAttention part(const Run *r, int l) {
                             .arena = r->arena};
 }
 
+static bool learns_scale(const Run *r, int l) {
+    return attention_has_tensor(&r->model->options.attention, l, ATTENTION_SCALES);
+}
+
 /* What the head of column c learns: queries of row t are multiplied by 1 + a ln(t + 1). */
 static double learnt_factor(const Run *r, int l, int t, int c) {
-    if (!attention_learns_scale(&r->model->options.attention, l)) return 1;
+    if (!learns_scale(r, l)) return 1;
     return 1 + weight(r, l, "attention.scale")[c / (r->C / r->H)] * log1p(t);
 }
 
@@ -140,7 +151,7 @@ static void scale_queries(const Run *r, int l, double *qkv) {
 }
 
 static void scale_queries_backward(const Run *r, int l, double *dqkv, const double *scaled) {
-    for (int n = 0; n < r->N && attention_learns_scale(&r->model->options.attention, l); n++)
+    for (int n = 0; n < r->N && learns_scale(r, l); n++)
         for (int c = 0; c < r->C; c++) {
             size_t at = (size_t)n * 3 * r->C + c;
             double factor = learnt_factor(r, l, n % r->T, c), q = scaled[at] / factor;

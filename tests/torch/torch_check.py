@@ -62,7 +62,9 @@ ATTENTION = [
     {"scale": "llama4", "scale_floor": 10, "scale_coefficient": 0.5}, {"scale": "log_learned"}, {"nope_every": 2},
     {"nope_every": 2, "scale": "log_learned", "scale_layers": "nope"},
     {"nope_every": 2, "window": 9, "window_layers": "nope", "scale": "log_n", "scale_layers": "position"},
-    {"nope_every": 2, "window": 9, "sinks": 2, "scale": "llama4", "scale_floor": 4, "scale_layers": "nope"}]
+    {"nope_every": 2, "window": 9, "sinks": 2, "scale": "llama4", "scale_floor": 4, "scale_layers": "nope"},
+    {"sink_logit": "learned", "window": 12, "temperature": 1.3}, {"sink_logit": "learned", "nope_every": 2},
+    {"sink_logit": "zero", "top_k": 5}]
 VARIANTS = [
     "pi", {"name": "pi", "factor": 4}, "ntk", "dynamic_ntk", "ntk_parts", "yarn", {"name": "yarn", "factor": 4},
     "rerope", {"name": "rerope", "window": 24}, "llama3", "longrope",
@@ -112,6 +114,7 @@ def configs():
     there = [m for m in VARIANTS if os.path.exists(f"methods/{name_of(m)}.c")]
     named = [{"name": f"v{i}", "method": {"name": m} if isinstance(m, str) else m} for i, m in enumerate(there)]
     named.append({"name": "window", "attention": {"window": 24, "sinks": 4, "scale": "log_n"}})
+    named.append({"name": "softmax plus one", "attention": {"sink_logit": "zero"}})
     yield config("variants", ["rotary"], evaluate={"variants": named})
 
 
@@ -260,8 +263,8 @@ def fourier(o, p, t, x, train):
     return x * mixed(a.cos(), p["cosines"]) + turned_half * mixed(a.sin(), p["sines"])
 
 
-def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None):
-    """out[B,T,C] of one layer; learnt: the tensor of the scale log_learned."""
+def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None, sink_logit=None):
+    """out[B,T,C] of one layer; learnt: the tensor of the scale log_learned; sink_logit: that of this option."""
     b, length, width = y.shape
     heads, has = a["heads"], not a["nope_every"] or (layer + 1) % a["nope_every"] != 0
     size, method = width // heads, m if has else "none"
@@ -344,7 +347,11 @@ def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None):
         order = s.mul(1e6).round().sort(dim=-1, descending=True, stable=True).indices  # of equal scores the first
         rank = order.argsort(-1)
         s = s.masked_fill(rank >= a["top_k"], -math.inf)
-    w = s.softmax(-1)
+    kind = a.get("sink_logit", "off")
+    if kind != "off":  # gpt-oss: one more column, which is dropped after the softmax
+        logit = (torch.zeros(heads) if kind == "zero" else sink_logit)[None, :, None, None]
+        s = torch.cat([s, logit.expand(b, -1, length, 1)], -1)
+    w = s.softmax(-1)[..., :length]
     out = w @ v
     if method == "shaw" and o["values"]:
         out = out + torch.einsum("bhij,ijd->bhid", w, p["value"][near.clamp(max=o["clip"]).long()])
@@ -407,7 +414,9 @@ def logits(w, model, m, o, tokens, train, positions=None):
         qkv = [z @ u.T + c for z, u, c in zip((infused, infused, y), weight, bias)]
         learnt = w.get(at + "attention.scale")
         assert (learnt is not None) == (a["scale"] == "log_learned" and (a["scale_layers"] != "nope" or layer % 2 == 1))
-        x = x + linear(attend(m, o, {**own(""), **own(at)}, a, layer, y, qkv, t, train, learnt), at + "attention.out")
+        sink = w.get(at + "attention.sink_logit")
+        assert (sink is not None) == (a.get("sink_logit") == "learned")
+        x = x + linear(attend(m, o, {**own(""), **own(at)}, a, layer, y, qkv, t, train, learnt, sink), at + "attention.out")
         z = linear(norm(x, at + "norm2"), at + "ffn.in")
         if model["activation"] == "swiglu":
             z = F.silu(z[..., : z.shape[-1] // 2]) * z[..., z.shape[-1] // 2:]
