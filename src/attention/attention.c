@@ -44,9 +44,11 @@ Attention *attention_new(const Encoding *position, const PositionContext *contex
     }
     if (options->scale != ATTENTION_SCALE_NONE) {
         a.query_scales = NEW(arena, a.length, float);
-        if (options->scale == ATTENTION_SCALE_LOG_LEARNED) a.logs = NEW(arena, a.length, float);
-        for (int i = 0; i < a.length && a.logs; i++) a.logs[i] = (float)log1p(i);
-        if (a.query_scales && !a.logs)
+        bool learnt = options->scale >= ATTENTION_SCALE_LOG_LEARNED;
+        if (learnt) a.logs = a.basis = NEW(arena, a.length, float);
+        if (options->scale == ATTENTION_SCALE_ASENTMAX) a.basis = NEW(arena, a.length, float);
+        if (a.logs) attention_fill_scale_basis(a.logs, options, a.length);
+        if (a.query_scales && !learnt)
             attention_fill_query_scales(a.query_scales, options, shape->train_length, a.length);
     }
     a.s = NEW(arena, TILE_ROWS * TILE_COLUMNS, float);

@@ -38,7 +38,14 @@
  * (Chiang and Cholak 2022, arXiv 2202.12172; the maximum and the base as in kexue.fm/archives/8823), or as in
  * Llama 4 by 1 + coefficient ln(floor((i+1) / floor) + 1), or by 1 + a ln(i+1) with a number a that each head
  * of each layer learns, from 0 (our reading of the length-dependent parameters of Awasthi and Gupta 2023,
- * arXiv 2310.00726, whose form is not published). temperature: all scores, biases included, are multiplied by
+ * arXiv 2310.00726, whose form is not published). Further scales that each head of each layer learns: a, from
+ * 1 (HeadScale, Wang et al. 2024, arXiv 2404.12224); ssmax: a l, from scale_start (SSMax, Nakanishi 2025, arXiv
+ * 2501.19399); asentmax: 1 + a l^b, a from U(0.1, 1), b from N(0, 0.1) (Vasylenko et al. 2025, arXiv
+ * 2506.16640, with learnt numbers where that paper has projections of the input). Here l is ln(i+1), the
+ * logarithm of the number of keys up to the query, or with scale_log ln(i+2); the source of ssmax has the
+ * first, that of asentmax the second, with which a power is finite in all rows. Windows do not change l. All
+ * scales act on q: biases of the method are not scaled (BAM, arXiv 2505.22842, scales them too).
+ * temperature: all scores, biases included, are multiplied by
  * it. sink_logit: the softmax of each query has one more term exp(s), whose value is zero, so that a head can
  * attend to nothing; s is 0 (softmax plus one, Miller 2023, evanmiller.org/attention-is-off-by-one.html) or a
  * number that each head of each layer learns, from 0 (gpt-oss, OpenAI 2025, arXiv 2508.10925). It is a score
@@ -54,8 +61,12 @@ typedef enum AttentionScale {
     ATTENTION_SCALE_NONE,
     ATTENTION_SCALE_LOG_N,
     ATTENTION_SCALE_LLAMA4,
-    ATTENTION_SCALE_LOG_LEARNED
+    ATTENTION_SCALE_LOG_LEARNED,
+    ATTENTION_SCALE_LEARNED,
+    ATTENTION_SCALE_SSMAX,
+    ATTENTION_SCALE_ASENTMAX
 } AttentionScale;
+typedef enum AttentionLog { ATTENTION_LOG_N, ATTENTION_LOG_NEXT } AttentionLog;
 typedef enum AttentionSinkLogit {
     ATTENTION_SINK_OFF,
     ATTENTION_SINK_ZERO,
@@ -69,6 +80,8 @@ typedef struct AttentionOptions {
     int sink_logit;                         /* AttentionSinkLogit */
     int64_t scale_floor;
     double scale_coefficient, temperature;
+    int scale_log;      /* AttentionLog */
+    double scale_start; /* of ssmax */
 } AttentionOptions;
 
 extern const OptionField attention_fields[];
@@ -98,13 +111,25 @@ void attention_begin(Attention *attention);
 void attention_layer(Attention *attention, int layer);
 
 /* What each head of a layer can learn. Weight decay does not apply. */
-typedef enum AttentionTensor { ATTENTION_SCALES, ATTENTION_SINK_LOGITS, ATTENTION_TENSORS } AttentionTensor;
+typedef enum AttentionTensor {
+    ATTENTION_SCALES,
+    ATTENTION_SCALE_POWERS,
+    ATTENTION_SINK_LOGITS,
+    ATTENTION_TENSORS
+} AttentionTensor;
 
 /* The names of the tensors of a layer, as in "layers.N.attention.NAME"; each is [H]. */
 extern const char *const attention_tensor_names[ATTENTION_TENSORS];
 
 /* Whether layer `layer` has the tensor. */
 bool attention_has_tensor(const AttentionOptions *options, int layer, AttentionTensor tensor);
+
+/* Initial values of a tensor: normal, or uniform from mean - spread to mean + spread. */
+typedef struct AttentionStart {
+    double mean, spread;
+    bool normal;
+} AttentionStart;
+AttentionStart attention_start(const AttentionOptions *options, AttentionTensor tensor);
 
 /* The tensors of the next layer, and where their gradients are added up (all NULL: nowhere); NULL where the
    layer has none. Called before attention_layer. */

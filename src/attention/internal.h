@@ -84,7 +84,8 @@ struct Attention {
                  a contiguous run of it; padded with zeros for rows beyond T and keys that are not seen */
     double *diagonal;    /* [H,T]: dS summed along diagonals */
     float *query_scales; /* [T] */
-    float *logs;         /* [T]: ln(i + 1), of scales that heads learn; otherwise NULL */
+    float *logs;         /* [T]: l of scales that heads learn (1 for `learned`); otherwise NULL */
+    float *basis;        /* [T]: what the learnt number multiplies; logs, or for asentmax their power */
     const float *learnt[ATTENTION_TENSORS]; /* [H] of the current layer; NULL: none */
     float *dlearnt[ATTENTION_TENSORS];      /* [H]; NULL: no gradients */
     bool has_terms;
@@ -119,9 +120,10 @@ static inline int attention_max(int x, int y) {
     return x > y ? x : y;
 }
 
-/* attention/attention_options.c: sets the members that depend on the layer; computes factors[T], by which
-   queries are multiplied. */
+/* attention/attention_options.c: sets the members that depend on the layer; computes l of learnt scales, and
+   factors[T], by which queries are multiplied. */
 void attention_select_layer(Attention *a, int layer);
+void attention_fill_scale_basis(float *basis, const AttentionOptions *options, int length);
 void attention_fill_query_scales(float *factors, const AttentionOptions *options, int train_length,
                                  int length);
 

@@ -200,8 +200,11 @@ static void add_attention(Model *model, Arena *arena, int layer) {
         size_t *at = &model->index->layers[layer].attention[i];
         const char *name = arena_format(arena, "layers.%d.attention.%s", layer, attention_tensor_names[i]);
         *at = MODEL_NO_TENSOR;
-        if (attention_has_tensor(&model->options.attention, layer, i))
-            *at = param_add(model, layer, name, 1, model->shape.heads, 0, MODEL_INIT_ZERO, 0, false);
+        if (!attention_has_tensor(&model->options.attention, layer, i)) continue;
+        AttentionStart start = attention_start(&model->options.attention, i);
+        ModelInit init = start.normal ? MODEL_INIT_NORMAL : MODEL_INIT_UNIFORM;
+        *at = param_add(model, layer, name, 1, model->shape.heads, 0, init, start.spread, false);
+        model->params[model->param_count - 1].mean = start.mean;
     }
 }
 
@@ -238,7 +241,7 @@ static void start_as_fairseq(ModelParam *param, const ModelOptions *options) {
     else if (strstr(name, ".attention.out.weight") || strstr(name, ".1.weight") || strstr(name, "class_proj"))
         bound = sqrt(6.0 / (param->dims[0] + param->dims[1]));
     if (bound > 0) param->init = MODEL_INIT_UNIFORM, param->deviation = bound;
-    param->padding = param->init == MODEL_INIT_NORMAL; /* an embedding */
+    param->padding = param->init == MODEL_INIT_NORMAL && param->rank == 2; /* an embedding */
 }
 
 int model_ffn_rows(const ModelOptions *options) {
@@ -301,13 +304,13 @@ static void init_param(Model *model, const ModelParam *param, Random rng) {
         for (size_t i = 0; i < param->size; i++) value[i] = 1;
         break;
     case MODEL_INIT_NORMAL:
-        for (size_t i = 0; i < param->size; i++) value[i] = (float)(param->deviation * random_normal(&rng));
+        for (size_t i = 0; i < param->size; i++) value[i] = (float)(param->mean + param->deviation * random_normal(&rng));
         if (param->padding && param->dims[0] > 1)
             memset(value + param->dims[1], 0, (size_t)param->dims[1] * sizeof *value);
         break;
     case MODEL_INIT_UNIFORM:
         for (size_t i = 0; i < param->size; i++)
-            value[i] = (float)(param->deviation * (2 * random_uniform(&rng) - 1));
+            value[i] = (float)(param->mean + param->deviation * (2 * random_uniform(&rng) - 1));
         break;
     case MODEL_INIT_METHOD:
         memset(value, 0, param->size * sizeof *value);

@@ -66,7 +66,7 @@ typedef struct ModelParam {
     int rank, dims[2];
     size_t offset, size; /* in floats, in values, gradients and optimizer state */
     ModelInit init;
-    double deviation; /* of MODEL_INIT_NORMAL; of MODEL_INIT_UNIFORM the largest absolute value */
+    double mean, deviation; /* of MODEL_INIT_NORMAL; of MODEL_INIT_UNIFORM the largest distance from the mean */
     bool padding;     /* row 1 is initially 0 */
     int index;        /* of MODEL_INIT_METHOD: the method's tensor */
     int layer;        /* -1: of all layers */

@@ -36,7 +36,7 @@ typedef struct Run {
 
 /* What the backward pass of a layer needs. */
 typedef struct Layer {
-    double *x, *normed1, *placed, *qkv, *mixed;
+    double *x, *normed1, *placed, *q, *qkv, *mixed; /* q: before it is scaled */
     double *y, *normed2, *u, *acted;
     const NaiveCore **cores; /* [B] */
 } Layer;
@@ -139,23 +139,50 @@ static bool learns_scale(const Run *r, int l) {
     return attention_has_tensor(&r->model->options.attention, l, ATTENTION_SCALES);
 }
 
-/* What the head of column c learns: queries of row t are multiplied by 1 + a ln(t + 1). */
-static double learnt_factor(const Run *r, int l, int t, int c) {
-    if (!learns_scale(r, l)) return 1;
-    return 1 + weight(r, l, "attention.scale")[c / (r->C / r->H)] * log1p(t);
+/* The factor of queries of row t that the head of column c learns, from its numbers a and b; slope[2]: the
+   derivatives by them. */
+static double learnt_factor(const Run *r, int l, int t, int c, double slope[2]) {
+    const AttentionOptions *o = &r->model->options.attention;
+    int h = c / (r->C / r->H);
+    double a = learns_scale(r, l) ? weight(r, l, "attention.scale")[h] : 0, power = 0;
+    double n = t + 1 + (o->scale_log == ATTENTION_LOG_NEXT), size = log(n);
+    slope[1] = 0;
+    switch (learns_scale(r, l) ? o->scale : ATTENTION_SCALE_NONE) {
+    case ATTENTION_SCALE_LEARNED:
+        slope[0] = 1;
+        return a;
+    case ATTENTION_SCALE_SSMAX:
+        slope[0] = size;
+        return a * size;
+    case ATTENTION_SCALE_LOG_LEARNED:
+        slope[0] = size;
+        return 1 + a * size;
+    case ATTENTION_SCALE_ASENTMAX:
+        power = pow(size, weight(r, l, "attention.scale_power")[h]);
+        slope[0] = power, slope[1] = a * power * log(size);
+        return 1 + a * power;
+    default:
+        return 1;
+    }
 }
 
 static void scale_queries(const Run *r, int l, double *qkv) {
+    double slope[2];
     for (int n = 0; n < r->N; n++)
-        for (int c = 0; c < r->C; c++) qkv[(size_t)n * 3 * r->C + c] *= learnt_factor(r, l, n % r->T, c);
+        for (int c = 0; c < r->C; c++) qkv[(size_t)n * 3 * r->C + c] *= learnt_factor(r, l, n % r->T, c, slope);
 }
 
-static void scale_queries_backward(const Run *r, int l, double *dqkv, const double *scaled) {
+/* plain[N,C]: the queries before they are scaled */
+static void scale_queries_backward(const Run *r, int l, double *dqkv, const double *plain) {
     for (int n = 0; n < r->N && learns_scale(r, l); n++)
         for (int c = 0; c < r->C; c++) {
             size_t at = (size_t)n * 3 * r->C + c;
-            double factor = learnt_factor(r, l, n % r->T, c), q = scaled[at] / factor;
-            gradient(r, l, "attention.scale")[c / (r->C / r->H)] += dqkv[at] * q * log1p(n % r->T);
+            double slope[2], factor = learnt_factor(r, l, n % r->T, c, slope);
+            double along = dqkv[at] * plain[(size_t)n * r->C + c];
+            int h = c / (r->C / r->H);
+            gradient(r, l, "attention.scale")[h] += along * slope[0];
+            if (r->model->options.attention.scale == ATTENTION_SCALE_ASENTMAX)
+                gradient(r, l, "attention.scale_power")[h] += along * slope[1];
             dqkv[at] *= factor;
         }
 }
@@ -174,6 +201,8 @@ static void attend(const Run *r, int l, Layer *a, double *out) {
         memcpy(a->qkv + (size_t)n * 3 * C, qk + (size_t)n * 2 * C, (size_t)(2 * C) * sizeof *qk);
         memcpy(a->qkv + (size_t)n * 3 * C + 2 * C, v + (size_t)n * C, (size_t)C * sizeof *v);
     }
+    a->q = array(r, (size_t)r->N * C);
+    for (int n = 0; n < r->N * C; n++) a->q[n] = a->qkv[(size_t)(n / C) * 3 * C + n % C];
     scale_queries(r, l, a->qkv);
     a->cores = NEW(r->arena, B, const NaiveCore *);
     for (int b = 0; b < B; b++) {
@@ -198,7 +227,7 @@ static void attend_backward(const Run *r, int l, const Layer *a, double *dnormed
         naive_attend_backward(&one, a->cores[b], dqkv + 3 * row, dnormed1 + row, dmixed + row,
                               a->normed1 + row);
     }
-    scale_queries_backward(r, l, dqkv, a->qkv);
+    scale_queries_backward(r, l, dqkv, a->q);
     double *dqk = array(r, (size_t)r->N * 2 * C), *dv = array(r, (size_t)r->N * C);
     for (int n = 0; n < r->N; n++) {
         memcpy(dqk + (size_t)n * 2 * C, dqkv + (size_t)n * 3 * C, (size_t)(2 * C) * sizeof *dqk);

@@ -45,6 +45,14 @@ static const AttentionOptions options[] = {
      .window = 33,
      .window_layers = ATTENTION_LAYERS_NOPE},
     {.nope_every = 2, .top_k = 4, .temperature = 2, .window = 17, .window_layers = ATTENTION_LAYERS_ALL},
+    {.scale = ATTENTION_SCALE_LEARNED, .window = 40, .sinks = 3},
+    {.scale = ATTENTION_SCALE_SSMAX, .scale_start = 0.4, .scale_log = ATTENTION_LOG_NEXT},
+    {.scale = ATTENTION_SCALE_SSMAX, .scale_start = 0.3, .top_k = 5, .sink_logit = ATTENTION_SINK_LEARNED},
+    {.scale = ATTENTION_SCALE_ASENTMAX, .scale_log = ATTENTION_LOG_NEXT, .window = 40, .sinks = 3},
+    {.nope_every = 2,
+     .scale = ATTENTION_SCALE_ASENTMAX,
+     .scale_log = ATTENTION_LOG_NEXT,
+     .scale_layers = ATTENTION_LAYERS_NOPE},
     {.sink_logit = ATTENTION_SINK_ZERO},
     {.sink_logit = ATTENTION_SINK_LEARNED, .window = 40, .sinks = 3, .temperature = 0.7},
     {.sink_logit = ATTENTION_SINK_LEARNED, .nope_every = 2, .top_k = 5, .scale = ATTENTION_SCALE_LOG_LEARNED},
@@ -209,6 +217,68 @@ static void learnt_scales(void **state) {
     arena_free(arena);
 }
 
+/* Of a model of one layer without biases, the last row is that of a temperature: a for `learned` (all rows),
+   a ln n for ssmax, 1 + a l^a for asentmax, where both numbers of a head are a. */
+static void learnt_scales_are_temperatures(void **state) {
+    (void)state;
+    if (!encoding_control()) skip();
+    Arena *arena = arena_new(0);
+    LawCase c = make_case(encoding_control(), 1, arena);
+    const Model *plain = law_model(&c, arena);
+    const uint32_t **tokens = law_tokens(&c, c.batch, c.length, arena);
+    double n = log(c.length), next = log(c.length + 1), a = 0.4F;
+    const struct {
+        AttentionOptions options;
+        double temperature;
+    } same[] = {
+        {{.scale = ATTENTION_SCALE_LEARNED}, a},
+        {{.scale = ATTENTION_SCALE_SSMAX}, a * n},
+        {{.scale = ATTENTION_SCALE_SSMAX, .scale_log = ATTENTION_LOG_NEXT}, a * next},
+        {{.scale = ATTENTION_SCALE_LOG_LEARNED, .scale_log = ATTENTION_LOG_NEXT}, 1 + a * next},
+        {{.scale = ATTENTION_SCALE_ASENTMAX, .scale_log = ATTENTION_LOG_NEXT}, 1 + a * pow(next, a)},
+    };
+    for (int i = 0; i < COUNT_OF(same); i++) {
+        float *scaled = with_learnt(&c, same[i].options, (float)a, plain, tokens, arena);
+        float *warm = with_learnt(&c, (AttentionOptions){.temperature = same[i].temperature}, 0, plain, tokens, arena);
+        for (int t = i ? c.length - 1 : 0; t < c.length; t++)
+            if (fabsf(scaled[t] - warm[t]) > 2e-5F) fail_msg("scale %d: row %d differs", i, t);
+        assert_true(fabsf(scaled[c.length - 2] - warm[c.length - 2]) > 0 || i == 0);
+    }
+    arena_free(arena);
+}
+
+/* Initial values: those of the sources. */
+static void starts(void **state) {
+    (void)state;
+    if (!encoding_control()) skip();
+    Arena *arena = arena_new(0);
+    LawCase c = make_case(encoding_control(), 0, arena);
+    c.model.heads = c.model.width = 384;
+    c.model.attention = (AttentionOptions){.scale = ATTENTION_SCALE_ASENTMAX, .scale_log = ATTENTION_LOG_NEXT};
+    for (int k = 0; k < 3; k++) { /* fairseq's start leaves them as they are */
+        c.model.init = k == 1 ? MODEL_START_FAIRSEQ : MODEL_START_POSLAB;
+        if (k == 2) c.model.attention = (AttentionOptions){.scale = ATTENTION_SCALE_SSMAX, .scale_start = 0.25};
+        Model *model = model_new(&c.model, &c.position, c.train_length, arena);
+        model_allocate(model, arena);
+        model_init(model, 5);
+        const float *a = model->values + naive_param(model, "layers.1.attention.scale")->offset;
+        const float *b = k < 2 ? model->values + naive_param(model, "layers.1.attention.scale_power")->offset : a;
+        double low = 9, high = -9, sum = 0, squares = 0;
+        for (int h = 0; h < 384; h++) {
+            low = fmin(low, a[h]), high = fmax(high, a[h]);
+            sum += b[h] / 384, squares += (double)b[h] * b[h] / 384;
+            assert_true(k == 2 || b[h] != 0);
+        }
+        if (k == 2) {
+            assert_true(low == 0.25 && high == 0.25);
+            continue;
+        }
+        assert_true(low >= 0.1 && low < 0.12 && high <= 1 && high > 0.98);
+        assert_true(fabs(sum) < 0.02 && fabs(sqrt(squares) - 0.1) < 0.015);
+    }
+    arena_free(arena);
+}
+
 /* Sink logits of 0 are those of the option zero, and far below all scores they change nothing, bit for bit.
    Far above them, attention sees nothing: of text in which only the last token is the same, the last row is
    the same. Temperature does not apply to them: without scores, the share of n keys is n / (n + e^s). */
@@ -328,6 +398,9 @@ static void rules_across_options(void **state) {
         const char *text;
     } wrong[] = {
         {{.sinks = 4}, "config 'x': 'model.attention.sinks' needs 'model.attention.window' above 0"},
+        {{.scale = ATTENTION_SCALE_ASENTMAX},
+         "config 'x': 'model.attention.scale' \"asentmax\" needs 'model.attention.scale_log' \"n_plus_1\": the "
+         "first query has ln(1) = 0, and 0^b is not always finite"},
         {{.scale_layers = ATTENTION_LAYERS_NOPE},
          "config 'x': 'model.attention.scale_layers' \"nope\" needs 'model.attention.nope_every' above 0"},
         {{.window = 3, .window_layers = ATTENTION_LAYERS_NOPE},
@@ -358,6 +431,8 @@ int main(int argc, char **argv) {
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(rules_across_options);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(first_of_equal_scores);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(learnt_scales);
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(learnt_scales_are_temperatures);
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(starts);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(sink_logits);
     for (int i = 0; i < encoding_method_count; i++)
         for (int k = 0; k < COUNT_OF(each) && count < COUNT_OF(tests); k++) {

@@ -64,7 +64,9 @@ ATTENTION = [
     {"nope_every": 2, "window": 9, "window_layers": "nope", "scale": "log_n", "scale_layers": "position"},
     {"nope_every": 2, "window": 9, "sinks": 2, "scale": "llama4", "scale_floor": 4, "scale_layers": "nope"},
     {"sink_logit": "learned", "window": 12, "temperature": 1.3}, {"sink_logit": "learned", "nope_every": 2},
-    {"sink_logit": "zero", "top_k": 5}]
+    {"sink_logit": "zero", "top_k": 5}, {"scale": "learned", "window": 24, "sinks": 3},
+    {"scale": "ssmax", "scale_start": 0.3}, {"scale": "ssmax", "scale_log": "n_plus_1", "top_k": 5},
+    {"scale": "asentmax", "scale_log": "n_plus_1", "nope_every": 2, "scale_layers": "nope"}]
 VARIANTS = [
     "pi", {"name": "pi", "factor": 4}, "ntk", "dynamic_ntk", "ntk_parts", "yarn", {"name": "yarn", "factor": 4},
     "rerope", {"name": "rerope", "window": 24}, "llama3", "longrope",
@@ -264,7 +266,7 @@ def fourier(o, p, t, x, train):
 
 
 def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None, sink_logit=None):
-    """out[B,T,C] of one layer; learnt: the tensor of the scale log_learned; sink_logit: that of this option."""
+    """out[B,T,C] of one layer; learnt: the tensors of a scale that is learnt; sink_logit: that of this option."""
     b, length, width = y.shape
     heads, has = a["heads"], not a["nope_every"] or (layer + 1) % a["nope_every"] != 0
     size, method = width // heads, m if has else "none"
@@ -273,8 +275,12 @@ def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None, sink_logit=
     row = torch.arange(length, dtype=torch.float64)
     d, visible = (row[:, None] - row).clamp(min=0), row[:, None] >= row
     if learnt is not None:
-        q = q * (1 + learnt[:, None, None] * (row + 1).log()[:, None])
-    elif a["scale"] not in ("off", "log_learned") and acts(a["scale_layers"]):
+        n = (row + 1 + (a.get("scale_log", "n") == "n_plus_1")).log()[:, None]
+        by = learnt["scale"][:, None, None]
+        by = {"learned": lambda: by, "ssmax": lambda: by * n, "log_learned": lambda: 1 + by * n,
+              "asentmax": lambda: 1 + by * n ** learnt["scale_power"][:, None, None]}[a["scale"]]()
+        q = q * by
+    elif a["scale"] in ("log_n", "llama4") and acts(a["scale_layers"]):
         steps = ((row + 1) / a["scale_floor"]).floor()
         by = (row + 1).log() / math.log(train)
         by = by if a["scale"] == "log_n" else 1 + a["scale_coefficient"] * (steps + 1).log()
@@ -412,8 +418,10 @@ def logits(w, model, m, o, tokens, train, positions=None):
             infused = y + sinusoids(t + 2, width, "fairseq", o["base"])
         weight, bias = w[at + "attention.qkv.weight"].split(width), w[at + "attention.qkv.bias"].split(width)
         qkv = [z @ u.T + c for z, u, c in zip((infused, infused, y), weight, bias)]
-        learnt = w.get(at + "attention.scale")
-        assert (learnt is not None) == (a["scale"] == "log_learned" and (a["scale_layers"] != "nope" or layer % 2 == 1))
+        learnt = {k: w.get(f"{at}attention.{k}") for k in ("scale", "scale_power")}
+        learnt = None if learnt["scale"] is None else learnt
+        assert (learnt is not None) == (a["scale"] not in ("off", "log_n", "llama4")
+                                        and (a["scale_layers"] != "nope" or layer % 2 == 1))
         sink = w.get(at + "attention.sink_logit")
         assert (sink is not None) == (a.get("sink_logit") == "learned")
         x = x + linear(attend(m, o, {**own(""), **own(at)}, a, layer, y, qkv, t, train, learnt, sink), at + "attention.out")
