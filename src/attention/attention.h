@@ -50,7 +50,9 @@
  * attend to nothing; s is 0 (softmax plus one, Miller 2023, evanmiller.org/attention-is-off-by-one.html) or a
  * number that each head of each layer learns, from 0 (gpt-oss, OpenAI 2025, arXiv 2508.10925). It is a score
  * as the softmax sees it: temperature, query scales and top_k do not apply to it. Methods with the claim
- * POS_NORMALISED are refused with it. A struct of zeros is plain attention.
+ * POS_NORMALISED are refused with it. output_gate: the result of attention is multiplied by a sigmoid of a
+ * linear layer of the input of q, k and v, one number for each head or for each element (G1 of Qiu et al. 2025,
+ * arXiv 2505.06708; model/output_gate.c). A struct of zeros is plain attention.
  */
 typedef enum AttentionLayers {
     ATTENTION_LAYERS_ALL,
@@ -66,6 +68,7 @@ typedef enum AttentionScale {
     ATTENTION_SCALE_SSMAX,
     ATTENTION_SCALE_ASENTMAX
 } AttentionScale;
+typedef enum AttentionGate { ATTENTION_GATE_OFF, ATTENTION_GATE_HEAD, ATTENTION_GATE_ELEMENT } AttentionGate;
 typedef enum AttentionLog { ATTENTION_LOG_N, ATTENTION_LOG_NEXT } AttentionLog;
 typedef enum AttentionSinkLogit {
     ATTENTION_SINK_OFF,
@@ -77,7 +80,7 @@ typedef struct AttentionOptions {
     int64_t nope_every; /* every n-th layer works without the position method's layer hooks; 0: none */
     int64_t window, sinks, top_k;           /* 0: off */
     int window_layers, scale, scale_layers; /* AttentionLayers, AttentionScale, AttentionLayers */
-    int sink_logit;                         /* AttentionSinkLogit */
+    int sink_logit, output_gate;            /* AttentionSinkLogit, AttentionGate */
     int64_t scale_floor;
     double scale_coefficient, temperature;
     int scale_log;      /* AttentionLog */
@@ -123,6 +126,9 @@ extern const char *const attention_tensor_names[ATTENTION_TENSORS];
 
 /* Whether layer `layer` has the tensor. */
 bool attention_has_tensor(const AttentionOptions *options, int layer, AttentionTensor tensor);
+
+/* How many numbers the output gate has for each row; 0: there is none. */
+int attention_gate_size(const AttentionOptions *options, const PositionShape *shape);
 
 /* Initial values of a tensor: normal, or uniform from mean - spread to mean + spread. */
 typedef struct AttentionStart {

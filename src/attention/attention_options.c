@@ -11,6 +11,7 @@ static const char *const layer_names[] = {"all", "position", "nope", NULL};
 static const char *const sink_logit_names[] = {"off", "zero", "learned", NULL};
 static const char *const scale_names[] = {"off",     "log_n", "llama4",   "log_learned",
                                           "learned", "ssmax", "asentmax", NULL};
+static const char *const gate_names[] = {"off", "head", "element", NULL};
 static const char *const log_names[] = {"n", "n_plus_1", NULL};
 
 const OptionField attention_fields[] = {
@@ -49,6 +50,10 @@ const OptionField attention_fields[] = {
      .default_value = ATTENTION_SINK_OFF, .choices = sink_logit_names, .newer = true,
      .help = "one more term exp(s) in each softmax, without a value; zero: s = 0; learned: by each head, "
              "from 0"},
+    {"output_gate", OPTION_CHOICE, offsetof(AttentionOptions, output_gate),
+     .default_value = ATTENTION_GATE_OFF, .choices = gate_names, .newer = true,
+     .help = "what attention returns, times a sigmoid of a linear layer of its input: one factor for each head "
+             "or element"},
 };
 const int attention_field_count = COUNT_OF(attention_fields);
 const OptionSection attention_section = {"model.attention",
@@ -89,6 +94,12 @@ bool attention_has_tensor(const AttentionOptions *o, int layer, AttentionTensor 
     bool learns = tensor == ATTENTION_SCALES ? o->scale >= ATTENTION_SCALE_LOG_LEARNED
                                              : o->scale == ATTENTION_SCALE_ASENTMAX;
     return learns && meant(o->scale_layers, attention_has_position(o, layer));
+}
+
+int attention_gate_size(const AttentionOptions *o, const PositionShape *shape) {
+    return o->output_gate == ATTENTION_GATE_HEAD      ? shape->heads
+           : o->output_gate == ATTENTION_GATE_ELEMENT ? shape->width
+                                                      : 0;
 }
 
 AttentionStart attention_start(const AttentionOptions *o, AttentionTensor tensor) {

@@ -206,6 +206,11 @@ static void add_attention(Model *model, Arena *arena, int layer) {
         *at = param_add(model, layer, name, 1, model->shape.heads, 0, init, start.spread, false);
         model->params[model->param_count - 1].mean = start.mean;
     }
+    ModelLayerIndex *index = &model->index->layers[layer];
+    int gates = attention_gate_size(&model->options.attention, &model->shape);
+    index->gate_w = index->gate_b = MODEL_NO_TENSOR;
+    if (gates)
+        index->gate_w = add_linear(model, arena, layer, "attention.gate", gates, model->shape.width, 1, &index->gate_b);
 }
 
 /* The method's tensors: one copy shared by all layers, or one for each layer in which the method acts. */
@@ -228,13 +233,13 @@ static void add_position(Model *model, Arena *arena, const PositionTensor *tenso
 
 /* fairseq's initial values, in place of the normal and zero ones: Xavier's uniform distribution for attention
    (q, k and v as three matrices, with gain 1/sqrt(2)), projections of bands and classes; PyTorch's default,
-   uniform within 1/sqrt(inputs), for the feed-forward layers and the biases of q, k and v. */
+   uniform within 1/sqrt(inputs), for the feed-forward layers, gates and the biases of q, k and v. */
 static void start_as_fairseq(ModelParam *param, const ModelOptions *options) {
     const char *name = param->name;
     double width = (double)options->width, ffn = (double)options->ffn, bound = 0;
     if (strstr(name, ".attention.qkv.weight"))
         bound = sqrt(1.5 / width);
-    else if (strstr(name, ".attention.qkv.bias") || strstr(name, ".ffn.in."))
+    else if (strstr(name, ".attention.qkv.bias") || strstr(name, ".attention.gate.") || strstr(name, ".ffn.in."))
         bound = 1 / sqrt(width);
     else if (strstr(name, ".ffn.out."))
         bound = 1 / sqrt(ffn);
@@ -261,7 +266,7 @@ Model *model_new(const ModelOptions *options, const Encoding *position, int trai
     ModelIndex *index = model->index = NEW(arena, 1, ModelIndex);
     index->positions = encoding_layout(model->acting, &model->shape, tensors);
     int bands = options->adaptive.bands;
-    model->params = NEW(arena, (12 + ATTENTION_TENSORS) * layers + 3 + 2 * bands + index->positions * layers, ModelParam);
+    model->params = NEW(arena, (14 + ATTENTION_TENSORS) * layers + 3 + 2 * bands + index->positions * layers, ModelParam);
     index->layers = NEW(arena, layers, ModelLayerIndex);
 
     if (bands)
@@ -435,7 +440,9 @@ double model_flops(const ModelOptions *options, int length, bool training) {
     double width = (double)options->width, ffn = (double)options->ffn;
     double output =
         (double)adaptive_softmax_compute_rows(&options->adaptive, options->vocabulary, options->width);
-    double layer = 4 * width * width + (options->activation == MODEL_SWIGLU ? 3 : 2) * width * ffn;
+    PositionShape shape = shape_of(options, 0);
+    double gates = attention_gate_size(&options->attention, &shape);
+    double layer = (4 * width + gates) * width + (options->activation == MODEL_SWIGLU ? 3 : 2) * width * ffn;
     double forward = 2 * ((double)options->layers * layer + output * width) +
                      (double)options->layers * 2 * (double)length * width;
     return training ? 3 * forward : forward;

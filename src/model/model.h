@@ -78,6 +78,7 @@ typedef struct ModelParam {
 typedef struct ModelLayerIndex {
     size_t attention[ATTENTION_TENSORS]; /* what attention learns; MODEL_NO_TENSOR where it does not */
     size_t norm1_w, norm1_b, qkv_w, qkv_b, out_w, out_b, norm2_w, norm2_b, in_w, in_b, ffn_w, ffn_b;
+    size_t gate_w, gate_b;            /* of the output gate; MODEL_NO_TENSOR without */
     size_t position[POS_MAX_TENSORS]; /* the method's tensors in this layer */
 } ModelLayerIndex;
 
@@ -153,7 +154,7 @@ void model_project(Model *model);
 int model_ffn_rows(const ModelOptions *options);
 
 /* FLOPs counted per token: 2 per matrix weight (E once, as the output projection; with `adaptive`, the rows
-   of adaptive_softmax_compute_rows) and, for causal attention, 2 T C per layer (scores and values over half
+   of adaptive_softmax_compute_rows; W_g of an output gate) and, for causal attention, 2 T C per layer (scores and values over half
    the square); training counts three times as much. */
 double model_flops(const ModelOptions *options, int length, bool training);
 

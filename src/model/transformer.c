@@ -200,14 +200,15 @@ static void forward_layer(const Model *model, Activations *pass, int l, int sequ
                           w + at->norm1_w, w + at->norm1_b, (int)rows, width);
         linear_forward(pass->linear, layer->qkv + seen * 3 * width, normed, w + at->qkv_w, w + at->qkv_b,
                        (int)rows, 3 * width, width);
+        output_gate_open(model, pass, l, row, (int)rows, normed);
     }
     if (pass->cache) cached_pass_write(model, pass, l, sequences);
     attend(model, pass, l, sequences);
     for (size_t row = 0; row < n; row += (size_t)pass->chunk) {
         int rows = n - row < (size_t)pass->chunk ? (int)(n - row) : pass->chunk;
         size_t kept = pass->training ? row : 0;
-        linear_forward(pass->linear, pass->out, layer->mixed + row * width, w + at->out_w, w + at->out_b,
-                       rows, width, width);
+        linear_forward(pass->linear, pass->out, output_gate_apply(model, pass, l, row, rows), w + at->out_w,
+                       w + at->out_b, rows, width, width);
         add_residual(model, pass, layer->x2, layer->x1, row, rows, "attention.out", l);
         nn_ops_layer_norm(layer->normed2 + kept * width, layer->mean2 + kept, layer->rstd2 + kept,
                           layer->x2 + row * width, w + at->norm2_w, w + at->norm2_b, rows, width);
@@ -286,8 +287,9 @@ static void backward_ffn(const Model *model, Activations *pass, int l, size_t ro
         activations_drop(pass, pass->dy + first, row, (size_t)rows, (size_t)width, options->dropout,
                          "attention.out", l);
     }
-    linear_backward(pass->linear, dnormed, g + at->out_w, g + at->out_b, dy, layer->mixed + first,
-                    w + at->out_w, rows, width, width);
+    linear_backward(pass->linear, dnormed, g + at->out_w, g + at->out_b, dy,
+                    output_gate_apply(model, pass, l, row, rows), w + at->out_w, rows, width, width);
+    output_gate_backward(model, pass, l, row, rows);
 }
 
 /* Turns pass->dx from the gradient at the layer's output into that at its input, in the chunks of the forward
@@ -310,6 +312,7 @@ static void backward_layer(const Model *model, Activations *pass, int l, int seq
         step = (size_t)rows;
         linear_backward(pass->linear, pass->dnormed + first, g + at->qkv_w, g + at->qkv_b,
                         pass->dqkv + 3 * seen, layer->normed1 + seen, w + at->qkv_w, rows, 3 * width, width);
+        output_gate_input_backward(model, pass, l, row, rows, layer->normed1 + seen, g);
         if (reads) nn_ops_add(pass->dnormed + first, pass->dy + seen, (size_t)rows * width);
         nn_ops_layer_norm_backward(pass->dx + first, g + at->norm1_w, g + at->norm1_b, pass->dnormed + first,
                                    layer->x1 + first, w + at->norm1_w, layer->mean1 + row, layer->rstd1 + row,

@@ -37,6 +37,7 @@ typedef struct Run {
 /* What the backward pass of a layer needs. */
 typedef struct Layer {
     double *x, *normed1, *placed, *q, *qkv, *mixed; /* q: before it is scaled */
+    double *gate, *gated;                             /* the output gate of each row; NULL without */
     double *y, *normed2, *u, *acted;
     const NaiveCore **cores; /* [B] */
 } Layer;
@@ -187,6 +188,44 @@ static void scale_queries_backward(const Run *r, int l, double *dqkv, const doub
         }
 }
 
+static double logistic(double x) {
+    return 1 / (1 + exp(-x));
+}
+
+/* The number of gates of a row. */
+static int gates(const Run *r) {
+    switch (r->model->options.attention.output_gate) {
+    case ATTENTION_GATE_HEAD:
+        return r->H;
+    case ATTENTION_GATE_ELEMENT:
+        return r->C;
+    default:
+        return 0;
+    }
+}
+
+static void open_gate(const Run *r, int l, Layer *a) {
+    int G = gates(r), C = r->C;
+    a->gate = array(r, (size_t)r->N * G), a->gated = array(r, (size_t)r->N * C);
+    linear(a->gate, a->normed1, weight(r, l, "attention.gate.weight"), weight(r, l, "attention.gate.bias"), r->N, G,
+           C);
+    for (int i = 0; i < r->N * G; i++) a->gate[i] = logistic(a->gate[i]);
+    for (int i = 0; i < r->N * C; i++) a->gated[i] = a->mixed[i] * a->gate[i / C * G + i % C / (C / G)];
+}
+
+/* Turns d from the gradient at the gated rows into that before the gate; dnormed1 += */
+static void open_gate_backward(const Run *r, int l, const Layer *a, double *d, double *dnormed1) {
+    int G = gates(r), C = r->C;
+    double *dgate = array(r, (size_t)r->N * G);
+    for (int i = 0; i < r->N * C; i++) {
+        int at = i / C * G + i % C / (C / G);
+        dgate[at] += d[i] * a->mixed[i] * a->gate[at] * (1 - a->gate[at]);
+        d[i] *= a->gate[at];
+    }
+    linear_backward(dnormed1, gradient(r, l, "attention.gate.weight"), gradient(r, l, "attention.gate.bias"), dgate,
+                    a->normed1, weight(r, l, "attention.gate.weight"), r->N, G, C);
+}
+
 static void attend(const Run *r, int l, Layer *a, double *out) {
     int B = r->B, T = r->T, C = r->C;
     NaiveAttention one = part(r, l);
@@ -210,7 +249,9 @@ static void attend(const Run *r, int l, Layer *a, double *out) {
         one.sequence = b, one.context = naive_position_context(r->position, l, b);
         a->cores[b] = naive_attend(&one, a->mixed + row, a->qkv + 3 * row, a->normed1 + row);
     }
-    linear(out, a->mixed, weight(r, l, "attention.out.weight"), weight(r, l, "attention.out.bias"), r->N, C,
+    a->gated = a->mixed;
+    if (gates(r)) open_gate(r, l, a);
+    linear(out, a->gated, weight(r, l, "attention.out.weight"), weight(r, l, "attention.out.bias"), r->N, C,
            C);
 }
 
@@ -220,7 +261,8 @@ static void attend_backward(const Run *r, int l, const Layer *a, double *dnormed
     double *dmixed = array(r, (size_t)r->N * C), *dqkv = array(r, (size_t)r->N * 3 * C);
     NaiveAttention one = part(r, l);
     linear_backward(dmixed, gradient(r, l, "attention.out.weight"), gradient(r, l, "attention.out.bias"),
-                    dout, a->mixed, weight(r, l, "attention.out.weight"), r->N, C, C);
+                    dout, a->gated, weight(r, l, "attention.out.weight"), r->N, C, C);
+    if (gates(r)) open_gate_backward(r, l, a, dmixed, dnormed1);
     for (int b = 0; b < r->B; b++) {
         size_t row = (size_t)b * r->T * C;
         one.sequence = b, one.context = naive_position_context(r->position, l, b);
@@ -241,10 +283,6 @@ static void attend_backward(const Run *r, int l, const Layer *a, double *dnormed
                     r->N, C, C);
     for (int b = 0; b < B; b++) naive_position_input_backward(r->position, l, b, dplaced + (size_t)b * T * C);
     for (int n = 0; n < r->N * C; n++) dnormed1[n] += dplaced[n];
-}
-
-static double logistic(double x) {
-    return 1 / (1 + exp(-x));
 }
 
 static void ffn(const Run *r, int l, Layer *a, double *out) {

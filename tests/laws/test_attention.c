@@ -53,6 +53,8 @@ static const AttentionOptions options[] = {
      .scale = ATTENTION_SCALE_ASENTMAX,
      .scale_log = ATTENTION_LOG_NEXT,
      .scale_layers = ATTENTION_LAYERS_NOPE},
+    {.output_gate = ATTENTION_GATE_HEAD, .window = 40, .sinks = 3},
+    {.output_gate = ATTENTION_GATE_ELEMENT, .top_k = 5, .nope_every = 2},
     {.sink_logit = ATTENTION_SINK_ZERO},
     {.sink_logit = ATTENTION_SINK_LEARNED, .window = 40, .sinks = 3, .temperature = 0.7},
     {.sink_logit = ATTENTION_SINK_LEARNED, .nope_every = 2, .top_k = 5, .scale = ATTENTION_SCALE_LOG_LEARNED},

@@ -64,6 +64,7 @@ ATTENTION = [
     {"nope_every": 2, "window": 9, "window_layers": "nope", "scale": "log_n", "scale_layers": "position"},
     {"nope_every": 2, "window": 9, "sinks": 2, "scale": "llama4", "scale_floor": 4, "scale_layers": "nope"},
     {"sink_logit": "learned", "window": 12, "temperature": 1.3}, {"sink_logit": "learned", "nope_every": 2},
+    {"output_gate": "head", "window": 24, "sinks": 3}, {"output_gate": "element"},
     {"sink_logit": "zero", "top_k": 5}, {"scale": "learned", "window": 24, "sinks": 3},
     {"scale": "ssmax", "scale_start": 0.3}, {"scale": "ssmax", "scale_log": "n_plus_1", "top_k": 5},
     {"scale": "asentmax", "scale_log": "n_plus_1", "nope_every": 2, "scale_layers": "nope"}]
@@ -424,7 +425,12 @@ def logits(w, model, m, o, tokens, train, positions=None):
                                         and (a["scale_layers"] != "nope" or layer % 2 == 1))
         sink = w.get(at + "attention.sink_logit")
         assert (sink is not None) == (a.get("sink_logit") == "learned")
-        x = x + linear(attend(m, o, {**own(""), **own(at)}, a, layer, y, qkv, t, train, learnt, sink), at + "attention.out")
+        mixed = attend(m, o, {**own(""), **own(at)}, a, layer, y, qkv, t, train, learnt, sink)
+        if a.get("output_gate", "off") != "off":  # one number for each head, or for each element
+            gate = linear(y, at + "attention.gate").sigmoid()
+            assert gate.shape[-1] == {"head": a["heads"], "element": width}[a["output_gate"]]
+            mixed = (mixed.unflatten(-1, (a["heads"], -1)) * gate.unflatten(-1, (a["heads"], -1))).flatten(-2)
+        x = x + linear(mixed, at + "attention.out")
         z = linear(norm(x, at + "norm2"), at + "ffn.in")
         if model["activation"] == "swiglu":
             z = F.silu(z[..., : z.shape[-1] // 2]) * z[..., z.shape[-1] // 2:]
