@@ -39,8 +39,8 @@
  * Llama 4 by 1 + coefficient ln(floor((i+1) / floor) + 1), or by 1 + a ln(i+1) with a number a that each head
  * of each layer learns, from 0 (our reading of the length-dependent parameters of Awasthi and Gupta 2023,
  * arXiv 2310.00726, whose form is not published). Further scales that each head of each layer learns: a, from
- * 1 (HeadScale, Wang et al. 2024, arXiv 2404.12224); ssmax: a l, from scale_start (SSMax, Nakanishi 2025, arXiv
- * 2501.19399); asentmax: 1 + a l^b, a from U(0.1, 1), b from N(0, 0.1) (Vasylenko et al. 2025, arXiv
+ * 1 (HeadScale, Wang et al. 2024, arXiv 2404.12224); ssmax: a l, from scale_start (SSMax, Nakanishi 2025,
+ * arXiv 2501.19399); asentmax: 1 + a l^b, a from U(0.1, 1), b from N(0, 0.1) (Vasylenko et al. 2025, arXiv
  * 2506.16640, with learnt numbers where that paper has projections of the input). Here l is ln(i+1), the
  * logarithm of the number of keys up to the query, or with scale_log ln(i+2); the source of ssmax has the
  * first, that of asentmax the second, with which a power is finite in all rows. Windows do not change l. All
@@ -51,8 +51,12 @@
  * number that each head of each layer learns, from 0 (gpt-oss, OpenAI 2025, arXiv 2508.10925). It is a score
  * as the softmax sees it: temperature, query scales and top_k do not apply to it. Methods with the claim
  * POS_NORMALISED are refused with it. output_gate: the result of attention is multiplied by a sigmoid of a
- * linear layer of the input of q, k and v, one number for each head or for each element (G1 of Qiu et al. 2025,
- * arXiv 2505.06708; model/output_gate.c). A struct of zeros is plain attention.
+ * linear layer of the input of q, k and v, one number for each head or for each element (G1 of Qiu et al.
+ * 2025, arXiv 2505.06708; model/output_gate.c). adaptive_temperature, in evaluation only: the scores of a
+ * query, as the softmax sees them, are multiplied by a factor that grows with the entropy h of their softmax
+ * (in nats, over the keys that the query uses, without a sink logit): max(1, -0.037 h^4 + 0.481 h^3 - 2.3 h^2
+ * + 4.917 h - 1.791) where h > 0.5, else 1 (Velickovic et al. 2024, arXiv 2410.01104, appendix); complete
+ * rows are computed. A struct of zeros is plain attention.
  */
 typedef enum AttentionLayers {
     ATTENTION_LAYERS_ALL,
@@ -83,6 +87,7 @@ typedef struct AttentionOptions {
     int sink_logit, output_gate;            /* AttentionSinkLogit, AttentionGate */
     int64_t scale_floor;
     double scale_coefficient, temperature;
+    bool adaptive_temperature;
     int scale_log;      /* AttentionLog */
     double scale_start; /* of ssmax */
 } AttentionOptions;
@@ -93,6 +98,9 @@ extern const OptionSection attention_section; /* `model.attention` */
 
 /* Rules across options. `source` as in options_read. */
 bool attention_check(const AttentionOptions *options, const char *source, Error *err);
+
+/* Refuses options that are for evaluation only. */
+bool attention_check_training(const AttentionOptions *options, const char *source, Error *err);
 
 /* Whether the position method acts in layer `layer` (from 0). */
 bool attention_has_position(const AttentionOptions *options, int layer);

@@ -46,14 +46,19 @@ const OptionField attention_fields[] = {
      .high = 100, .newer = true, .help = "ssmax: the initial value of a"},
     {"temperature", OPTION_REAL, offsetof(AttentionOptions, temperature), .default_value = 1, .low = 0.01,
      .high = 100, .help = "factor on the scores with all their biases"},
-    {"sink_logit", OPTION_CHOICE, offsetof(AttentionOptions, sink_logit),
-     .default_value = ATTENTION_SINK_OFF, .choices = sink_logit_names, .newer = true,
+    {"adaptive_temperature", OPTION_BOOL, offsetof(AttentionOptions, adaptive_temperature), .newer = true,
+     .help =
+         "in evaluate.variants only: a further factor on the scores of a query, from the entropy of their "
+         "softmax (arXiv 2410.01104)"},
+    {"sink_logit", OPTION_CHOICE, offsetof(AttentionOptions, sink_logit), .default_value = ATTENTION_SINK_OFF,
+     .choices = sink_logit_names, .newer = true,
      .help = "one more term exp(s) in each softmax, without a value; zero: s = 0; learned: by each head, "
              "from 0"},
     {"output_gate", OPTION_CHOICE, offsetof(AttentionOptions, output_gate),
      .default_value = ATTENTION_GATE_OFF, .choices = gate_names, .newer = true,
-     .help = "what attention returns, times a sigmoid of a linear layer of its input: one factor for each head "
-             "or element"},
+     .help =
+         "what attention returns, times a sigmoid of a linear layer of its input: one factor for each head "
+         "or element"},
 };
 const int attention_field_count = COUNT_OF(attention_fields);
 const OptionSection attention_section = {"model.attention",
@@ -76,6 +81,15 @@ bool attention_check(const AttentionOptions *o, const char *source, Error *err) 
                          "%s: 'model.attention.%s' \"nope\" needs 'model.attention.nope_every' above 0",
                          source, o->scale_layers == ATTENTION_LAYERS_NOPE ? "scale_layers" : "window_layers");
     return true;
+}
+
+bool attention_check_training(const AttentionOptions *o, const char *source, Error *err) {
+    return !o->adaptive_temperature ||
+           error_set(
+               err, EXIT_USAGE,
+               "%s: 'model.attention.adaptive_temperature' is for evaluation; set it in 'attention' of an "
+               "item of 'evaluate.variants'",
+               source);
 }
 
 bool attention_has_position(const AttentionOptions *options, int layer) {
@@ -104,7 +118,8 @@ int attention_gate_size(const AttentionOptions *o, const PositionShape *shape) {
 
 AttentionStart attention_start(const AttentionOptions *o, AttentionTensor tensor) {
     if (tensor == ATTENTION_SCALE_POWERS) return (AttentionStart){.spread = 0.1, .normal = true};
-    if (tensor == ATTENTION_SINK_LOGITS || o->scale == ATTENTION_SCALE_LOG_LEARNED) return (AttentionStart){0};
+    if (tensor == ATTENTION_SINK_LOGITS || o->scale == ATTENTION_SCALE_LOG_LEARNED)
+        return (AttentionStart){0};
     if (o->scale == ATTENTION_SCALE_ASENTMAX) return (AttentionStart){.mean = 0.55, .spread = 0.45};
     return (AttentionStart){.mean = o->scale == ATTENTION_SCALE_SSMAX ? o->scale_start : 1};
 }

@@ -1,9 +1,9 @@
 /* dense: attention with complete rows of scores of all heads, TILE_ROWS queries at a time.
  *
- * Used for methods that change scores (PositionScores) and for exact top-k. Tiles are computed as in
- * attention/flash.c and copied into the rows; the softmax is computed per row. The memory is a few times H
- * TILE_ROWS T numbers plus all heads of one sequence. The backward pass recomputes the rows with the same
- * bits as the forward pass, so that top-k selects the same keys.
+ * Used for methods that change scores (PositionScores), for exact top-k and an adaptive temperature. Tiles
+ * are computed as in attention/flash.c and copied into the rows; the softmax is computed per row. The memory
+ * is a few times H TILE_ROWS T numbers plus all heads of one sequence. The backward pass recomputes the rows
+ * with the same bits as the forward pass, so that top-k selects the same keys.
  */
 #include <math.h>
 #include <string.h>
@@ -136,12 +136,27 @@ static void hide(Attention *a, float *row, int i, int columns) {
 
 /* ---- forward ---- */
 
+/* The factor of adaptive_temperature, from the entropy of the softmax of row * temperature, whose maximum is
+   `highest` * temperature. Scores of -infinity have no share of it. */
+static float adaptive_factor(const float *row, int columns, float highest, float temperature) {
+    SimdFloat total = simd_broadcast(0), weighted = simd_broadcast(0), least = simd_broadcast(-1e4F);
+    for (int j = 0; j < columns; j += SIMD_LANES) {
+        SimdFloat below = simd_max((simd_load(row + j) - highest) * temperature, least), p = simd_exp(below);
+        total += p;
+        weighted += p * below;
+    }
+    double sum = (double)simd_reduce_sum(total), h = log(sum) - (double)simd_reduce_sum(weighted) / sum;
+    double factor = -1.791 + h * (4.917 + h * (-2.3 + h * (0.481 + h * -0.037)));
+    return h > 0.5 && factor > 1 ? (float)factor : 1;
+}
+
 /* Turns the scores of a row of head h into probabilities and returns its lse. */
 static float softmax(const Attention *a, int h, float *row, int columns) {
     float temperature = a->temperature, logit;
     SimdFloat top = simd_broadcast(-INFINITY), total = simd_broadcast(0);
     for (int j = 0; j < columns; j += SIMD_LANES) top = simd_max(simd_load(row + j), top);
     float highest = simd_reduce_max(top);
+    if (a->options->adaptive_temperature) temperature *= adaptive_factor(row, columns, highest, temperature);
     for (int j = 0; j < columns; j += SIMD_LANES) {
         SimdFloat p = simd_exp((simd_load(row + j) - highest) * temperature);
         total += p;

@@ -127,12 +127,18 @@ void attention_fill_scale_basis(float *basis, const AttentionOptions *options, i
 void attention_fill_query_scales(float *factors, const AttentionOptions *options, int train_length,
                                  int length);
 
-/* attention/attention.c: attention_sink_logit sets *logit to the sink logit of head h; false: there is none. */
+/* attention/attention.c: attention_sink_logit sets *logit to the sink logit of head h; false: there is none.
+ */
 bool attention_sink_logit(const Attention *a, int h, float *logit);
 
-/* Adds a sink logit to the sum of a row's exponentials, which are relative to *top. Returns the factor by which
-   these exponentials become probabilities. */
+/* Adds a sink logit to the sum of a row's exponentials, which are relative to *top. Returns the factor by
+   which these exponentials become probabilities. */
 float attention_close_row(float logit, float *top, float *total);
+
+/* Whether the current layer uses complete rows of scores (dense.c). */
+static inline bool attention_in_rows(const Attention *a) {
+    return a->options->top_k || a->options->adaptive_temperature || (a->method->scores && a->active);
+}
 
 /* The first tile row that has queries. Its rows before a->cached are computed, too: their results are not
    used, and their gradients are zero. */

@@ -57,7 +57,8 @@ static bool read_model(const OptionReader *reader, Config *config, const Json *j
     ModelOptions *model = &config->model;
     const Json *attention = json_get(json, "attention");
     bool fine = options_read_section(reader, model, &model_section, json);
-    fine &= options_read_section(reader, &model->attention, &attention_section, attention);
+    fine &= options_read_section(reader, &model->attention, &attention_section, attention) &&
+            options_note(reader, attention_check_training(&model->attention, reader->source, reader->err));
     return fine;
 }
 

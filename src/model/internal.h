@@ -86,10 +86,11 @@ void adaptive_pass_loss(const Model *model, Activations *pass, const uint32_t *c
                         float scale, float *nll, float *g);
 
 /* model/output_gate.c, which does nothing without the option. _open computes the gates of `rows` rows from
-   normed[rows,C]; _apply returns rows of layer->mixed, times their gates; _backward turns rows of pass->dnormed
-   from the gradient at the gated rows into that at layer->mixed; _input_backward adds the gradient at normed
-   to rows of pass->dnormed, and that of the tensors. */
-void output_gate_open(const Model *model, Activations *pass, int l, size_t row, int rows, const float *normed);
+   normed[rows,C]; _apply returns rows of layer->mixed, times their gates; _backward turns rows of
+   pass->dnormed from the gradient at the gated rows into that at layer->mixed; _input_backward adds the
+   gradient at normed to rows of pass->dnormed, and that of the tensors. */
+void output_gate_open(const Model *model, Activations *pass, int l, size_t row, int rows,
+                      const float *normed);
 const float *output_gate_apply(const Model *model, Activations *pass, int l, size_t row, int rows);
 void output_gate_backward(const Model *model, Activations *pass, int l, size_t row, int rows);
 void output_gate_input_backward(const Model *model, Activations *pass, int l, size_t row, int rows,

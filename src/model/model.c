@@ -101,13 +101,14 @@ static bool check_sinks(const AttentionOptions *options, const PositionMethod *m
 }
 
 /* A sink logit takes its share from the sum of the exponentials. */
-static bool check_sink_logit(const AttentionOptions *options, const PositionMethod *method, const char *source,
-                             Error *err) {
+static bool check_sink_logit(const AttentionOptions *options, const PositionMethod *method,
+                             const char *source, Error *err) {
     if (!options->sink_logit || !(method->claims & POS_NORMALISED)) return true;
-    return error_set(err, EXIT_USAGE,
-                     "%s: 'model.attention.sink_logit' must be \"off\" with '%s', whose scores are logarithms of "
-                     "probabilities",
-                     source, method->name);
+    return error_set(
+        err, EXIT_USAGE,
+        "%s: 'model.attention.sink_logit' must be \"off\" with '%s', whose scores are logarithms of "
+        "probabilities",
+        source, method->name);
 }
 
 static PositionShape shape_of(const ModelOptions *options, int train_length) {
@@ -210,7 +211,8 @@ static void add_attention(Model *model, Arena *arena, int layer) {
     int gates = attention_gate_size(&model->options.attention, &model->shape);
     index->gate_w = index->gate_b = MODEL_NO_TENSOR;
     if (gates)
-        index->gate_w = add_linear(model, arena, layer, "attention.gate", gates, model->shape.width, 1, &index->gate_b);
+        index->gate_w =
+            add_linear(model, arena, layer, "attention.gate", gates, model->shape.width, 1, &index->gate_b);
 }
 
 /* The method's tensors: one copy shared by all layers, or one for each layer in which the method acts. */
@@ -239,7 +241,8 @@ static void start_as_fairseq(ModelParam *param, const ModelOptions *options) {
     double width = (double)options->width, ffn = (double)options->ffn, bound = 0;
     if (strstr(name, ".attention.qkv.weight"))
         bound = sqrt(1.5 / width);
-    else if (strstr(name, ".attention.qkv.bias") || strstr(name, ".attention.gate.") || strstr(name, ".ffn.in."))
+    else if (strstr(name, ".attention.qkv.bias") || strstr(name, ".attention.gate.") ||
+             strstr(name, ".ffn.in."))
         bound = 1 / sqrt(width);
     else if (strstr(name, ".ffn.out."))
         bound = 1 / sqrt(ffn);
@@ -266,7 +269,8 @@ Model *model_new(const ModelOptions *options, const Encoding *position, int trai
     ModelIndex *index = model->index = NEW(arena, 1, ModelIndex);
     index->positions = encoding_layout(model->acting, &model->shape, tensors);
     int bands = options->adaptive.bands;
-    model->params = NEW(arena, (14 + ATTENTION_TENSORS) * layers + 3 + 2 * bands + index->positions * layers, ModelParam);
+    model->params =
+        NEW(arena, (14 + ATTENTION_TENSORS) * layers + 3 + 2 * bands + index->positions * layers, ModelParam);
     index->layers = NEW(arena, layers, ModelLayerIndex);
 
     if (bands)
@@ -309,7 +313,8 @@ static void init_param(Model *model, const ModelParam *param, Random rng) {
         for (size_t i = 0; i < param->size; i++) value[i] = 1;
         break;
     case MODEL_INIT_NORMAL:
-        for (size_t i = 0; i < param->size; i++) value[i] = (float)(param->mean + param->deviation * random_normal(&rng));
+        for (size_t i = 0; i < param->size; i++)
+            value[i] = (float)(param->mean + param->deviation * random_normal(&rng));
         if (param->padding && param->dims[0] > 1)
             memset(value + param->dims[1], 0, (size_t)param->dims[1] * sizeof *value);
         break;

@@ -66,12 +66,13 @@ typedef struct ModelParam {
     int rank, dims[2];
     size_t offset, size; /* in floats, in values, gradients and optimizer state */
     ModelInit init;
-    double mean, deviation; /* of MODEL_INIT_NORMAL; of MODEL_INIT_UNIFORM the largest distance from the mean */
-    bool padding;     /* row 1 is initially 0 */
-    int index;        /* of MODEL_INIT_METHOD: the method's tensor */
-    int layer;        /* -1: of all layers */
-    bool decay;       /* weight decay applies */
-    bool frozen;      /* the optimizer leaves it as it is */
+    double mean,
+        deviation; /* of MODEL_INIT_NORMAL; of MODEL_INIT_UNIFORM the largest distance from the mean */
+    bool padding;  /* row 1 is initially 0 */
+    int index;     /* of MODEL_INIT_METHOD: the method's tensor */
+    int layer;     /* -1: of all layers */
+    bool decay;    /* weight decay applies */
+    bool frozen;   /* the optimizer leaves it as it is */
 } ModelParam;
 
 /* Offsets of the tensors in values and gradients, in floats. */
@@ -154,8 +155,8 @@ void model_project(Model *model);
 int model_ffn_rows(const ModelOptions *options);
 
 /* FLOPs counted per token: 2 per matrix weight (E once, as the output projection; with `adaptive`, the rows
-   of adaptive_softmax_compute_rows; W_g of an output gate) and, for causal attention, 2 T C per layer (scores and values over half
-   the square); training counts three times as much. */
+   of adaptive_softmax_compute_rows; W_g of an output gate) and, for causal attention, 2 T C per layer (scores
+   and values over half the square); training counts three times as much. */
 double model_flops(const ModelOptions *options, int length, bool training);
 
 /* The FLOPs per token that `cached` cached rows (model/cache.h) of each sequence add to passes of `length`

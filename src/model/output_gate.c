@@ -17,7 +17,8 @@ static size_t gate_at(const Model *model, size_t t, int c) {
     return t * (size_t)size + (size_t)(size == model->shape.width ? c : c / model->shape.head_dim);
 }
 
-void output_gate_open(const Model *model, Activations *pass, int l, size_t row, int rows, const float *normed) {
+void output_gate_open(const Model *model, Activations *pass, int l, size_t row, int rows,
+                      const float *normed) {
     const LayerActivations *layer = &pass->layers[pass->training ? l : 0];
     const ModelLayerIndex *at = &model->index->layers[l];
     int size = attention_gate_size(&model->options.attention, &model->shape);
@@ -62,7 +63,7 @@ void output_gate_input_backward(const Model *model, Activations *pass, int l, si
     const ModelLayerIndex *at = &model->index->layers[l];
     int width = model->shape.width, size = attention_gate_size(&model->options.attention, &model->shape);
     if (!size) return;
-    linear_backward(pass->linear, pass->gated, g + at->gate_w, g + at->gate_b, layer->gate + row * (size_t)size,
-                    normed, model->values + at->gate_w, rows, size, width);
+    linear_backward(pass->linear, pass->gated, g + at->gate_w, g + at->gate_b,
+                    layer->gate + row * (size_t)size, normed, model->values + at->gate_w, rows, size, width);
     nn_ops_add(pass->dnormed + row * (size_t)width, pass->gated, (size_t)rows * width);
 }

@@ -56,8 +56,8 @@ static double *expected(const LawCase *c, const Probe *p, int T, const float *qk
 }
 
 /* Attention with the hooks. */
-static void attend(const LawCase *c, const Probe *p, int length, float *out, float *lse, const float *qkv,
-                   const float *x, Arena *arena) {
+static void attend(const LawCase *c, const Probe *p, float *out, float *lse, const float *qkv, const float *x,
+                   Arena *arena) {
     static const AttentionOptions plain;
     PositionContext context = p->context;
     context.shape = &p->shape;
@@ -73,7 +73,7 @@ double scores_normalised(const LawCase *c, Arena *arena) {
     Probe p = probe_new(c, T, arena);
     size_t rows = (size_t)T * (size_t)p.shape.width, heads = (size_t)p.shape.heads;
     float *out = NEW(arena, rows, float), *lse = NEW(arena, heads * (size_t)T, float), worst = 0;
-    attend(c, &p, T, out, lse, normal(3 * rows, c, "qkv", arena), normal(rows, c, "x", arena), arena);
+    attend(c, &p, out, lse, normal(3 * rows, c, "qkv", arena), normal(rows, c, "x", arena), arena);
     for (size_t i = 0; i < heads * (size_t)T; i++) worst = fmaxf(worst, fabsf(lse[i]));
     return (double)worst / log(T);
 }
@@ -84,7 +84,7 @@ bool scores_formulas_hold(const LawCase *c, int length, Arena *arena, Error *err
     size_t C = (size_t)p.shape.width, T = (size_t)length;
     const float *qkv = normal(3 * T * C, c, "qkv", arena), *x = normal(T * C, c, "x", arena);
     float *out = NEW(arena, T * C, float);
-    attend(c, &p, length, out, NULL, qkv, x, arena);
+    attend(c, &p, out, NULL, qkv, x, arena);
     double largest = 0, score = 0;
     const double *wanted = expected(c, &p, length, qkv, x, &score, arena);
     for (size_t i = 0; i < T * C; i++) largest = fmax(largest, fabs(wanted[i]));

@@ -465,7 +465,8 @@ bool law_positions(const LawCase *c, Arena *arena, Error *err) {
 }
 
 bool law_normalised(const LawCase *c, Arena *arena, Error *err) {
-    return judge(c, POS_NORMALISED, scores_normalised, "have scores that are logarithms of probabilities", arena, err);
+    return judge(c, POS_NORMALISED, scores_normalised, "have scores that are logarithms of probabilities",
+                 arena, err);
 }
 
 /* ---- formulas ---- */

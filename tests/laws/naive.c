@@ -37,7 +37,7 @@ typedef struct Run {
 /* What the backward pass of a layer needs. */
 typedef struct Layer {
     double *x, *normed1, *placed, *q, *qkv, *mixed; /* q: before it is scaled */
-    double *gate, *gated;                             /* the output gate of each row; NULL without */
+    double *gate, *gated;                           /* the output gate of each row; NULL without */
     double *y, *normed2, *u, *acted;
     const NaiveCore **cores; /* [B] */
 } Layer;
@@ -170,7 +170,8 @@ static double learnt_factor(const Run *r, int l, int t, int c, double slope[2]) 
 static void scale_queries(const Run *r, int l, double *qkv) {
     double slope[2];
     for (int n = 0; n < r->N; n++)
-        for (int c = 0; c < r->C; c++) qkv[(size_t)n * 3 * r->C + c] *= learnt_factor(r, l, n % r->T, c, slope);
+        for (int c = 0; c < r->C; c++)
+            qkv[(size_t)n * 3 * r->C + c] *= learnt_factor(r, l, n % r->T, c, slope);
 }
 
 /* plain[N,C]: the queries before they are scaled */
@@ -207,8 +208,8 @@ static int gates(const Run *r) {
 static void open_gate(const Run *r, int l, Layer *a) {
     int G = gates(r), C = r->C;
     a->gate = array(r, (size_t)r->N * G), a->gated = array(r, (size_t)r->N * C);
-    linear(a->gate, a->normed1, weight(r, l, "attention.gate.weight"), weight(r, l, "attention.gate.bias"), r->N, G,
-           C);
+    linear(a->gate, a->normed1, weight(r, l, "attention.gate.weight"), weight(r, l, "attention.gate.bias"),
+           r->N, G, C);
     for (int i = 0; i < r->N * G; i++) a->gate[i] = logistic(a->gate[i]);
     for (int i = 0; i < r->N * C; i++) a->gated[i] = a->mixed[i] * a->gate[i / C * G + i % C / (C / G)];
 }
@@ -222,8 +223,8 @@ static void open_gate_backward(const Run *r, int l, const Layer *a, double *d, d
         dgate[at] += d[i] * a->mixed[i] * a->gate[at] * (1 - a->gate[at]);
         d[i] *= a->gate[at];
     }
-    linear_backward(dnormed1, gradient(r, l, "attention.gate.weight"), gradient(r, l, "attention.gate.bias"), dgate,
-                    a->normed1, weight(r, l, "attention.gate.weight"), r->N, G, C);
+    linear_backward(dnormed1, gradient(r, l, "attention.gate.weight"), gradient(r, l, "attention.gate.bias"),
+                    dgate, a->normed1, weight(r, l, "attention.gate.weight"), r->N, G, C);
 }
 
 static void attend(const Run *r, int l, Layer *a, double *out) {

@@ -229,6 +229,22 @@ static void make_scores(const NaiveAttention *a, Core *c) {
             c->s[(size_t)row * c->T + j] = block.s[(size_t)row * block.columns + j];
 }
 
+/* The entropy of the softmax of factor * s over the chosen keys decides about a further factor (arXiv
+   2410.01104). */
+static double adapted(const double *s, const bool *chosen, int i, double factor) {
+    double sum = 0, entropy = 0, most = -INFINITY;
+    for (int j = 0; j <= i; j++)
+        if (chosen[j]) most = fmax(most, factor * s[j]);
+    for (int j = 0; j <= i; j++) sum += chosen[j] ? exp(factor * s[j] - most) : 0;
+    for (int j = 0; j <= i; j++) {
+        double p = chosen[j] ? exp(factor * s[j] - most) / sum : 0;
+        if (p > 0) entropy -= p * log(p);
+    }
+    double fit = -0.037 * pow(entropy, 4) + 0.481 * pow(entropy, 3) - 2.3 * entropy * entropy +
+                 4.917 * entropy - 1.791;
+    return entropy > 0.5 ? factor * fmax(fit, 1) : factor;
+}
+
 static Core *forward(const NaiveAttention *a, const double *qkv, const double *x) {
     Core *c = make_core(a, qkv, x);
     make_scores(a, c);
@@ -240,8 +256,10 @@ static Core *forward(const NaiveAttention *a, const double *qkv, const double *x
         choose(a, c, s, i, chosen);
         for (int j = 0; j <= i; j++)
             if (chosen[j]) most = fmax(most, s[j]);
-        for (int j = 0; j <= i; j++) sum += p[j] = chosen[j] ? exp(c->temperature * (s[j] - most)) : 0;
-        if (a->sink) sum += c->nothing[row] = exp(a->sink[row / c->T] - c->temperature * most);
+        double factor = c->temperature;
+        if (a->model->options.attention.adaptive_temperature) factor = adapted(s, chosen, i, factor);
+        for (int j = 0; j <= i; j++) sum += p[j] = chosen[j] ? exp(factor * (s[j] - most)) : 0;
+        if (a->sink) sum += c->nothing[row] = exp(a->sink[row / c->T] - factor * most);
         for (int j = 0; j <= i; j++) p[j] /= sum;
         c->nothing[row] /= sum;
     }

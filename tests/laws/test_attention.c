@@ -241,7 +241,8 @@ static void learnt_scales_are_temperatures(void **state) {
     };
     for (int i = 0; i < COUNT_OF(same); i++) {
         float *scaled = with_learnt(&c, same[i].options, (float)a, plain, tokens, arena);
-        float *warm = with_learnt(&c, (AttentionOptions){.temperature = same[i].temperature}, 0, plain, tokens, arena);
+        float *warm =
+            with_learnt(&c, (AttentionOptions){.temperature = same[i].temperature}, 0, plain, tokens, arena);
         for (int t = i ? c.length - 1 : 0; t < c.length; t++)
             if (fabsf(scaled[t] - warm[t]) > 2e-5F) fail_msg("scale %d: row %d differs", i, t);
         assert_true(fabsf(scaled[c.length - 2] - warm[c.length - 2]) > 0 || i == 0);
@@ -256,15 +257,18 @@ static void starts(void **state) {
     Arena *arena = arena_new(0);
     LawCase c = make_case(encoding_control(), 0, arena);
     c.model.heads = c.model.width = 384;
-    c.model.attention = (AttentionOptions){.scale = ATTENTION_SCALE_ASENTMAX, .scale_log = ATTENTION_LOG_NEXT};
+    c.model.attention =
+        (AttentionOptions){.scale = ATTENTION_SCALE_ASENTMAX, .scale_log = ATTENTION_LOG_NEXT};
     for (int k = 0; k < 3; k++) { /* fairseq's start leaves them as they are */
         c.model.init = k == 1 ? MODEL_START_FAIRSEQ : MODEL_START_POSLAB;
-        if (k == 2) c.model.attention = (AttentionOptions){.scale = ATTENTION_SCALE_SSMAX, .scale_start = 0.25};
+        if (k == 2)
+            c.model.attention = (AttentionOptions){.scale = ATTENTION_SCALE_SSMAX, .scale_start = 0.25};
         Model *model = model_new(&c.model, &c.position, c.train_length, arena);
         model_allocate(model, arena);
         model_init(model, 5);
         const float *a = model->values + naive_param(model, "layers.1.attention.scale")->offset;
-        const float *b = k < 2 ? model->values + naive_param(model, "layers.1.attention.scale_power")->offset : a;
+        const float *b =
+            k < 2 ? model->values + naive_param(model, "layers.1.attention.scale_power")->offset : a;
         double low = 9, high = -9, sum = 0, squares = 0;
         for (int h = 0; h < 384; h++) {
             low = fmin(low, a[h]), high = fmax(high, a[h]);
@@ -350,6 +354,37 @@ static void first_of_equal_scores(void **state) {
     arena_free(arena);
 }
 
+/* An adaptive temperature, which exists in evaluation only, agrees with the naive model. */
+static void adaptive_temperatures(void **state) {
+    static const AttentionOptions adaptive[] = {
+        {.adaptive_temperature = true},
+        {.adaptive_temperature = true, .temperature = 0.6, .window = 40, .sinks = 3},
+        {.adaptive_temperature = true, .top_k = 9, .nope_every = 2},
+        {.adaptive_temperature = true, .sink_logit = ATTENTION_SINK_ZERO},
+    };
+    Arena *arena = arena_new(0);
+    Error err;
+    for (int n = 0; n < 2; n++)
+        for (int i = 0; i < COUNT_OF(adaptive); i++) {
+            LawCase c = make_case(*state, n, arena);
+            if (!accepted(&c, &adaptive[i])) continue;
+            c.model.attention = adaptive[i];
+            const Model *model = law_model(&c, arena);
+            const uint32_t **tokens = law_tokens(&c, c.batch, c.length, arena);
+            size_t rows = (size_t)c.batch * (size_t)c.length;
+            float *nll = NEW(arena, rows, float);
+            double *expected = NEW(arena, rows, double);
+            transformer_evaluate(model, activations_new(model, c.batch, c.length, false, arena), tokens,
+                                 c.batch, nll);
+            EncodingDraw place = {.seed = model->seed};
+            naive_run(model, naive_values(model, arena), NAIVE_HOOKS, place, tokens, c.batch, c.length,
+                      expected, 0, NULL);
+            if (!law_nll_agree(nll, expected, c.batch, c.length, &err))
+                fail_msg("options %d: %s", i, err.text);
+        }
+    arena_free(arena);
+}
+
 /* Memory is linear in the length, and counted exactly. */
 static void bytes_are_counted(void **state) {
     for (int i = 0; i < COUNT_OF(options); i++)
@@ -401,7 +436,8 @@ static void rules_across_options(void **state) {
     } wrong[] = {
         {{.sinks = 4}, "config 'x': 'model.attention.sinks' needs 'model.attention.window' above 0"},
         {{.scale = ATTENTION_SCALE_ASENTMAX},
-         "config 'x': 'model.attention.scale' \"asentmax\" needs 'model.attention.scale_log' \"n_plus_1\": the "
+         "config 'x': 'model.attention.scale' \"asentmax\" needs 'model.attention.scale_log' \"n_plus_1\": "
+         "the "
          "first query has ln(1) = 0, and 0^b is not always finite"},
         {{.scale_layers = ATTENTION_LAYERS_NOPE},
          "config 'x': 'model.attention.scale_layers' \"nope\" needs 'model.attention.nope_every' above 0"},
@@ -427,6 +463,7 @@ int main(int argc, char **argv) {
         CMUnitTestFunction test;
     } each[] = {{"agrees_with_the_naive_model", agrees_with_the_naive_model},
                 {"neutral_options_change_nothing", neutral_options_change_nothing},
+                {"adaptive_temperatures", adaptive_temperatures},
                 {"bytes_are_counted", bytes_are_counted},
                 {"sinks_go_with_the_method_or_are_refused", sinks_go_with_the_method_or_are_refused}};
     int count = 0;

@@ -118,6 +118,8 @@ def configs():
     named = [{"name": f"v{i}", "method": {"name": m} if isinstance(m, str) else m} for i, m in enumerate(there)]
     named.append({"name": "window", "attention": {"window": 24, "sinks": 4, "scale": "log_n"}})
     named.append({"name": "softmax plus one", "attention": {"sink_logit": "zero"}})
+    named.append({"name": "adaptive", "attention": {"adaptive_temperature": True}})
+    named.append({"name": "adaptive window", "attention": {"adaptive_temperature": True, "window": 12, "temperature": 0.7}})
     yield config("variants", ["rotary"], evaluate={"variants": named})
 
 
@@ -354,6 +356,11 @@ def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None, sink_logit=
         order = s.mul(1e6).round().sort(dim=-1, descending=True, stable=True).indices  # of equal scores the first
         rank = order.argsort(-1)
         s = s.masked_fill(rank >= a["top_k"], -math.inf)
+    if a.get("adaptive_temperature"):  # sparse_gemma's fit; of the temperature's inverse, where the entropy is above 0.5
+        p = s.softmax(-1)
+        h = -torch.xlogy(p, p).sum(-1, keepdim=True)
+        fit = sum(c * h ** (4 - i) for i, c in enumerate((-0.037, 0.481, -2.3, 4.917, -1.791)))
+        s = s * torch.where(h > 0.5, fit.clamp(min=1), torch.ones_like(h))
     kind = a.get("sink_logit", "off")
     if kind != "off":  # gpt-oss: one more column, which is dropped after the softmax
         logit = (torch.zeros(heads) if kind == "zero" else sink_logit)[None, :, None, None]

@@ -495,6 +495,9 @@ static void test_mistakes(void **state) {
         {"'evaluate':{'protocols':['strided']}",
          "'evaluate.protocols[0].stride' must be a share of the length"},
         {"'evaluate':{'variants':[{'name':'x'}]}", "'evaluate.variants[0]' must be an object with"},
+        {"'model':{'attention':{'adaptive_temperature':true}}",
+         "'model.attention.adaptive_temperature' is for evaluation; set it in 'attention' of an item of "
+         "'evaluate.variants'"},
         {"'evaluate':{'variants':[{'name':'','attention':{}}]}",
          "'evaluate.variants[0].name' must be 1 to 64"},
         {"'evaluate':{'variants':[{'name':'" E64 "x','attention':{}}]}",
