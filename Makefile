@@ -312,7 +312,8 @@ test-all: test-setup ## all tests, also with sanitizers and valgrind; mutants of
 	@$(MAKE) $(PARALLEL) $(VALGRIND) valgrind-wrapper
 	@LIMIT=2h $(run_tests) "$(call script,torture) full $(EVERY)" "$(BUILD)/tests/test_laws core" \
 	    $(call with,$(BUILD)/valgrind,e2e,checked) $(call suite,$(BUILD)/asan) $(call suite,$(BUILD)) \
-	    "$(BUILD)/tests/test_model long" "python3 tests/tools/task_answers.py ./$(PROGRAM)" $(SCRIPTS:%="bash %") $(call script,lint)
+	    "$(BUILD)/tests/test_model long" "python3 tests/tools/task_answers.py ./$(PROGRAM)" \
+	    "python3 tests/tools/golden_scores.py tests/golden/test_golden_scores.c" $(SCRIPTS:%="bash %") $(call script,lint)
 .PHONY: check test-all
 
 # The test commands of a build: its cmocka programs, and the end-to-end test of its program.
@@ -320,10 +321,11 @@ suite     = $(call programs,$1,$(LONG) $(filter-out $(LONG),$(TESTS))) $(call wi
 
 # Needs python3-torch, which no other target needs; without it, a message is printed and nothing is compared.
 PYTHON ?= /usr/bin/python3
-torch-check: $(PROGRAM) ## compare every method, tasks, and exported loaders, with independent code in PyTorch (minutes)
+torch-check: $(PROGRAM) ## compare every method, tasks, loaders and imported models with independent code in PyTorch (minutes)
 	@rm -rf $(BUILD)/torch
 	@if $(PYTHON) -c 'import torch' 2>/dev/null; then $(PYTHON) tests/torch/torch_loader.py ./poslab $(BUILD)/torch/loader && \
 	    $(PYTHON) tests/torch/torch_tasks.py ./poslab $(BUILD)/torch/tasks && \
+	    $(PYTHON) tests/torch/torch_import.py ./poslab $(BUILD)/torch/import && \
 	    $(PYTHON) tests/torch/torch_check.py ./poslab $(BUILD)/torch; \
 	else echo "torch-check: skipped, $(PYTHON) has no torch (apt-get install python3-torch)"; fi
 

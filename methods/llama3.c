@@ -1,14 +1,11 @@
-/* Llama 3's scaling of rotary.
+/* Llama 3's scaling of rotary: NTK by parts (ntk_parts.c) with other bounds.
  *
  * Dubey et al., "The Llama 3 herd of models", 2024, arXiv 2407.21783, and the authors' code (llama-models,
  * apply_scaling). With the number of turns r_i = L w_i / 2 pi of pair i within the training length L:
  *
- *     r_i > high:  w'_i = w_i           r_i < low:  w'_i = w_i / s
- *     between:     w'_i = (1 - a) w_i / s + a w_i,     a = (r_i - low) / (high - low)
+ *     w'_i = (1 - a) w_i / s + a w_i,     a = clamp((r_i - low) / (high - low), 0, 1),     w_i = base^(-2i/n)
  *
- * with w_i = base^(-2i/n), low = 1, high = 4, s = 8 and L = 8192 in Llama 3.1. It is NTK by parts
- * (ntk_parts.c) with other bounds. The factor s is an option, or max(1, T / L) for a pass of length T. s = 1
- * is rotary.
+ * with low = 1, high = 4, s = 8 and L = 8192 in Llama 3.1. Option `factor` gives s, as in pi.c.
  */
 #include "position/rotary.h"
 
@@ -34,10 +31,8 @@ static bool check(const PositionShape *shape, const void *opaque, Error *err) {
 
 static double frequency(const PositionContext *context, int pair) {
     const Options *options = context->options;
-    double w = rotary_frequency(context, pair), turns = rotary_turns(context, w);
-    if (turns < options->low) return w / rotary_factor(context);
-    double a = rotary_ramp(turns - options->low, options->high - options->low);
-    return rotary_blend(context, pair, 1 - a);
+    double turns = rotary_turns(context, rotary_frequency(context, pair));
+    return rotary_blend(context, pair, 1 - rotary_ramp(turns - options->low, options->high - options->low));
 }
 
 const PositionMethod method_llama3 = {

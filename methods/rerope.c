@@ -18,8 +18,6 @@
  */
 #include "position/rotary.h"
 
-#include <math.h>
-
 static const OptionField fields[] = {
     ROTARY_WINDOW_FIELDS("w: larger distances count as w; 0: half of the training length"),
 };
@@ -28,23 +26,11 @@ static int horizon(const PositionShape *shape, const void *options) {
     return rotary_window(options, shape->train_length / 2);
 }
 
-/* Makes two tables: one for the positions of the rows, and one with position w for all rows. */
-static void *prepare(const PositionShape *shape, const void *opaque, int length, const double *positions,
-                     Arena *arena) {
-    const RotaryWindow *options = opaque;
-    int n = shape->head_dim;
-    RotaryTables *tables = rotary_tables(2, length, n, options->pairs, arena);
-    if (!tables) return NULL;
-    float *near = tables->tables, *far = near + (size_t)length * n;
-    tables->of[POS_QUERY] = tables->of[POS_KEY] = 1, tables->of[POS_QUERY_FAR] = 2;
-    for (int i = 0; i < n / 2; i++) {
-        double frequency = pow(options->base, -2.0 * i / n), angle = horizon(shape, options) * frequency;
-        for (int t = 0; t < length; t++) {
-            rotary_set_angle(near, length, n, t, i, position_at(positions, t) * frequency, 1);
-            rotary_set_angle(far, length, n, t, i, angle, 1);
-        }
-    }
-    return tables;
+static PositionRotation rotation(const PositionContext *context, PositionRole role, int pair,
+                                 double position) {
+    if (role == POS_QUERY_FAR) position = horizon(context->shape, context->options);
+    if (role == POS_KEY_FAR) position = 0;
+    return rotary_turn(context, rotary_frequency(context, pair), position, 1);
 }
 
 const PositionMethod method_rerope = {
@@ -53,9 +39,6 @@ const PositionMethod method_rerope = {
     .citation = "Su 2023, kexue.fm/archives/9708",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
     POSITION_OPTIONS(RotaryWindow, fields),
-    .check = rotary_check_head,
-    .prepare = prepare,
-    .transform = rotary_rotate_role,
-    .transform_backward = rotary_rotate_role_backward,
+    ROTARY_ROTATION(rotation),
     .horizon = horizon,
 };

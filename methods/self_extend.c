@@ -12,8 +12,7 @@
  * positions stay below L up to a length of (L - w) G + w. The paper uses w = 1024 and G = 8 for L = 4096;
  * hence the defaults. The code also scales queries by ln n, which is an option of attention here (`scale`).
  *
- * Speed: as rerope. Tiles on one side of w cost one product, the other tiles two. The second rotation of
- * queries and keys takes 6 D operations per row.
+ * Speed: as rerope.
  */
 #include "position/rotary.h"
 
@@ -34,27 +33,13 @@ static int horizon(const PositionShape *shape, const void *options) {
     return rotary_window(options, shape->train_length / 4);
 }
 
-/* Makes three tables: near queries and keys, far queries, far keys. */
-static void *prepare(const PositionShape *shape, const void *opaque, int length, const double *positions,
-                     Arena *arena) {
-    const Options *options = opaque;
-    int n = shape->head_dim, w = horizon(shape, options), moved = w - w / (int)options->group;
-    size_t size = (size_t)length * n;
-    RotaryTables *tables = rotary_tables(3, length, n, options->rotation.pairs, arena);
-    if (!tables) return NULL;
-    float *near = tables->tables, *query = near + size, *key = query + size;
-    tables->of[POS_QUERY] = tables->of[POS_KEY] = 1;
-    tables->of[POS_QUERY_FAR] = 2, tables->of[POS_KEY_FAR] = 3;
-    for (int i = 0; i < n / 2; i++) {
-        double frequency = pow(options->rotation.base, -2.0 * i / n);
-        for (int t = 0; t < length; t++) {
-            double position = position_at(positions, t), group = floor(position / (double)options->group);
-            rotary_set_angle(near, length, n, t, i, position * frequency, 1);
-            rotary_set_angle(query, length, n, t, i, (group + moved) * frequency, 1);
-            rotary_set_angle(key, length, n, t, i, group * frequency, 1);
-        }
-    }
-    return tables;
+static PositionRotation rotation(const PositionContext *context, PositionRole role, int pair,
+                                 double position) {
+    const Options *options = context->options;
+    int w = horizon(context->shape, options), moved = w - w / (int)options->group;
+    if (role == POS_QUERY_FAR) position = floor(position / (double)options->group) + moved;
+    if (role == POS_KEY_FAR) position = floor(position / (double)options->group);
+    return rotary_turn(context, rotary_frequency(context, pair), position, 1);
 }
 
 const PositionMethod method_self_extend = {
@@ -64,9 +49,6 @@ const PositionMethod method_self_extend = {
     .also = "selfextend longlm",
     .claims = POS_PREFIX_STABLE | POS_ISOMETRY,
     POSITION_OPTIONS(Options, fields),
-    .check = rotary_check_head,
-    .prepare = prepare,
-    .transform = rotary_rotate_role,
-    .transform_backward = rotary_rotate_role_backward,
+    ROTARY_ROTATION(rotation),
     .horizon = horizon,
 };

@@ -1,18 +1,12 @@
-/* YaRN: NTK by parts, and colder attention.
+/* YaRN: NTK by parts, and sharper attention.
  *
  * Peng, Quesnelle, Fan and Shippole, "YaRN: efficient context window extension of large language models",
- * 2023, arXiv 2309.00071, sections 3.2 and 3.4. Pairs that turn often within the training length L stay, slow
- * ones are interpolated by s, and queries and keys grow, so that the scores of a longer text are as sharp:
+ * 2023, arXiv 2309.00071, sections 3.2 and 3.4. As ntk_parts.c, but the ramp goes over the index of the pair,
+ * as in the authors' code (scaled_rope/LlamaYaRNScaledRotaryEmbedding.py), and queries and keys grow:
  *
- *     w_i = base^(-2i/n),     w'_i = w_i (1 - g_i (1 - 1/s)),     g_i = clamp((i - low) / (high - low), 0, 1)
+ *     w'_i = w_i (1 - g_i (1 - 1/s)),     g_i = clamp((i - low) / (high - low), 0, 1),     w_i = base^(-2i/n)
  *     low = floor(c(beta_fast)),     high = ceil(c(beta_slow)),     c(r) = n ln(L / 2 pi r) / (2 ln base)
- *     q, k -> m q, m k,     m = 0.1 ln s + 1
- *
- * c(r) is the index of the pair that turns r times in L. Section 3.2 (of version 2 of the paper) has the ramp
- * over the number of turns (ntk_parts.c); the authors' code (scaled_rope/LlamaYaRNScaledRotaryEmbedding.py)
- * and transformers have it over the index, low and high kept within 0 and n - 1, and so has this. m
- * multiplies cosines and sines, hence m^2 the scores. The factor s is given, or that of the pass: max(1, T /
- * L). s = 1 is rotary.
+ *     q, k -> m q, m k,     m = 0.1 ln s + 1;     pair c(r) turns r times in L;  0 <= low <= high <= n - 1
  */
 #include "position/rotary.h"
 
@@ -29,23 +23,15 @@ static const OptionField fields[] = {
      .help = "queries and keys are scaled by attention ln(factor) + 1"},
 };
 
-/* c(r) */
-static double pair_of(const PositionContext *context, double turns) {
-    const RotaryOptions *rotation = context->options;
-    int n = rotary_size(context->shape, rotation);
-    return n * log(context->shape->train_length / (2 * M_PI * turns)) / (2 * log(rotation->base));
-}
-
-static double frequency(const PositionContext *context, int pair) {
-    const RotaryRamp *ramp = context->options;
-    int last = rotary_size(context->shape, ramp) - 1;
-    double low = fmax(floor(pair_of(context, ramp->beta_fast)), 0);
-    double high = fmax(fmin(ceil(pair_of(context, ramp->beta_slow)), last), low);
-    return rotary_blend(context, pair, rotary_ramp(pair - low, high - low));
-}
-
-static double amplitude(const PositionContext *context) {
-    return ((const Options *)context->options)->attention * log(rotary_factor(context)) + 1;
+static PositionRotation rotation(const PositionContext *context, PositionRole role, int pair,
+                                 double position) {
+    const Options *options = context->options;
+    int n = rotary_size(context->shape, options);
+    double low = fmax(floor(rotary_pair_of(context, options->ramp.beta_fast)), 0);
+    double high = fmax(fmin(ceil(rotary_pair_of(context, options->ramp.beta_slow)), n - 1), low);
+    double w = rotary_blend(context, pair, rotary_ramp(pair - low, high - low));
+    (void)role;
+    return rotary_turn(context, w, position, options->attention * log(rotary_factor(context)) + 1);
 }
 
 const PositionMethod method_yarn = {
@@ -55,6 +41,5 @@ const PositionMethod method_yarn = {
     .claims = POS_SHIFT_INVARIANT,
     POSITION_OPTIONS(Options, fields),
     .check = rotary_check_ramp,
-    ROTARY_HOOKS(frequency),
-    .amplitude = amplitude,
+    ROTARY_ROTATION(rotation),
 };

@@ -141,7 +141,7 @@ static const AnalysisKind *find_kind(const AnalysisOptions *options, Arena *aren
     while (options->rows && options->rows[rows]) rows++;
     if (kind < 0)
         error_unknown(err, text_nearest(options->what, analysis_names),
-                      arena_format(arena, "there are %s", text_list(analysis_names, arena)),
+                      arena_format(arena, "known: %s", text_list(analysis_names, arena)),
                       "there is no analysis '%s'", options->what);
     else if (rows && !kinds[kind]->rows)
         error_set(err, EXIT_USAGE, "analysis '%s' takes no ROW; --where chooses methods", options->what);

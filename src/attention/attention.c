@@ -34,6 +34,7 @@ Attention *attention_new(const Encoding *position, const PositionContext *contex
     a.per_layer = encoding_per_layer(position, shape);
     a.padded = attention_round_up(a.length, TILE_ROWS);
     a.wide = attention_round_up(a.size, 16);
+    a.widened = method->widening ? attention_round_up(method->widening * a.size, 16) : a.wide;
     a.root = (float)sqrt(a.size);
     a.temperature = options->temperature > 0 ? (float)options->temperature : 1;
     a.scale = (float)((double)a.temperature / sqrt(a.size));
@@ -122,7 +123,7 @@ static void forward_sequence(Attention *a, float *out, float *lse, const float *
         if (a->use) bias_head(a, h, false);
         if (attention_in_rows(a)) continue;
         flash_forward(a, lse ? lse + (size_t)h * a->length : NULL, sequence, h, dropout);
-        pack_unpack(a, out + (size_t)h * a->size, a->width, a->current.o, a->cached);
+        pack_unpack(a, out + (size_t)h * a->size, a->width, a->current.o, a->wide, a->cached);
     }
     if (attention_in_rows(a)) dense_forward(a, out, lse, sequence, dropout);
 }

@@ -45,16 +45,16 @@
  * logarithm of the number of keys up to the query, or with scale_log ln(i+2); the source of ssmax has the
  * first, that of asentmax the second, with which a power is finite in all rows. Windows do not change l. All
  * scales act on q: biases of the method are not scaled (BAM, arXiv 2505.22842, scales them too).
- * temperature: all scores, biases included, are multiplied by
- * it. sink_logit: the softmax of each query has one more term exp(s), whose value is zero, so that a head can
- * attend to nothing; s is 0 (softmax plus one, Miller 2023, evanmiller.org/attention-is-off-by-one.html) or a
- * number that each head of each layer learns, from 0 (gpt-oss, OpenAI 2025, arXiv 2508.10925). It is a score
- * as the softmax sees it: temperature, query scales and top_k do not apply to it. Methods with the claim
- * POS_NORMALISED are refused with it. output_gate: the result of attention is multiplied by a sigmoid of a
- * linear layer of the input of q, k and v, one number for each head or for each element (G1 of Qiu et al.
- * 2025, arXiv 2505.06708; model/output_gate.c). adaptive_temperature, in evaluation only: the scores of a
- * query, as the softmax sees them, are multiplied by a factor that grows with the entropy h of their softmax
- * (in nats, over the keys that the query uses, without a sink logit): max(1, -0.037 h^4 + 0.481 h^3 - 2.3 h^2
+ * temperature: all scores, biases included, are multiplied by it. sink_logit: the softmax of each query has
+ * one more term exp(s), whose value is zero, so that a head can attend to nothing; s is 0 (softmax plus one,
+ * Miller 2023, evanmiller.org/attention-is-off-by-one.html) or a number that each head of each layer learns,
+ * from 0 (gpt-oss, OpenAI 2025, arXiv 2508.10925). It is a score as the softmax sees it: temperature, query
+ * scales and top_k do not apply to it. Methods with the claim POS_NORMALISED are refused with it.
+ * output_gate: the result of attention is multiplied by a sigmoid of a linear layer of the input of q, k and
+ * v, one number for each head or for each element (G1 of Qiu et al. 2025, arXiv 2505.06708;
+ * model/output_gate.c). adaptive_temperature, in evaluation only: the scores of a query, as the softmax sees
+ * them, are multiplied by a factor that grows with the entropy h of their softmax (in nats, over the keys
+ * that the query uses, without a sink logit): max(1, -0.037 h^4 + 0.481 h^3 - 2.3 h^2
  * + 4.917 h - 1.791) where h > 0.5, else 1 (Velickovic et al. 2024, arXiv 2410.01104, appendix); complete
  * rows are computed. A struct of zeros is plain attention.
  */

@@ -128,6 +128,7 @@ void attention_select_layer(Attention *a, int layer) {
     const AttentionOptions *o = a->options;
     bool has = attention_has_position(o, layer), windowed = o->window && meant(o->window_layers, has);
     a->active = has;
+    a->key_wide = has ? a->widened : a->wide;
     a->use = has && a->has_terms ? &a->terms : NULL;
     a->window = windowed && o->window < a->length ? (int)o->window : 0;
     a->sinks = a->window ? (int)o->sinks : 0;

@@ -40,7 +40,7 @@ static float *row_of(const Block *b, float *block, int h, int r) {
 }
 
 static PositionScores hook_block(const Attention *a, const Block *b) {
-    size_t row = (size_t)b->first * a->wide;
+    size_t row = (size_t)b->first * a->key_wide;
     for (int h = 0; h < a->heads; h++) {
         a->q_rows[h] = a->kept[h].near.q + row;
         if (a->training) a->dq_rows[h] = a->kept[h].near.dq + row;
@@ -49,7 +49,7 @@ static PositionScores hook_block(const Attention *a, const Block *b) {
                             .rows = b->rows,
                             .columns = b->columns,
                             .q = (const float *const *)a->q_rows,
-                            .stride = a->wide,
+                            .stride = a->key_wide,
                             .s = a->block,
                             .bias = a->bias};
 }
@@ -206,7 +206,7 @@ void dense_forward(Attention *a, float *out, float *lse, int sequence, const Att
         forward_block(a, &b, lse, sequence, dropout);
     }
     for (int h = 0; h < a->heads; h++)
-        pack_unpack(a, out + (size_t)h * a->size, a->width, a->kept[h].o, a->cached);
+        pack_unpack(a, out + (size_t)h * a->size, a->width, a->kept[h].o, a->wide, a->cached);
 }
 
 /* ---- backward ---- */
@@ -236,7 +236,7 @@ static void learn_values(Attention *a, const Block *b, int h, const float *lse, 
     for (int r = 0; r < b->rows; r++)
         memset(row_of(b, a->dblock, h, r), 0, (size_t)b->columns * sizeof(float));
     for (Tile t = {.h = h, .i0 = b->first}; attention_tile_next(a, &t);) {
-        flash_products(a, a->ds, NULL, dout, a->current.v_panels, &t, 0, t.columns);
+        flash_products(a->ds, NULL, dout, a->current.v_panels, a->wide, &t, 0, t.columns);
         if (a->use && a->use->vectors[RELATIVE_VALUES].count)
             relative_add_scores(a, RELATIVE_VALUES, &t, a->ds, dout);
         for (int r = 0; r < b->rows; r++) {

@@ -23,11 +23,11 @@ static const float *tile_run(const Attention *a, const Tile *t, int i) {
 
 /* ---- scores ---- */
 
-void flash_products(const Attention *a, float *s, const float *run, const float *left, const float *panels,
+void flash_products(float *s, const float *run, const float *left, const float *panels, int wide,
                     const Tile *t, int from, int to) {
     for (int j = from; j < to; j += TILE_PANEL)
-        gemm_nn(s + j, TILE_COLUMNS, run ? run + j : NULL, -1, left, a->wide,
-                panels + (size_t)(t->j0 + j) * a->wide, TILE_PANEL, TILE_ROWS, TILE_PANEL, a->wide);
+        gemm_nn(s + j, TILE_COLUMNS, run ? run + j : NULL, -1, left, wide,
+                panels + (size_t)(t->j0 + j) * wide, TILE_PANEL, TILE_ROWS, TILE_PANEL, wide);
 }
 
 /* The number of the tile's first keys that are beyond the horizon of query i. */
@@ -45,15 +45,16 @@ static void split_panels(const Attention *a, const Tile *t, int *mixed, int *nea
 }
 
 void flash_scores(Attention *a, const Tile *t) {
-    size_t row = (size_t)t->i0 * a->wide;
+    int wide = a->key_wide, mixed, near;
+    size_t row = (size_t)t->i0 * wide;
     const float *run = t->sinks ? NULL : tile_run(a, t, t->i0);
-    int mixed, near;
     split_panels(a, t, &mixed, &near);
-    flash_products(a, a->s, run, pack_queries(a, t)->q + row, a->current.near.k_panels, t, mixed, t->columns);
+    flash_products(a->s, run, pack_queries(a, t)->q + row, a->current.near.k_panels, wide, t, mixed,
+                   t->columns);
     if (near > 0) {
         const PackedPair *far = &a->current.far;
-        flash_products(a, a->s, run, far->q + row, far->k_panels, t, 0, mixed);
-        flash_products(a, a->use->s_far, run, far->q + row, far->k_panels, t, mixed, near);
+        flash_products(a->s, run, far->q + row, far->k_panels, wide, t, 0, mixed);
+        flash_products(a->use->s_far, run, far->q + row, far->k_panels, wide, t, mixed, near);
         for (int r = 0; r < TILE_ROWS; r++) {
             int index = r * TILE_COLUMNS + mixed, count = beyond(a, t, t->i0 + r) - mixed;
             memcpy(a->s + index, a->use->s_far + index, (size_t)count * sizeof *a->s);
@@ -224,7 +225,7 @@ static void learn_pair(const PackedPair *pair, const float *ds, int from, int to
 }
 
 void flash_score_gradients(Attention *a, const Tile *t) {
-    int wide = a->wide, mixed, near;
+    int wide = a->key_wide, mixed, near;
     size_t row = (size_t)t->i0 * wide, column = (size_t)t->j0 * wide;
     const PackedPair *seen = pack_queries(a, t), *far = &a->current.far;
     if (a->use) bias_backward(a, t);
@@ -255,7 +256,7 @@ void flash_backward(Attention *a, const float *lse, int sequence, int h, const A
         if (a->use) bias_row(a, h, i0, true);
         for (Tile t = {.h = h, .i0 = i0}; attention_tile_next(a, &t);) {
             flash_scores(a, &t);
-            flash_products(a, a->ds, NULL, dout, a->current.v_panels, &t, 0, t.columns);
+            flash_products(a->ds, NULL, dout, a->current.v_panels, a->wide, &t, 0, t.columns);
             if (a->use && a->use->vectors[RELATIVE_VALUES].count)
                 relative_add_scores(a, RELATIVE_VALUES, &t, a->ds, dout);
             backward_tile(a, lse, sequence, &t, dropout);

@@ -9,7 +9,8 @@
  *     dense.c              complete rows of all heads, for methods that change scores and for top-k
  *
  * Packing copies q, k and v of one head out of qkv into rows of `wide` floats (D rounded up to 16, padded
- * with zeros) and T rounded up to TILE_ROWS, so that the kernels of math/gemm.h only see complete tiles.
+ * with zeros) and T rounded up to TILE_ROWS, so that the kernels of math/gemm.h only see complete tiles. Rows
+ * of q and k have `key_wide` floats: as many, except for a method with `widening`.
  * Keys, and in the backward pass values, are also stored transposed in panels [wide,TILE_PANEL] of TILE_PANEL
  * positions: the right factor of S = Q K^T.
  *
@@ -27,8 +28,8 @@ enum { TILE_ROWS = 32, TILE_PANEL = 32, TILE_COLUMNS = 256, TILE_SKEW = TILE_ROW
 
 /* Queries and keys of the current head under one transform. */
 typedef struct PackedPair {
-    float *q, *k, *dq, *dk; /* [padded,wide] */
-    float *k_panels;        /* [padded/TILE_PANEL,wide,TILE_PANEL] */
+    float *q, *k, *dq, *dk; /* [padded,key_wide] */
+    float *k_panels;        /* [padded/TILE_PANEL,key_wide,TILE_PANEL] */
 } PackedPair;
 
 /* The relative vectors of one role. Row x of a head's `rows` is the vector of distance near - 1 - x:
@@ -70,10 +71,12 @@ struct Attention {
     bool per_layer;                 /* biases differ between layers */
     int heads, size, width;         /* H, D, C */
     int length, padded, wide;       /* K; K rounded up to TILE_ROWS; D rounded up to 16 */
+    int widened;                    /* the largest key_wide: m D rounded up to 16 */
     int cached;                     /* the first rows, which are keys only */
     float temperature, scale, root; /* scale: temperature / sqrt(D); root: sqrt(D) */
     /* of the current layer */
     bool active;              /* the method acts */
+    int key_wide;             /* of q and k: `wide`, or `widened` where a method with widening acts */
     int window, sinks;        /* 0: all keys */
     const float *query_scale; /* [T]: factors of queries; NULL: 1 */
     const BiasTerms *use;     /* the terms that act; NULL: none */
@@ -155,9 +158,8 @@ void pack_select(Attention *a, int h);
 void pack_load(Attention *a, const float *qkv, int h, bool values);
 void pack_clear_gradients(Attention *a); /* dq, dk, dv = 0 */
 void pack_return_gradients(Attention *a, float *dqkv, const float *qkv, int h);
-void pack_rows(const Attention *a, float *packed, const float *from, int stride);
-void pack_unpack(const Attention *a, float *to, int stride, const float *packed, int first);
-void pack_panels(const Attention *a, float *panels, const float *packed, int count);
+void pack_unpack(const Attention *a, float *to, int stride, const float *packed, int wide, int first);
+void pack_panels(float *panels, const float *packed, int wide, int count);
 const PackedPair *pack_queries(const Attention *a, const Tile *tile);
 
 /* attention/bias.c: called once per pass (begin, end), per sequence, per head, per tile row and per tile.
@@ -192,9 +194,9 @@ int attention_tile_position(const Attention *a, const Tile *tile,
                             int i);                /* position of query i for the tile */
 void flash_scores(Attention *a, const Tile *tile); /* raw scores in a->s */
 /* attention/flash.c: s[TILE_ROWS,columns] = run (unless NULL) + rows of `left` times the tile's keys or
-   values, which are stored in panels. `run` starts one number earlier with each row. Computes only the
-   columns [from, to), multiples of TILE_PANEL. */
-void flash_products(const Attention *a, float *s, const float *run, const float *left, const float *panels,
+   values, which are stored in panels; all of `wide` numbers. `run` starts one number earlier with each row.
+   Computes only the columns [from, to), multiples of TILE_PANEL. */
+void flash_products(float *s, const float *run, const float *left, const float *panels, int wide,
                     const Tile *tile, int from, int to);
 void flash_value_gradients(Attention *a, const Tile *tile, const float *dout); /* from P in a->s */
 void flash_score_gradients(Attention *a, const Tile *tile); /* from the gradient a->ds at raw scores */

@@ -37,7 +37,7 @@ void relative_load(Attention *a, int role, int h, bool backward) {
     for (int x = 0; x < v->near; x++)
         memcpy(a->current.rows[role] + (size_t)x * a->wide, given + (size_t)vector_of(v, x) * a->size,
                (size_t)a->size * sizeof *given);
-    pack_panels(a, a->current.panels[role], a->current.rows[role], v->near + TILE_PANEL);
+    pack_panels(a->current.panels[role], a->current.rows[role], a->wide, v->near + TILE_PANEL);
     if (backward)
         memset(a->current.drows[role], 0,
                (size_t)(v->near + TILE_PANEL) * a->wide * sizeof *a->current.drows[role]);

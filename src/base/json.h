@@ -78,8 +78,8 @@ char *json_print_bare(const Json *json,
                       Arena *arena); /* as json_print; a text has no quotes, but escapes stay */
 char *json_print_pretty(const Json *json, Arena *arena); /* indented, ends with a newline */
 
-/* Sets an error about a value (EXIT_USAGE): "SOURCE: 'PATH' must be WANTED, got VALUE"; a NULL value is
-   "nothing". Returns false. */
+/* Sets an error about a value (EXIT_USAGE): "SOURCE: 'PATH' must be WANTED, got VALUE"; with an empty path
+   "SOURCE must be WANTED, got VALUE". A NULL value is "nothing". Returns false. */
 bool json_value_error(const Json *json, const char *source, const char *path, const char *wanted, Error *err);
 
 /* Checks that a value, unless NULL, is a list with 1 to `most` items; the error is like that of

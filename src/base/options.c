@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -309,8 +310,7 @@ bool options_read(void *options, const OptionSection *section, const Json *objec
     Site site = {.section = section, .source = source, .arena = arena, .err = &one};
     bool fine = true;
     if (!json_is_object(object))
-        return !object || json_value_error(object, source, *section->path ? section->path : "the config",
-                                           "an object", err);
+        return !object || json_value_error(object, source, section->path, "an object", err);
     for (const Json *member = json_first(object); member; member = json_next(member)) {
         site.key = json_name(member);
         site.source = json_origin(member) ? json_origin(member) : source;
@@ -432,4 +432,17 @@ bool options_read_argument(void *options, const OptionField *field, const char *
     if (isnan(number) || !in_range(field, number)) return refuse_argument(field, text, arena, err);
     store(field, member, number);
     return true;
+}
+
+double options_number_of(const char *list, int index, int count) {
+    double found = NAN;
+    for (int i = 0; i < count; i++) {
+        char *end;
+        double number = strtod(list, &end);
+        bool last = i + 1 == count;
+        if (end == list || !isfinite(number) || *end != (last ? '\0' : ',')) return NAN;
+        if (i == index) found = number;
+        list = end + 1;
+    }
+    return found;
 }

@@ -125,6 +125,9 @@ Json *options_changes(const void *options, const OptionField *fields, int count,
 
 Json *options_default_json(const OptionField *field, Arena *arena); /* the default of a field */
 
+/* Number `index` of a text option that is `count` finite numbers separated by commas; NAN for other texts. */
+double options_number_of(const char *list, int index, int count);
+
 /* The path of the config key that is usually meant by a word ("lr": "train.optimizer.lr"), or NULL. */
 const char *options_synonym(const char *word);
 

@@ -45,7 +45,7 @@ typedef struct Command {
 #define ARGUMENTS_COMMANDS(X) \
     X(cmd_run_init) X(cmd_run_run) X(cmd_run_plan) X(cmd_run_tokenize) X(cmd_status) X(cmd_status_runs) X(cmd_table) \
     X(cmd_database_plot) X(cmd_database_report) X(cmd_database_analyse) X(cmd_run_eval) \
-    X(cmd_database_reference) X(cmd_database_check) X(cmd_database_merge) X(cmd_database_prune) \
+    X(cmd_database_reference) X(cmd_database_check) X(cmd_database_import) X(cmd_database_merge) X(cmd_database_prune) \
     X(cmd_methods_methods) X(cmd_export_tasks) X(cmd_export) X(cmd_methods_bench) X(cmd_slurm_submit) \
     X(cmd_slurm_collect) X(cmd_run_worker) X(completion_command) X(completion_candidates) X(help_command) \
     X(help_manual)

@@ -1,5 +1,5 @@
 /* cmd_database: commands that call one module on a database: `plot`, `report`, `analyse`, `reference`,
- * `check`, `prune` and `merge`.
+ * `check`, `import`, `prune` and `merge`.
  */
 #include "cli/arguments.h"
 
@@ -7,12 +7,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/escape.h"
 #include "base/text.h"
 #include "math/stats.h"
 #include "store/integrity.h"
 #include "store/merge.h"
 #include "store/prune.h"
 #include "store/reference_import.h"
+#include "run/import.h"
 #include "analysis/analysis.h"
 #include "report/gnuplot.h"
 #include "report/plot.h"
@@ -311,6 +313,53 @@ const Command cmd_database_prune = {
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(prune_options, PruneOptions),
     .run = prune,
+};
+
+/* --- import --- */
+
+typedef struct ImportArguments {
+    const char *const *sets;
+    ImportOptions what;
+} ImportArguments;
+
+static const OptionField import_options[] = {
+    ARGUMENT_SET(ImportArguments),
+    {"method", OPTION_TEXT, offsetof(ImportArguments, what.choice.method), .argument = "METHOD",
+     .group = "Selection", .help = "the run with this method"},
+    {"seed", OPTION_INT, offsetof(ImportArguments, what.choice.seed), .default_value = -1, .low = 0,
+     .high = 9007199254740992, .argument = "N", .group = "Selection", .help = "the run with this seed"},
+    {"length", OPTION_INT, offsetof(ImportArguments, what.choice.length), .default_value = -1, .low = 1,
+     .high = 1e9, .argument = "N", .group = "Selection", .help = "the run with this training length"},
+    ARGUMENT_DB(ImportArguments, what.database, ARGUMENT_DB_HELP),
+};
+
+static ExitCode import(const Arguments *arguments, Error *err) {
+    const ImportArguments *options = arguments->options;
+    Arena *arena = arguments->arena;
+    const char *key;
+    const Experiment *experiment = config_read(arguments->words[0], options->sets, arena, err);
+    const Plan *plan = experiment ? plan_make(experiment, 1, arena, err) : NULL;
+    if (!plan || !import_weights(plan, arguments->words[1], &options->what, &key, arena, err))
+        return err->code;
+    const char *database = config_database(experiment, options->what.database, arena);
+    printf("%s: run %s has the weights of %s\n\nNext:\n  poslab eval %s --run %s\n", database, key,
+           arguments->words[1], escape_text(ESCAPE_SHELL, database, arena), key);
+    return EXIT_DONE;
+}
+
+const Command cmd_database_import = {
+    .name = "import",
+    .words = "CONFIG FILE",
+    .summary = "Store weights trained by fairseq as a finished run",
+    .text =
+        "FILE is a safetensors file with the tensors of a language model of fairseq, in float32;\n"
+        "tests/torch/fairseq_convert.py makes it from a checkpoint. CONFIG describes the model and the\n"
+        "corpus; if it has several runs, options select one. `eval`, `table` and `export` then treat the\n"
+        "run like any other; `run` evaluates it, but never trains it.",
+    .example = "poslab import configs/paper/wikitext103-import.json --length 512 L512.safetensors",
+    .exits = {{EXIT_DAMAGED, NULL}},
+    ARGUMENT_OPTIONS(import_options, ImportArguments),
+    .run = import,
 };
 
 /* --- merge --- */

@@ -49,9 +49,9 @@ static const OptionField fields[] = {
      .help = "the weights before training"},
     {"batches", OPTION_INT, offsetof(ExportOptions, batches), .low = 1, .high = 1e12, .argument = "K",
      .group = "Instead of the trained weights",
-     .help =
-         "the tokens of the first K updates: int32, [K * sequences, length + 1]; `batches.2` for a second "
-         "stage"},
+     .help = "the tokens of the first K updates: tensor `batches`, int32, [K * sequences, length + 1]; those "
+             "of a "
+             "second stage are the tensor `batches.2`"},
     {"tokens", OPTION_CHOICE, offsetof(ExportOptions, tokens), .default_value = TOKENS_NONE,
      .choices = corpus_split_names, .argument = "SPLIT", .group = "Instead of the trained weights",
      .help = "the tokens of a split"},

@@ -298,8 +298,8 @@ static const OptionField bench_options[] = {
      .argument = "PHASE", .group = "Selection", .help = "what to measure (default: both)"},
     {"protocol", OPTION_CHOICE, offsetof(BenchArguments, protocol), .choices = bench_protocols,
      .argument = "NAME", .group = "Selection",
-     .help = "token: instead measure one target at a time, with whole windows (strided) and with cached rows "
-             "(token)"},
+     .help = "token: measure the speed of generation, one target at a time, both with recomputed windows "
+             "(strided) and with cached rows (token)"},
     ARGUMENT_THREADS(BenchArguments, threads),
     {"rounds", OPTION_INT, offsetof(BenchArguments, rounds), .default_value = 7, .low = 1,
      .high = CMD_BENCH_MAX_ROUNDS, .argument = "N", .group = "Measurement",

@@ -46,12 +46,12 @@ static const OptionField run_options[] = {
     {"retry", OPTION_CHOICE, offsetof(RunOptions, retry), .default_value = RETRY_NONE, .choices = retry_names,
      .argument = "WHICH", .group = "Selection",
      .help =
-         "do failed runs only (failed), also retrain runs of other shared sources (changed), or do missing "
-         "runs only and keep stale ones (missing)"},
+         "only runs that have failed (failed); also retrain runs that were trained with other shared sources "
+         "(changed); only missing runs, and keep stale ones (missing)"},
     ARGUMENT_JOBS(RunOptions, sweep.jobs.slots),
     ARGUMENT_THREADS(RunOptions, sweep.jobs.threads),
     {"retries", OPTION_INT, offsetof(RunOptions, sweep.jobs.retries), .high = 1000, .argument = "N",
-     .group = "Workers", .help = "further attempts of a failing run"},
+     .group = "Workers", .help = "number of additional attempts of a run that fails"},
     {"timeout", OPTION_INT, offsetof(RunOptions, sweep.jobs.timeout), .low = 1, .high = 1e9, .letter = 't',
      .argument = "SECONDS", .group = "Workers",
      .help = "kill a worker that reports no progress for SECONDS (default: never)"},
@@ -217,7 +217,7 @@ const Command cmd_run_tokenize = {
     .words = "CONFIG",
     .summary = "Show what the tokenizer makes of the corpus: tokens, bytes, coverage, unknown words",
     .text = "Reads the corpus of the first point of a config, and prints the first lines of the training\n"
-            "split with a border after each token. Tokens of data.tokenizer \"bpe\" are kept in\n"
+            "split with a bar after each token. Tokens of data.tokenizer \"bpe\" are kept in\n"
             "data/tokenized. csv and json have the table of the splits alone.",
     .example = "poslab tokenize configs/quickstart.json",
     ARGUMENT_OPTIONS(tokenize_options, TokenizeArguments),

@@ -358,8 +358,9 @@ const Command cmd_status = {
     .name = "status",
     .words = "DB",
     .summary = "Show what is done, running, failed and missing",
-    .text = "Lists runs that are not done or stale, with key and reason; running ones with step, loss and\n"
-            "time left. csv, and the member `points` of json, have one row for each run.",
+    .text =
+        "Lists runs that are stale or not done, with key and reason. For running runs it shows step, loss\n"
+        "and time left. csv, and the member `points` of json, have one row for each run.",
     .example = "poslab status results/quickstart.db",
     .exits = {{EXIT_STOPPED, "work is left for `run`"}, {EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(fields, StatusOptions),

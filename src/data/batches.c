@@ -5,19 +5,19 @@
 struct Batches {
     const uint32_t *tokens;
     int length;
-    Random rng;      /* the seed's stream; each epoch draws from its own substream */
-    int64_t windows; /* per epoch, the same at every phase: an index determines its epoch */
-    int streams;     /* of batches in order; otherwise 0 */
-    int64_t phases;
+    Random rng;           /* stream of the seed and stage; each epoch draws from its own substream */
+    int64_t windows;      /* number of windows or examples of an epoch */
+    int streams;          /* after batches_in_order; otherwise 0 */
+    int64_t phases;       /* number of possible phases */
     int64_t epoch, phase; /* those of `order` */
-    int64_t *order;
-    const Examples *examples; /* NULL: windows of a stream */
+    int64_t *order;       /* [windows]: the windows of the epoch in their order; NULL: unlimited examples */
+    const Examples *examples; /* NULL: batches of text */
     TaskRow *rows;            /* [kept]: sequence n is in row n modulo kept */
     int kept;
-    int64_t first; /* of endless examples: the number of the first one */
+    int64_t first; /* of unlimited examples: the number of the first one */
 };
 
-/* Each stage has its own stream of random numbers; a run without stages has that of the first one. */
+/* The stream of random numbers of a stage. A run without stages has the stream of stage 0. */
 static Random stage_random(uint64_t seed, int stage) {
     char name[16] = "";
     if (stage) snprintf(name, sizeof name, "%d", stage);
@@ -75,8 +75,8 @@ int64_t batches_epoch_updates(const Batches *batches) {
     return batches->windows / batches->streams;
 }
 
-/* Draws the epoch's phase, then its order (Fisher and Yates); with streams, window t of run b has place
-   t streams + b. */
+/* Draws the phase of an epoch, then its order (Fisher and Yates). After batches_in_order, the order is not
+   random: window t of part b is at index t streams + b. */
 static void draw_epoch(Batches *batches, int64_t epoch) {
     Random rng = random_substream(batches->rng, (uint64_t)epoch);
     int64_t *order = batches->order;

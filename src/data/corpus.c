@@ -1,9 +1,12 @@
-/* corpus: the documents are ordered by their hash, joined as tokens, and cut into splits.
+/* corpus: orders the documents, joins their tokens, and cuts them into splits.
  *
- * The lists train, valid and test are consecutive in one array of tokens; a split is a range of it. The
- * corpus hash, exactly: for train, valid, test: the split's token count; then, for each part of a document
- * in it, in order, the part's token count and its tokens. Counts are int64, tokens uint16 (uint32 if the
- * vocabulary exceeds 65536), all little-endian.
+ * The documents of the lists train, valid and test are consecutive in one array of tokens, and a split is a
+ * range of this array. The corpus hash is the SHA-256 of
+ *     the SHA-256 of the vocabulary, as text, with the tokenizers words and bpe;
+ *     for each split: its number of tokens; for each part of a document in it, the number of tokens of the
+ *     part and its tokens.
+ * Numbers of tokens are int64. Tokens are uint16, or uint32 if the vocabulary exceeds 65536. All are
+ * little-endian.
  */
 #include "data/corpus.h"
 
@@ -17,7 +20,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tokens are hashed as they are in memory");
 
-/* --- documents are ordered, joined and cut --- */
+/* --- splits --- */
 
 /* Documents with equal `order` have the same name and content, so their order does not matter. */
 static int by_order(const void *a, const void *b) {
@@ -33,8 +36,8 @@ static int64_t list_count(const Documents *documents, CorpusSplit list) {
     return sum;
 }
 
-/* Sets the splits to ranges of the joined tokens. The lists are consecutive; the list train is cut by the
-   shares. */
+/* Sets the splits to ranges of the joined tokens: the list train is cut by the shares, then the other lists
+   follow. */
 static void cut_splits(const Documents *documents, Corpus *corpus, const uint32_t *tokens) {
     int64_t listed = list_count(documents, SPLIT_TRAIN), start = 0;
     int64_t shares[SPLIT_COUNT] = {0};
@@ -50,7 +53,7 @@ static void cut_splits(const Documents *documents, Corpus *corpus, const uint32_
     }
 }
 
-/* The part of a document that is in a split: [*from, *to) of all tokens; empty if from >= to. */
+/* The part of a document that is in a split: the range [*from, *to) of all tokens, empty if *from >= *to. */
 static void part_in_split(const Document *document, const CorpusStream *split, const uint32_t *tokens,
                           int64_t *from, int64_t *to) {
     int64_t first = split->tokens - tokens, end = first + split->count;
@@ -110,7 +113,7 @@ static void hash_corpus(const Documents *documents, Corpus *corpus, const uint32
     sha256_finish(hash, corpus->hash);
 }
 
-/* The number of documents whose content is also in another split, because a cut separates copies. */
+/* The number of documents that have copies in another split, because the cut separates the copies. */
 static int64_t count_copies(const Documents *documents, const Corpus *corpus, const uint32_t *tokens) {
     typedef struct Content {
         int documents;
@@ -145,7 +148,8 @@ const char *corpus_note(const Corpus *corpus, Arena *arena) {
     return arena_format(arena, "%s%s%s", empty, *empty && *copies ? "; " : "", copies);
 }
 
-/* The vocabulary: the config's, at least as large as that of the tokenizer; 0: it is wrong. */
+/* The size of the vocabulary: that of the config, which must be at least that of the tokenizer, or if it is 0
+   that of the tokenizer. Returns 0 on error. */
 static int check_vocabulary(const Documents *documents, int given) {
     const Tokenizer *tokenizer = documents->tokenizer;
     TokenizerKind kind = tokenizer->options.kind;
@@ -168,7 +172,7 @@ static int check_vocabulary(const Documents *documents, int given) {
     return 0;
 }
 
-/* Offsets of the documents in the joined tokens; returns their number. */
+/* Computes the offsets of the documents in the joined tokens, and returns the number of tokens. */
 static int64_t place(Documents *documents) {
     int64_t total = 0;
     for (int i = 0; i < documents->count; i++) {
@@ -200,7 +204,7 @@ static bool write_tokens(const Documents *documents, int vocabulary, uint32_t *t
     return true;
 }
 
-/* A dictionary of another corpus would make most words unknown. */
+/* Refuses a dictionary of another corpus, with which most words would be unknown. */
 static bool check_unknown(const Documents *documents, const Corpus *corpus) {
     const CorpusStream *train = &corpus->splits[SPLIT_TRAIN];
     return !documents->options->vocabulary || 2 * train->unknown <= train->count ||
@@ -247,7 +251,7 @@ TokenizerOptions corpus_tokenizer(const CorpusOptions *options) {
     return (TokenizerOptions){(TokenizerKind)options->tokenizer, options->vocabulary, options->words};
 }
 
-/* A task has examples in place of splits. */
+/* The corpus of a task: examples in place of splits. */
 static Corpus *task_corpus(const ExamplesOptions *task, int vocabulary, Arena *arena) {
     Corpus *corpus = NEW(arena, 1, Corpus);
     corpus->vocabulary = vocabulary;

@@ -14,7 +14,7 @@ static bool read_files(const OptionReader *reader, const char ***files, const Js
     for (int i = 0; i < count; i++) {
         const Json *item = json_is_text(json) ? json : json_at(json, i);
         const char *text = json_text(item, "");
-        if (!*text) return options_refuse(reader, item, path, "file names or globs");
+        if (!*text) return options_refuse(reader, item, path, "names or patterns of files");
         (*files)[i] = arena_copy(reader->arena, text);
     }
     return true;

@@ -1,6 +1,4 @@
-/* documents: patterns become paths (sorted, each file once), and paths become raw bytes in a scratch arena,
- * so that each file is read exactly once.
- */
+/* documents: expands patterns to paths, each file once, and reads each file once into the scratch arena. */
 #include "data/documents.h"
 
 #include <errno.h>
@@ -20,7 +18,7 @@ const char *documents_where(const Documents *documents, const Document *document
     return arena_format(documents->scratch, "%s: file '%s'", documents->source, document->path);
 }
 
-/* --- patterns become paths --- */
+/* --- finding files --- */
 
 static void add_path(Documents *documents, CorpusSplit list, const char *path, bool wild) {
     *ARENA_PUSH(documents->scratch, documents->items, documents->count) =
@@ -45,8 +43,8 @@ static int by_path(const void *a, const void *b) {
     return strcmp(((const Document *)a)->path, ((const Document *)b)->path);
 }
 
-/* Sorts paths of the same file next to each other. The first one names the document; it is chosen by base
-   name, since the order of documents depends on base names. */
+/* Makes paths of the same file adjacent. The first of them becomes the path of the document. It is chosen by
+   base name, because the order of documents depends on base names. */
 static int by_file(const void *a, const void *b) {
     const Document *left = a, *right = b;
     const struct stat *x = &left->status, *y = &right->status;
@@ -57,14 +55,14 @@ static int by_file(const void *a, const void *b) {
     return order ? order : (int)left->list - (int)right->list;
 }
 
-/* Refuses a document in two lists: the model would be tested on training data. */
+/* Reports that two lists have the same document. */
 static bool in_two_lists(const Documents *documents, const Document *a, const Document *b, const char *same) {
     return error_set(documents->err, EXIT_USAGE,
                      "%s: '%s' in '%s' and '%s' in '%s' %s; keep it in only one list", documents->source,
                      a->path, corpus_file_keys[a->list], b->path, corpus_file_keys[b->list], same);
 }
 
-/* All files of all lists, sorted by path; each file once, even if several paths name it. */
+/* Lists the files of all lists, sorted by path, each file once. */
 static bool list_paths(Documents *documents) {
     for (CorpusSplit list = 0; list < SPLIT_COUNT; list++)
         for (const char **pattern = documents->options->files[list]; pattern && *pattern; pattern++)
@@ -96,14 +94,14 @@ static bool list_paths(Documents *documents) {
     return true;
 }
 
-/* Checks the sizes of the files before reading: the bytes of all files and their tokens are in memory
-   together. */
+/* Checks the sizes of the files before they are read, because the bytes of all files and all tokens are in
+   memory at the same time. */
 static bool check_memory(const Documents *documents, const Arena *arena) {
     double need[SPLIT_COUNT] = {0}, sum = (double)arena_used(arena), machine = memory_usable(1);
     CorpusSplit most = SPLIT_TRAIN;
     for (int i = 0; i < documents->count; i++) {
         const Document *document = &documents->items[i];
-        if (!S_ISREG(document->status.st_mode)) continue; /* refused later */
+        if (!S_ISREG(document->status.st_mode)) continue; /* check_file refuses it */
         double bytes = (double)document->status.st_size *
                        (1 + (double)sizeof(uint32_t) / tokenizer_token_size(kind_of(documents)));
         need[document->list] += bytes;
@@ -117,7 +115,7 @@ static bool check_memory(const Documents *documents, const Arena *arena) {
                      documents->source, corpus_file_keys[most], sum / 0x1p30, machine / 0x1p30);
 }
 
-/* --- paths become documents --- */
+/* --- reading --- */
 
 static bool read_bytes(const Documents *documents, const Document *document, int fd, unsigned char *bytes,
                        int64_t size) {
@@ -166,7 +164,7 @@ static bool take_text(Documents *documents, Document *document, const unsigned c
 }
 
 static bool read_document(Documents *documents, Document *document) {
-    /* Without O_NONBLOCK, opening a named pipe would wait for a writer. */
+    /* O_NONBLOCK, because opening a named pipe would otherwise wait for a writer. */
     int fd = open(document->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) != 0) {
@@ -184,8 +182,7 @@ static bool read_document(Documents *documents, Document *document) {
     return good;
 }
 
-/* Reads all documents. An empty file is left out if a pattern found it, and is an error if its path is
-   named. */
+/* Reads all documents. An empty file is left out if only patterns name it; otherwise it is an error. */
 static bool read_all(Documents *documents) {
     int kept = 0, listed[SPLIT_COUNT] = {0}, left[SPLIT_COUNT] = {0};
     for (int i = 0; i < documents->count; i++) {
@@ -210,7 +207,7 @@ static bool read_all(Documents *documents) {
     return true;
 }
 
-/* --- documents are compared --- */
+/* --- comparing --- */
 
 static int by_content(const void *a, const void *b) {
     const Document *left = a, *right = b;

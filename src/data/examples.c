@@ -1,6 +1,5 @@
-/* examples: reads the section `data.task`, draws rows, and keeps a finite training set as hashes of its
- * questions.
- */
+/* examples: reads the section `data.task`, and draws rows. A limited training set is stored as hashes of its
+   questions. */
 #include "data/examples.h"
 
 #include <math.h>
@@ -17,8 +16,9 @@ static const OptionField fields[] = {
 
 struct Examples {
     const ExamplesOptions *options;
-    uint64_t *known; /* [slots] hash set of the questions of the training set, 0: free; NULL: unlimited set */
-    uint64_t slots;  /* a power of two */
+    uint64_t
+        *known;     /* [slots]: hash set of the questions of the training set, 0: free; NULL: unlimited set */
+    uint64_t slots; /* a power of two */
 };
 
 /* --- options --- */
@@ -54,7 +54,7 @@ static bool size_fits(const Task *task, double size) {
     return size >= (double)task->smallest && size <= (double)task->largest && size == floor(size);
 }
 
-/* Reads a number or a pair of numbers. */
+/* Reads data.task.size, a number or a pair of numbers. */
 static bool read_size(ExamplesOptions *options, const Json *json, const char *source, Arena *arena,
                       Error *err) {
     const Task *task = options->task;
@@ -102,8 +102,8 @@ static bool read_hint(ExamplesOptions *options, const Json *json, const char *so
     return true;
 }
 
-/* Checks the task's own rules. The error of a task begins with the key of an option. `path` names a size of
-   evaluation; NULL: those of training. */
+/* Checks the rules of the task, whose errors begin with the key of an option. `path` is the key of a size of
+   evaluation; NULL: the sizes are those of training. */
 static bool check_rules(const ExamplesOptions *options, TaskSizes sizes, const char *source, const char *path,
                         Error *err) {
     Error why;
@@ -130,7 +130,8 @@ bool examples_read(ExamplesOptions *options, const Json *json, const char *sourc
     const Task *task = options->task;
     OptionPart *others = NEW(arena, task->field_count + 4, OptionPart);
     for (int i = 0; i < task->field_count; i++) others[i].key = task->fields[i].key;
-    for (int i = 0; i < 3; i++) others[task->field_count + i] = common[i]; /* all but fields */
+    for (int i = 0; i < 3; i++)
+        others[task->field_count + i] = common[i]; /* those that are not in `fields` */
     const OptionSection own = {"data.task", NULL, task->fields, task->field_count, common};
     const OptionSection shared = {"data.task", NULL, fields, COUNT_OF(fields), others};
     if (task->options_size) options->options = arena_alloc(arena, 1, task->options_size);
@@ -220,7 +221,7 @@ void examples_train(const Examples *examples, int64_t index, TaskRow *row) {
 
 /* --- the training set --- */
 
-/* A hash of what the row asks: of its tokens without those of the layout. */
+/* The hash of a row's question: of its tokens except those of the layout. */
 static uint64_t question_hash(const Task *task, const TaskRow *row) {
     uint64_t hash = 0;
     for (int t = 0; t < row->length; t++)

@@ -1,6 +1,5 @@
-/* token_cache: a file is the magic, the counts of the documents (int64), the tokens (uint32), and the SHA-256
- * of all that as text.
- */
+/* token_cache: a file has the magic, the number of tokens of each document (int64), the tokens (uint32), and
+   the SHA-256 of all that as text. */
 #include "data/token_cache.h"
 
 #include <string.h>
@@ -52,7 +51,7 @@ static bool read_file(Documents *documents, const Tokenizer *tokenizer, const ch
     for (int i = 0; i < documents->count; i++) {
         TokenizerText *text = &documents->items[i].text;
         memcpy(&text->count, counts + (size_t)i * sizeof text->count, sizeof text->count);
-        text->tokens = (const uint32_t *)(const void *)tokens; /* aligned: all parts before are */
+        text->tokens = (const uint32_t *)(const void *)tokens; /* aligned, since earlier parts are */
         tokens += (size_t)text->count * sizeof *text->tokens;
     }
     return true;

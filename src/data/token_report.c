@@ -67,9 +67,9 @@ const Table *token_report_coverage(const Corpus *corpus, Arena *arena) {
     return table;
 }
 
-enum { SHOWN = 40 }; /* bytes of a token */
+enum { SHOWN = 40 }; /* the most bytes of a token that are shown */
 
-/* A token between borders, or its beginning; *ends is set if it ends a line. */
+/* The text of a token, or its beginning. *ends is whether the token ends a line. */
 static const char *show(const Corpus *corpus, uint32_t token, bool *ends, Arena *arena) {
     int64_t size = 0;
     const char *text = tokenizer_token_text(corpus->tokenizer, token, &size);

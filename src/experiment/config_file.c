@@ -92,7 +92,7 @@ static Json *read_chain(Chain *chain, const char *path, const char *source, Aren
                                               : file_read_json(base_path, base_source, arena, &inner);
     if (inner.code) error_set(err, EXIT_USAGE, "%s: 'extends': %s", source, inner.text);
     if (base && !json_is_object(base)) {
-        json_value_error(base, base_source, "the config", "an object", err);
+        json_value_error(base, base_source, "", "an object", err);
         return NULL;
     }
     if (!base) return NULL;

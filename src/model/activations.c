@@ -7,7 +7,7 @@ static size_t larger(size_t a, size_t b) {
     return a > b ? a : b;
 }
 
-/* The number of columns of logits that are computed at once, with up to `rows` rows. */
+/* The number of columns of the logits that are computed at once, for up to `rows` rows. */
 static int columns_of(const ModelOptions *options, int rows) {
     const AdaptiveSoftmax *adaptive = &options->adaptive;
     if (!adaptive->bands) return (int)options->vocabulary;
@@ -20,8 +20,8 @@ static int columns_of(const ModelOptions *options, int rows) {
     return widest < fit ? widest : fit;
 }
 
-/* Buffers for products of up to `rows` rows; up to `logits` logits, and `length` rows for the vectors that a
-   method adds to the input of q and k. */
+/* Buffers for the largest product: of up to `rows` rows, of `logits` logits, or of `length` rows of vectors
+   that a method adds to the input of q and k. */
 static Linear *linear_for(const Model *model, size_t rows, size_t logits, size_t length, bool training,
                           Arena *arena) {
     const ModelOptions *options = &model->options;

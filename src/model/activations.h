@@ -8,22 +8,23 @@
 
 #include "model/cache.h"
 
-/* The memory of a pass over up to `sequences` sequences of exactly `length` tokens; `training` adds what the
-   backward pass needs. Owned by the arena. */
+/* Allocates the memory of a pass over up to `sequences` sequences of `length` tokens each, with `training`
+   for forward and backward, otherwise for forward only. Owned by the arena. */
 typedef struct Activations Activations;
 Activations *activations_new(const Model *model, int sequences, int length, bool training, Arena *arena);
 
-/* The same for sequences that continue those of a cache (NULL: none), at its present number of rows. Sequence
-   b of a pass is sequence first_sequence + b of the cache, which must outlive the Activations. */
+/* Like activations_new, for sequences that attend to the rows of a cache (NULL: none); cache->count is the
+   number of rows. Sequence b of a pass has the rows of sequence first_sequence + b of the cache, which must
+   outlive the Activations. */
 Activations *activations_new_cached(const Model *model, const Cache *cache, int sequences, int length,
                                     bool training, Arena *arena);
 
-/* Identifies the sequences of a pass, for dropout masks and random positions, which therefore do not depend
-   on how a step is cut into micro-batches. In evaluation the sequences are windows, and step is not used. */
+/* Identifies the sequences of a pass. Dropout masks and random positions are functions of these numbers, so
+   they do not depend on the division of an update into micro-batches. */
 typedef struct ActivationsOrigin {
     uint64_t seed;
-    int64_t step;
-    int first_sequence; /* index within the step of this pass's sequence 0 */
+    int64_t step;       /* number of the update; not used in evaluation */
+    int first_sequence; /* index of the pass's sequence 0 in the update, or of its window in the evaluation */
 } ActivationsOrigin;
 
 #endif

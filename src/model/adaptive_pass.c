@@ -1,8 +1,8 @@
 /* adaptive_pass: adaptive input and softmax (model/adaptive_softmax.h) in a pass of the model.
  *
- * Rows are processed by band: those with a token of one band are gathered, up to logits_rows at a time. The
- * logits of a band are computed in parts of pass->columns columns. The backward pass computes a part again,
- * unless it is the only one. Buffers of the layers that are free at that time hold all other arrays.
+ * Rows are processed band by band: the rows whose token is in a band are gathered, up to logits_rows at a
+ * time. The logits of a band are computed in parts of pass->columns columns. The backward pass computes them
+ * again if there are several parts. Other arrays use buffers of the layers that are free at that time.
  */
 #include <math.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "math/nn_ops.h"
 #include "model/internal.h"
 
-/* Rows of the pass, and a token of each: its input, or its target. */
+/* Rows of the pass, and a token of each row: its input or its target. */
 typedef struct Rows {
     size_t picked[ACTIVATIONS_CHUNK_ROWS];
     uint32_t tokens[ACTIVATIONS_CHUNK_ROWS];
@@ -19,7 +19,7 @@ typedef struct Rows {
 
 /* ---- input ---- */
 
-/* The next rows from *next of n on whose input is in the band; false if there are none. */
+/* Finds rows of n, beginning with row *next, whose input is in the band. Returns false if there are none. */
 static bool pick_inputs(Rows *rows, const Activations *pass, const uint32_t *const *tokens, size_t n,
                         const AdaptiveBand *band, size_t *next) {
     size_t length = (size_t)pass->length;
@@ -32,7 +32,7 @@ static bool pick_inputs(Rows *rows, const Activations *pass, const uint32_t *con
     return rows->count > 0;
 }
 
-/* pass->gathered[rows,d]: the band's embeddings of the tokens. */
+/* Sets pass->gathered[rows,d] to the band's embeddings of the tokens. */
 static void gather_embeddings(const Model *model, Activations *pass, const ModelBandIndex *at,
                               const Rows *rows) {
     size_t d = (size_t)at->band.width;
@@ -87,12 +87,12 @@ void adaptive_pass_embed_backward(const Model *model, Activations *pass, const u
 /* A softmax over n classes with the logits x[rows,d] E^T. */
 typedef struct Softmax {
     const float *x, *weights; /* [rows,d]; E[n,d] */
-    float *dx, *dweights;     /* in training: overwritten; added to */
-    const uint32_t *targets;  /* [rows] below n */
+    float *dx, *dweights;     /* gradients, in training: dx is overwritten, dweights is added to */
+    const uint32_t *targets;  /* [rows], each below n */
     int rows, n, d;
 } Softmax;
 
-/* The logits of the columns [first, first + count) in pass->logits. */
+/* Sets pass->logits to the logits of the columns [first, first + count). */
 static void compute_part(Activations *pass, const Softmax *s, int first, int count) {
     linear_forward(pass->linear, pass->logits, s->x, s->weights + (size_t)first * s->d, NULL, s->rows, count,
                    s->d);
@@ -102,7 +102,7 @@ static int part_size(const Activations *pass, const Softmax *s, int first) {
     return s->n - first < pass->columns ? s->n - first : pass->columns;
 }
 
-/* The number in pass->logits at the target of row r; NULL if it is in another part. */
+/* The logit of the target of row r in pass->logits; NULL if it is in another part. */
 static float *target_logit(const Activations *pass, const Softmax *s, int r, int first, int count) {
     int64_t column = (int64_t)s->targets[r] - first;
     return column >= 0 && column < count ? pass->logits + (size_t)r * count + column : NULL;
@@ -125,7 +125,7 @@ static void softmax_backward(Activations *pass, const Softmax *s, const float *t
     }
 }
 
-/* The loss of each row, and in training the gradients of scale * their sum. */
+/* Computes the loss of each row, and in training the gradients of scale * (sum of losses). */
 static void softmax_loss(Activations *pass, const Softmax *s, float scale, float *losses) {
     float top[ACTIVATIONS_CHUNK_ROWS], sum[ACTIVATIONS_CHUNK_ROWS], targets[ACTIVATIONS_CHUNK_ROWS];
     for (int r = 0; r < s->rows; r++) top[r] = -INFINITY, sum[r] = targets[r] = 0;
@@ -142,7 +142,7 @@ static void softmax_loss(Activations *pass, const Softmax *s, float scale, float
     if (pass->training) softmax_backward(pass, s, top, sum, scale);
 }
 
-/* Dropout of x[rows,columns], by the rows' indices in the pass. */
+/* Applies dropout to x[rows,columns], with the masks of the rows' indices in the pass. */
 static void drop(const Model *model, const Activations *pass, float *x, const Rows *rows, size_t columns,
                  const char *site) {
     for (int r = 0; r < rows->count; r++)
@@ -150,8 +150,8 @@ static void drop(const Model *model, const Activations *pass, float *x, const Ro
                          model->options.adaptive.dropout, site, -1);
 }
 
-/* The first softmax: of a token of another band, the target is the class of its band. dh is the gradient of
-   h[rows,C]. */
+/* The softmax of band 0. If the target is in another band, it is replaced with the class of that band. dh is
+   the gradient of h[rows,C]. */
 static void first_loss(const Model *model, Activations *pass, const Rows *rows, const float *h, float *dh,
                        float scale, float *losses, float *g) {
     const ModelBandIndex *at = &model->index->bands[0];
@@ -172,7 +172,7 @@ static void first_loss(const Model *model, Activations *pass, const Rows *rows, 
     softmax_loss(pass, &s, scale, losses);
 }
 
-/* The softmax of a further band, of rows that have a target in it. */
+/* The softmax of another band, for rows whose target is in it. */
 static void further_loss(const Model *model, Activations *pass, int band, const Rows *rows, const float *h,
                          float *dh, float scale, float *losses, float *g) {
     const ModelBandIndex *at = &model->index->bands[band];
@@ -198,7 +198,8 @@ static void further_loss(const Model *model, Activations *pass, int band, const 
     linear_forward(pass->linear, dh, dnarrow, projection, NULL, n, width, d);
 }
 
-/* Adds the gradient dh of the rows' h, which is overwritten, to pass->dx. */
+/* Propagates the gradient dh of h, which is overwritten, through dropout and LayerNorm, and adds it to
+ * pass->dx. */
 static void rows_backward(const Model *model, Activations *pass, const Rows *rows, const float *x, float *dh,
                           float *g) {
     int width = model->shape.width;
@@ -238,7 +239,7 @@ static void band_loss(const Model *model, Activations *pass, int band, const Row
 void adaptive_pass_loss(const Model *model, Activations *pass, const uint32_t *const *tokens, int sequences,
                         float scale, float *nll, float *g) {
     size_t n = (size_t)sequences * (size_t)pass->length;
-    if (pass->rows.best) BUG("the most likely token of a model with bands");
+    if (pass->rows.best) BUG("a model with bands does not compute the most likely tokens");
     memset(nll, 0, n * sizeof *nll);
     if (pass->training) memset(pass->dx, 0, n * (size_t)model->shape.width * sizeof *pass->dx);
     for (int b = 0; b < model->options.adaptive.bands; b++) {

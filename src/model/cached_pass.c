@@ -1,14 +1,13 @@
-/* cached_pass: what a pass of the model does with the rows of a cache (model/cache.h). */
+/* cached_pass: reads and writes the rows of a cache (model/cache.h) in a pass of the model. */
 #include <string.h>
 
 #include "model/internal.h"
 
-/* The number of cached rows of a sequence, from `from` on, that are processed at once. */
+/* The number of cached rows of a sequence, beginning with row `from`, that are processed at once. */
 static int cached_rows(const Activations *pass, int from) {
     return pass->cached - from < pass->chunk ? pass->cached - from : pass->chunk;
 }
 
-/* Copies the cached rows of layer l in front of the rows of their sequences, and projects them. */
 void cached_pass_read(const Model *model, Activations *pass, int l, int sequences) {
     const LayerActivations *layer = &pass->layers[pass->training ? l : 0];
     const ModelLayerIndex *at = &model->index->layers[l];
@@ -25,7 +24,6 @@ void cached_pass_read(const Model *model, Activations *pass, int l, int sequence
     }
 }
 
-/* Stores the last rows that attention of layer l read in the cache. */
 void cached_pass_write(const Model *model, Activations *pass, int l, int sequences) {
     const LayerActivations *layer = &pass->layers[pass->training ? l : 0];
     size_t width = (size_t)model->shape.width, kept = (size_t)cache_count_after(pass->cache, pass->length);
@@ -35,7 +33,6 @@ void cached_pass_write(const Model *model, Activations *pass, int l, int sequenc
                kept * width * sizeof(float));
 }
 
-/* Adds the gradients of the projection's weights due to cached rows. */
 void cached_pass_backward(const Model *model, Activations *pass, int l, int sequences, float *g) {
     const LayerActivations *layer = &pass->layers[l];
     const ModelLayerIndex *at = &model->index->layers[l];
@@ -50,7 +47,6 @@ void cached_pass_backward(const Model *model, Activations *pass, int l, int sequ
     }
 }
 
-/* Applies the hook `embed` to x[T,C], the rows after the cached ones. */
 void cached_pass_embed(const Model *model, const Activations *pass, float *x) {
     const PositionMethod *method = model->acting->method;
     if (!pass->cached) {

@@ -1,7 +1,7 @@
-/* internal: the layout of a pass's memory, shared by model/transformer.c and model/activations.c.
+/* internal: the memory of a pass, and the functions that the files of model/ share.
  *
- * activations.c allocates all of it, transformer.c fills it. In training every layer has its own buffers; in
- * evaluation the layers share one set.
+ * activations.c allocates the memory. In training every layer has its own buffers; in evaluation all layers
+ * share one set of buffers.
  */
 #ifndef POSLAB_MODEL_INTERNAL_H
 #define POSLAB_MODEL_INTERNAL_H
@@ -12,72 +12,73 @@
 
 enum { ACTIVATIONS_CHUNK_ROWS = 512, ACTIVATIONS_LOGITS = 1 << 18 };
 
-/* What the backward pass of one layer needs, for N = B T rows, and M = B K rows that attention sees: each
-   sequence's cached rows, then its own. x1 and x2 are the residual stream at the input of the two
-   half-blocks. */
+/* The values of one layer that its backward pass needs. N = B T is the number of rows. M = B K is the number
+   of rows that attention sees: for each sequence, its cached rows, then its own. x1 and x2 are the residual
+   stream at the input of the two half-blocks. */
 typedef struct LayerActivations {
     float *x1, *normed1, *mean1, *rstd1; /* [N,C], [M,C], [N], [N] */
     float *qkv, *mixed, *lse;            /* [M,3C], [N,C], [B,H,K] */
     float *gate;                         /* [N,G] of output_gate.c; NULL without */
-    float *x2, *normed2, *mean2, *rstd2;
+    float *x2, *normed2, *mean2, *rstd2; /* [N,C], [N,C], [N], [N] */
     float *inner, *active; /* before and after the activation: [N,F or 2F], [N,F]; the same array for relu */
 } LayerActivations;
 
 struct Activations {
-    int length, sequences; /* of a pass; maximum */
+    int length, sequences; /* tokens of a sequence; maximum number of sequences */
     const Cache *cache;    /* NULL: none */
-    int cached, keys;      /* cached rows of a sequence; K = cached + length */
+    int cached, keys;      /* number of cached rows of a sequence; K = cached + length */
     bool training;
-    bool whole_input;         /* attention reads all rows of normed1 */
-    int chunk;                /* rows processed at a time */
-    int logits_rows, columns; /* of the logits that are computed at once; columns: V without bands */
+    bool whole_input;         /* normed1 has all rows, because attention or the cache reads them */
+    int chunk;                /* number of rows that are processed at a time */
+    int logits_rows, columns; /* shape of the logits that are computed at once; without bands, columns is V */
     PositionContext context;
     Attention *attention;
     Linear *linear;
     LayerActivations *layers;    /* [layers], or one shared by all in evaluation */
-    float *x;                    /* [N,C] the residual stream after the last layer */
-    float *normed, *mean, *rstd; /* its LayerNorm, [logits_rows,C], [logits_rows] x2 */
-    float *gated;                /* [chunk,C] for output_gate.c */
-    float *out;                  /* [chunk,C] output of a half-block, added to the residual stream */
+    float *x;                    /* [N,C]: the residual stream after the last layer */
+    float *normed, *mean, *rstd; /* [logits_rows,C], [logits_rows], [logits_rows]: its LayerNorm */
+    float *gated;                /* [chunk,C]: for output_gate.c */
+    float *out;                  /* [chunk,C]: the output of a half-block */
     float *logits;               /* [logits_rows,columns] */
-    float *gathered, *dgathered; /* [logits_rows,C] rows that have targets, and their gradients */
+    float *gathered, *dgathered; /* [logits_rows,C]: rows that have targets, and their gradients */
     TransformerRows rows;
-    float *p, *pqk, *dp; /* [K,C], [K,2C], [K,C]: vectors that the method's hook `input` adds, their
-                            projection and their gradient */
-    float *embedded;     /* [K,C] for the hook `embed`, which acts on all rows; NULL: no cached rows */
-    float *dx, *dy, *dnormed, *dqkv, *dinner,
-        *dactive; /* [N,C], [M,C], [N,C], [M,3C], [chunk,2F] for swiglu, [chunk,F] */
+    float *p, *pqk, *dp; /* [K,C], [K,2C], [K,C]: the vectors of the method's hook `input`, their projection
+                            and their gradient */
+    float *embedded;     /* [K,C]: cached and own rows for the hook `embed`; NULL: no cached rows */
+    float *dx, *dy, *dnormed, *dqkv; /* [N,C], [M,C], [N,C], [M,3C] */
+    float *dinner, *dactive;         /* [chunk,2F] for swiglu, otherwise equal to dactive; [chunk,F] */
     ActivationsOrigin origin;
-    int64_t row0;        /* index, in the step, of this pass's first row */
+    int64_t row0;        /* index of this pass's first row in the update */
     float *gradients;    /* of the current pass; NULL in evaluation */
-    bool moved;          /* some sequence has positions other than 0..T-1: each sequence has its own tables */
+    bool moved;          /* some sequence has positions other than 0..T-1, so each has its own tables */
     double *positions;   /* [K] */
     const void *plain;   /* the method's tables for positions 0..T-1 */
     const void **tables; /* [sequences]; NULL: positions are always 0..T-1 */
     Arena *moving;       /* owns the tables of sequences with other positions */
 };
 
-/* Dropout of x[rows,columns], which starts at row `row` of the pass; the layer (-1: none) and the purpose
-   select the random stream. */
+/* In training, applies dropout to x[rows,columns], whose first row is row `row` of the pass. The name `site`
+   and the layer (-1: none) select the random stream. */
 void activations_drop(const Activations *pass, float *x, size_t row, size_t rows, size_t columns, double p,
                       const char *site, int layer);
 
-/* model/output.c: the losses of rows that have targets, nll[sequences * length], from pass->x, and in
-   training the gradient of scale * their sum: in pass->dx (overwritten) and, added, in the parameters' g. */
+/* Computes the losses nll[sequences * length] from pass->x, 0 for rows without a target. In training,
+   computes the gradients of scale * (sum of losses): pass->dx is overwritten, g[model size] is added to. */
 void output_loss(const Model *model, Activations *pass, const uint32_t *const *tokens, int sequences,
                  float scale, float *nll, float *g);
 
-/* Up to logits_rows rows, from *next of n on, that have a target in [low, high), and their targets; returns
-   how many. */
+/* Finds up to logits_rows rows of n, beginning with row *next, whose target is in [low, high). Sets `picked`
+   to the rows and `targets` to their targets, moves *next, and returns the number of rows. */
 int output_pick_rows(const Activations *pass, const uint32_t *const *tokens, size_t n, uint32_t low,
                      uint32_t high, size_t *next, size_t *picked, uint32_t *targets);
 
-/* Those rows of x[N,C], of which at least one is picked: in `to`, or where they are if they follow each
-   other. */
+/* The picked rows of x[N,C], at least one: a pointer into x if they are consecutive, otherwise copied to
+ * `to`. */
 const float *output_gather_rows(float *to, const float *x, const size_t *picked, int rows, int width);
 
-/* model/adaptive_pass.c, for models with bands. _embed sets x[N,C] to the scaled embeddings of the tokens,
-   _embed_backward adds the gradient of their tensors, given that of x; _loss is output_loss. */
+/* For models with bands: adaptive_pass_embed sets x[N,C] to the scaled embeddings of the tokens;
+   adaptive_pass_embed_backward adds the gradients of the embeddings and projections, given that of x;
+   adaptive_pass_loss takes the place of output_loss. */
 void adaptive_pass_embed(const Model *model, Activations *pass, const uint32_t *const *tokens, int sequences,
                          float *x);
 void adaptive_pass_embed_backward(const Model *model, Activations *pass, const uint32_t *const *tokens,
@@ -96,15 +97,15 @@ void output_gate_backward(const Model *model, Activations *pass, int l, size_t r
 void output_gate_input_backward(const Model *model, Activations *pass, int l, size_t row, int rows,
                                 const float *normed, float *g);
 
-/* model/cached_pass.c, for passes with cached rows. _read copies those of layer l in front of the rows of
-   their sequences and projects them; _write stores the last rows that the layer's attention reads in the
-   cache; _backward adds the gradients of the projection's weights due to cached rows. */
+/* For passes with a cache: cached_pass_read copies the cached rows of layer l before the rows of their
+   sequences and projects them; cached_pass_write stores the last rows that the layer's attention reads in the
+   cache; cached_pass_backward adds the gradients that the projection gets through cached rows. */
 void cached_pass_read(const Model *model, Activations *pass, int l, int sequences);
 void cached_pass_write(const Model *model, Activations *pass, int l, int sequences);
 void cached_pass_backward(const Model *model, Activations *pass, int l, int sequences, float *gradients);
 
-/* The method's hook `embed` on x[T,C], the rows after the cached ones, and its backward hook if there is one.
- */
+/* Apply the method's hook `embed`, or its backward hook if there is one, to the T own rows x[T,C] of a
+   sequence, which follow the cached rows. */
 void cached_pass_embed(const Model *model, const Activations *pass, float *x);
 void cached_pass_embed_backward(const Model *model, const Activations *pass, const float *dx);
 

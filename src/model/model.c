@@ -215,7 +215,7 @@ static void add_attention(Model *model, Arena *arena, int layer) {
             add_linear(model, arena, layer, "attention.gate", gates, model->shape.width, 1, &index->gate_b);
 }
 
-/* The method's tensors: one copy shared by all layers, or one for each layer in which the method acts. */
+/* Adds a tensor of the method: once for all layers, or once for each layer in which the method acts. */
 static void add_position(Model *model, Arena *arena, const PositionTensor *tensor, int number) {
     ModelIndex *index = model->index;
     index->position[number] = MODEL_NO_TENSOR;
@@ -402,7 +402,7 @@ Model *model_with_changes(const Model *model, const Encoding *position, const At
     return changed;
 }
 
-/* The names of the tensors; those of layers only for the first layer. */
+/* The names of the tensors, of layers only those of the first layer. */
 static const char *tensors_text(const Model *model, Arena *arena) {
     const char *list = "";
     for (int p = 0; p < model->param_count; p++) {

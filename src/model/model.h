@@ -1,15 +1,13 @@
-/* model: the shared decoder-only transformer: its options, parameters and initial values.
+/* model: the shared decoder-only transformer: its options, parameters, initial values and FLOPs.
  *
  *     x = sqrt(C) E[token], embed hook, dropout
  *     layers times:  x += dropout(O(attention(LN1(x))))     x += dropout(W2(act(W1(LN2(x)))))
  *     loss = mean cross-entropy in nats of final_norm(x) E^T
  *
- * A linear layer computes y = x W^T + b with W [out,in] row-major. E is [V,C], tied, initialised N(0, 1/C);
- * linear weights N(0, 1/in), with the two output projections of a block (attention.out, ffn.out) divided by
- * sqrt(2 layers); biases 0, norms 1 and 0. With `adaptive`, bands of tokens have matrices of their own in
- * E's place (model/README.md), and `init` selects fairseq's initial values. Each tensor draws from the random
- * stream with its name, so that all shared tensors start with the same bits under every method. Passes are in
- * model/transformer.h.
+ * A linear layer computes y = x W^T + b with W [out,in] row-major. E is [V,C], and input and output share it;
+ * `adaptive` replaces it with matrices of bands of tokens. model/README.md has all formulas and initial
+ * values. Each tensor draws its initial values from the random stream with its name, so tensors that methods
+ * share start with the same bits under every method.
  *
  * Letters: B sequences, T length, N = B T rows, L layers, H heads, D head size, C = H D, F ffn, V vocabulary.
  */
@@ -39,20 +37,21 @@ extern const OptionField model_fields[];
 extern const int model_field_count;
 extern const OptionSection model_section; /* `model` */
 
-void model_default(ModelOptions *options); /* sets all defaults, also of attention */
-/* The section `model` with all defaults filled in. */
+void model_default(ModelOptions *options); /* sets all defaults, including those of attention */
+
+/* The section `model` as JSON with all defaults. */
 Json *model_json(const ModelOptions *options, Arena *arena);
 
-/* Checks rules between options: width divisible by heads, limits of the method and of its partner. `source`
-   as in options_read. */
+/* Checks the rules between options (EXIT_USAGE): the heads divide the width, and the method and its partner
+   can be used at `train_length`. Errors begin with `source`. */
 bool model_check(const ModelOptions *options, const Encoding *position, int train_length, const char *source,
                  Error *err);
 
 /* Whether the method of a model trained at `train_length` can be used at `length`. */
 bool model_usable(const ModelOptions *options, const Encoding *position, int train_length, int64_t length);
 
-/* One row per parameter tensor. Initialisation, optimizer, saved states and gradient checks iterate over
-   these rows. */
+/* The parameter tensors, one row each. Initialisation, optimizer, saved states and gradient checks iterate
+   over these rows. */
 typedef enum ModelInit {
     MODEL_INIT_ZERO,
     MODEL_INIT_ONE,
@@ -93,11 +92,11 @@ typedef struct ModelBandIndex {
 
 typedef struct ModelIndex {
     size_t embedding, norm_w, norm_b;                       /* no embedding if there are bands */
-    ModelBandIndex bands[ADAPTIVE_SOFTMAX_MAX_CUTOFFS + 1]; /* the classes of further bands, [bands - 1, C],
-                                                               directly follow the first band's embedding */
-    size_t position[POS_MAX_TENSORS];                       /* shared tensors; MODEL_NO_TENSOR if per layer */
-    int positions;
-    ModelLayerIndex *layers;
+    ModelBandIndex bands[ADAPTIVE_SOFTMAX_MAX_CUTOFFS + 1]; /* the classes of the other bands, [bands - 1, C],
+                                                               directly follow the embedding of band 0 */
+    size_t position[POS_MAX_TENSORS]; /* the method's tensors for all layers; MODEL_NO_TENSOR if per layer */
+    int positions;                    /* number of the method's tensors */
+    ModelLayerIndex *layers;          /* [layers] */
 } ModelIndex;
 
 typedef struct Model {
@@ -108,7 +107,7 @@ typedef struct Model {
     uint64_t seed;          /* of model_init; in evaluation, of random positions */
     int precision;          /* Precision of its passes; PRECISION_FP32 unless set */
     bool given_positions;   /* sequences of its passes can have positions of their own */
-    int threads;            /* lanes (sys/threads.h) used for it; 1 unless set */
+    int threads;            /* number of lanes (sys/threads.h) of its passes; 1 unless set */
     ModelParam *params;
     int param_count;
     size_t size;        /* floats of all tensors and the padding between them, which is always zero */
@@ -118,50 +117,54 @@ typedef struct Model {
     ModelIndex *index;
 } Model;
 
-/* model_new computes only the layout, which is enough to count parameters and bytes. model_allocate adds the
-   values, set to zero. The arena owns both. */
+/* Computes the layout of a model without values, which is enough to count parameters and bytes. Owned by the
+   arena. */
 Model *model_new(const ModelOptions *options, const Encoding *position, int train_length, Arena *arena);
+
+/* Allocates the values of a model, set to zero. */
 void model_allocate(Model *model, Arena *arena);
+
+/* Sets all values to the initial values of `seed`. */
 void model_init(Model *model, uint64_t seed);
 
-/* New initial values for the tensors of a layer. `time` distinguishes repeated calls; 0: those of model_init.
- */
+/* Sets the tensors of a layer to new initial values, which differ for each `time`; 0: those of model_init. */
 void model_init_layer(Model *model, uint64_t seed, int layer, int time);
 
-/* The first `layers` layers of a model as a model: the same tensors, of which optimizer and hooks leave those
-   of the other layers as they are. The model must outlive it. */
+/* The first `layers` layers of a model, as a model. It shares the tensors of `model`, which must outlive it;
+   optimizer and hooks do not change the tensors of the other layers. */
 Model model_part(const Model *model, int layers);
 
-/* Whether updates change the tensor: it is of a layer of the model, and not frozen. */
+/* Whether updates change the tensor: it is not frozen, and its layer, if any, is one of the model's. */
 bool model_trains(const Model *model, const ModelParam *param);
 
-/* The same weights under another method or other attention options. The values are shared with `model`, which
-   must outlive the result. Returns NULL with err set if the tensors differ. */
+/* The same weights with another method or other options of attention. The values are shared with `model`,
+   which must outlive the result. Returns NULL with EXIT_USAGE if the tensors differ. */
 Model *model_with_changes(const Model *model, const Encoding *position, const AttentionOptions *attention,
                           const char *source, Arena *arena, Error *err);
 
-/* The name of the first tensor that only one of the models has, or whose shapes differ; NULL if there is
- * none. */
+/* The name of the first tensor that only one of the models has, or whose shapes differ; NULL if all are
+ * equal. */
 const char *model_first_difference(const Model *a, const Model *b);
 
-/* Freezes the tensors in a list of names (NULL: none; * in a name matches any characters). Fails (usage) if a
-   name matches no tensor, or if no tensor is left to train. */
+/* Freezes the tensors whose names match an item of `names` (NULL-terminated, or NULL), in which * matches any
+   characters. Fails with EXIT_USAGE if an item matches no tensor, or if no tensor is left to train. */
 bool model_freeze(Model *model, const char *const *names, const char *source, Error *err);
 
-/* Projects the method's tensors that are trained onto their allowed values, with the hook `project`. */
+/* Projects the method's trained tensors onto their allowed values, with the hook `project`. */
 void model_project(Model *model);
 
-/* Rows of the first feed-forward matrix: F, and 2 F for SwiGLU (gate, then value). */
+/* The number of rows of the first feed-forward matrix: F, or 2 F for SwiGLU (gate, then value). */
 int model_ffn_rows(const ModelOptions *options);
 
-/* FLOPs counted per token: 2 per matrix weight (E once, as the output projection; with `adaptive`, the rows
-   of adaptive_softmax_compute_rows; W_g of an output gate) and, for causal attention, 2 T C per layer (scores
-   and values over half the square); training counts three times as much. */
+/* The FLOPs per token of a pass: 2 per weight of a matrix (E counts once, as output projection; with bands,
+   it counts adaptive_softmax_compute_rows rows; an output gate's matrix counts, too), and 2 T C per layer for
+   scores and values, half of the square, because attention is causal. Training counts three times as much. */
 double model_flops(const ModelOptions *options, int length, bool training);
 
-/* The FLOPs per token that `cached` cached rows (model/cache.h) of each sequence add to passes of `length`
-   tokens: 6 C^2 per layer and cached row to project it, and 4 C per layer, token and cached row for scores
-   and values. Training counts three times as much, without the gradient at the cached rows. */
+/* The FLOPs per token that `cached` cached rows (model/cache.h) of each sequence add to a pass of `length`
+   tokens: 6 C^2 per layer and cached row for its projection, and 4 C per layer, token and cached row for
+   scores and values. Training counts three times as much, except for the gradient of cached rows, which is
+   not computed. */
 double model_cache_flops(const ModelOptions *options, double length, double cached, bool training);
 
 #endif

@@ -1,6 +1,6 @@
-/* output: the last part of a pass, from the residual stream after the last layer to losses, and back.
+/* output: the losses of a pass, from the residual stream after the last layer, and their gradients.
  *
- * Only rows that have targets are multiplied with the embedding, in chunks of logits_rows.
+ * Only rows that have a target are multiplied by the embedding, logits_rows at a time.
  */
 #include <string.h>
 
@@ -22,7 +22,7 @@ int output_pick_rows(const Activations *pass, const uint32_t *const *tokens, siz
     return rows;
 }
 
-/* Whether the rows follow each other, so that they can be used where they are. */
+/* Whether the rows are consecutive, so that they need not be copied. */
 static bool adjoin(const size_t *picked, int rows) {
     return picked[rows - 1] - picked[0] == (size_t)rows - 1;
 }

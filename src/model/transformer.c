@@ -1,8 +1,8 @@
-/* transformer: a pass processes rows (tokens) in chunks that fit the cache; only attention sees all rows of
- * a sequence at once.
+/* transformer: a pass processes rows (tokens) in chunks that fit into the processor's cache. Only attention
+ * sees all rows of a sequence at once.
  *
- * In training each layer keeps what its backward pass needs. In evaluation all layers share one set of
- * buffers, and everything except x, qkv and the result of attention is as small as a chunk.
+ * In training each layer keeps the values that its backward pass needs. In evaluation all layers share one
+ * set of buffers, and all buffers except x, qkv and the result of attention have the size of a chunk.
  */
 #include <math.h>
 #include <string.h>
@@ -37,7 +37,7 @@ static void activate(const ModelOptions *options, const LayerActivations *layer,
     }
 }
 
-/* to[rows,C] = from + dropout(pass->out), the output of a half-block. */
+/* Computes to[rows,C] = from + dropout(pass->out), the residual stream after a half-block. */
 static void add_residual(const Model *model, Activations *pass, float *to, const float *from, size_t row,
                          int rows, const char *site, int layer) {
     size_t width = (size_t)model->shape.width, count = (size_t)rows * width;
@@ -45,7 +45,7 @@ static void add_residual(const Model *model, Activations *pass, float *to, const
     for (size_t i = 0; i < count; i++) to[row * width + i] = from[row * width + i] + pass->out[i];
 }
 
-/* Sets the layer and its tensors in the method's context; -1: what all layers share. */
+/* Sets the layer and its tensors in the method's context. Layer -1 has the tensors that all layers share. */
 static void see_layer(const Model *model, Activations *pass, int layer) {
     const size_t *places = layer < 0 ? model->index->position : model->index->layers[layer].position;
     pass->context.layer = layer;
@@ -56,14 +56,14 @@ static void see_layer(const Model *model, Activations *pass, int layer) {
     }
 }
 
-/* The positions that a sequence's row gives; false where it gives none. */
+/* Sets pass->positions to the given positions of a sequence. Returns false if none are given. */
 static bool given_positions(const Activations *pass, int b) {
     const uint32_t *given = pass->rows.positions ? pass->rows.positions[b] : NULL;
     for (int t = 0; t < pass->length && given; t++) pass->positions[t] = given[t];
     return given;
 }
 
-/* Draws the positions of each sequence and makes its tables if they are not 0..T-1. */
+/* Draws the positions of each sequence, and computes its tables if the positions are not 0..T-1. */
 static void draw_positions(const Model *model, Activations *pass, int sequences) {
     const Encoding *acting = model->acting;
     pass->moved = false;
@@ -87,8 +87,8 @@ static void see_tables(Activations *pass, int b) {
     pass->context.tables = pass->moved ? pass->tables[b] : pass->plain;
 }
 
-/* Adds the projection p W_qk^T of the vectors p that the method adds to the input of q and k; it is the same
-   for all `sequences` sequences. */
+/* Adds the projection p W_qk^T of the method's vectors p to q and k. It is the same for all `sequences`
+   sequences. */
 static void add_input(const Model *model, Activations *pass, int l, float *qkv, int sequences) {
     int width = model->shape.width, length = pass->keys;
     memset(pass->p, 0, (size_t)length * width * sizeof *pass->p);
@@ -100,7 +100,7 @@ static void add_input(const Model *model, Activations *pass, int l, float *qkv, 
             nn_ops_add(qkv, pass->pqk + (size_t)t * 2 * width, (size_t)2 * width);
 }
 
-/* The backward function of add_input, from the gradients of q and k summed over the sequences. */
+/* The backward pass of add_input, from the gradients of q and k summed over the sequences. */
 static void add_input_backward(const Model *model, Activations *pass, int l, const float *dqkv,
                                int sequences) {
     const PositionMethod *method = model->acting->method;
@@ -130,7 +130,7 @@ static void see_attention(const Model *model, Activations *pass, int l) {
     attention_set_tensors(pass->attention, values, gradients);
 }
 
-/* Attention of one layer: all sequences together, or one after the other if each has its own tables. */
+/* Computes the attention of one layer: for all sequences together, or for each if it has its own tables. */
 static void attend(const Model *model, Activations *pass, int l, int sequences) {
     const LayerActivations *layer = &pass->layers[pass->training ? l : 0];
     bool input = model->acting->method->input && attention_has_position(&model->options.attention, l);
@@ -171,14 +171,14 @@ static void attend_backward(const Model *model, Activations *pass, int l, int se
     }
 }
 
-/* The number of rows from `row` of n on that are processed at once. With cached rows they are of one
-   sequence. */
+/* The number of rows, beginning with `row` of n, that are processed at once. With cached rows they are rows
+   of one sequence. */
 static int chunk_rows(const Activations *pass, size_t row, size_t n) {
     size_t length = (size_t)pass->length, left = pass->cached ? length - row % length : n - row;
     return left < (size_t)pass->chunk ? (int)left : pass->chunk;
 }
 
-/* Where row `row` of the pass is among the rows that attention sees. */
+/* The index of row `row` of the pass among the rows that attention sees, which include cached rows. */
 static size_t seen_row(const Activations *pass, size_t row) {
     return row + (size_t)pass->cached * (row / (size_t)pass->length + 1);
 }
@@ -246,8 +246,8 @@ static void forward(const Model *model, Activations *pass, const uint32_t *const
     for (int l = 0; l < model->shape.layers; l++) forward_layer(model, pass, l, sequences);
 }
 
-/* Turns rows of pass->dx from the gradient at the layer's output into that after its attention half-block,
-   and computes the gradient at the output of attention in pass->dnormed. */
+/* Replaces rows of pass->dx, the gradient of the layer's output, with the gradient of the residual stream
+   between its half-blocks, and sets pass->dnormed to the gradient of the output of attention. */
 static void backward_ffn(const Model *model, Activations *pass, int l, size_t row, int rows, float *g) {
     const ModelOptions *options = &model->options;
     const ModelLayerIndex *at = &model->index->layers[l];
@@ -266,9 +266,8 @@ static void backward_ffn(const Model *model, Activations *pass, int l, size_t ro
                     rows, width, ffn);
     activations_drop(pass, pass->dactive, row, (size_t)rows, (size_t)ffn, options->activation_dropout,
                      "activation", l);
-    switch ((ModelActivation)options
-                ->activation) { /* with relu, dropped values are 0 in `active`, so the gradient is 0 there */
-    case MODEL_RELU:
+    switch ((ModelActivation)options->activation) {
+    case MODEL_RELU: /* dropped values are 0 in `active`, so their gradient becomes 0 */
         nn_ops_relu_backward(pass->dactive, active, (size_t)rows * ffn);
         break;
     case MODEL_GELU:
@@ -292,8 +291,8 @@ static void backward_ffn(const Model *model, Activations *pass, int l, size_t ro
     output_gate_backward(model, pass, l, row, rows);
 }
 
-/* Turns pass->dx from the gradient at the layer's output into that at its input, in the chunks of the forward
-   pass. */
+/* Replaces pass->dx, the gradient of the layer's output, with the gradient of its input, in the chunks of the
+   forward pass. */
 static void backward_layer(const Model *model, Activations *pass, int l, int sequences, float *g) {
     const ModelLayerIndex *at = &model->index->layers[l];
     const LayerActivations *layer = &pass->layers[l];

@@ -168,10 +168,15 @@ const PositionMethod *encoding_control(void) {
     return NULL;
 }
 
+/* Its tables are those of position/rotary. */
+static bool rotates(const PositionMethod *method) {
+    return method->frequency || method->rotation;
+}
+
 bool encoding_check(const PositionMethod *method, const PositionShape *shape, const void *options,
                     Error *err) {
     Error wrong;
-    if ((!method->frequency || rotary_check(shape, options, &wrong)) &&
+    if ((!rotates(method) || rotary_check(shape, options, &wrong)) &&
         (!method->check || method->check(shape, options, &wrong)))
         return true;
     return error_set(err, wrong.code, "%s %s", method->name, wrong.text);
@@ -180,12 +185,9 @@ bool encoding_check(const PositionMethod *method, const PositionShape *shape, co
 void *encoding_prepare(const PositionMethod *method, const PositionShape *shape, const void *options,
                        int length, const double *positions, Arena *arena) {
     if (method->prepare) return method->prepare(shape, options, length, positions, arena);
-    if (!method->frequency) return NULL;
+    if (!rotates(method)) return NULL;
     PositionContext context = {.shape = shape, .options = options, .length = length};
-    float *table = NEW(arena, (size_t)length * rotary_size(shape, options), float);
-    double amplitude = method->amplitude ? method->amplitude(&context) : 1;
-    if (table) rotary_fill(table, &context, positions, method->frequency, amplitude, -INFINITY, INFINITY);
-    return table;
+    return rotary_prepare(method, &context, positions, arena);
 }
 
 const char *encoding_options_text(const Encoding *position, Arena *arena) {

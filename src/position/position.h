@@ -7,7 +7,7 @@
  *     embed           x[T,C] += ...            once, before the first layer
  *     gate            gates[H,T] from x        in every layer: what each position lets through
  *     input           p[T,C] += ...            added to the input of q and k, but not of v
- *     transform       q or k of one head       in place, for example rotations
+ *     transform       q or k of one head       in place, for example rotations; can widen them
  *     horizon         a distance               from which a second transform applies
  *     distance_bias   bias[H,T] by d = i - j   added to the scaled scores
  *     pair_bias       bias[i,j] of one head    the same, if it depends on i and j and not only on i - j
@@ -82,6 +82,11 @@ typedef struct PositionTensor {
 /* The vectors that a hook transforms, or adds to. FAR: the pair that applies from the horizon on. */
 typedef enum PositionRole { POS_QUERY, POS_KEY, POS_QUERY_FAR, POS_KEY_FAR, POS_VALUE } PositionRole;
 
+/* (a, b) -> (m (a cos - b sin), m (a sin + b cos)) with the amplitude m. */
+typedef struct PositionRotation {
+    double angle, amplitude;
+} PositionRotation;
+
 /* Everything that a hook may read. */
 typedef struct PositionContext {
     const PositionShape *shape;
@@ -151,11 +156,13 @@ typedef struct PositionMethod {
        must change nothing. Absent: all values are allowed. */
     void (*project)(const PositionShape *shape, const void *options, int index, float *value);
 
-    /* Methods that rotate (position/rotary.h): the angular frequency of pair `pair` = 0 .. n/2 - 1 in
-       passes of context->length positions, in radians per position, and the factor of the rotated
-       coordinates (absent: 1). Such a method has the hooks ROTARY_HOOKS and no `prepare`. */
+    /* Methods that rotate pairs of coordinates (position/rotary.h) have one of two hooks, and no `prepare`;
+       the core makes the tables. frequency: the angle per position of pair `pair` = 0 .. n/2 - 1 in passes
+       of context->length positions, in radians. rotation: the angle and the factor (amplitude) of a pair of
+       a vector at a position, if they differ by role or the angle is not proportional to the position. */
     double (*frequency)(const PositionContext *context, int pair);
-    double (*amplitude)(const PositionContext *context);
+    PositionRotation (*rotation)(const PositionContext *context, PositionRole role, int pair,
+                                 double position);
 
     /* Tables for passes of length T, owned by the arena; must not depend on parameters. Row t is at
        position_at(positions, t). Angles and logarithms are computed in double. With a counting arena
@@ -179,6 +186,12 @@ typedef struct PositionMethod {
     void (*transform)(const PositionContext *context, PositionRole role, float *x, int stride);
     void (*transform_backward)(const PositionContext *context, PositionRole role, const float *x, float *dx,
                                int stride);
+
+    /* m >= 2: transform reads D numbers of a row and writes m D of them, so that scores are sums of m D
+       products, still divided by sqrt(D). Such a transform need not be affine: backward gets x and
+       multiplies by the transposed derivative there; it reads m D numbers of a row of dx and writes D. The
+       method has none of the hooks horizon, vectors and scores. 0: transform keeps the size. */
+    int widening;
 
     /* bias[h*T + d] of bias[H,T] is added to S[h,i,i-d]; every element is written. Backward: dbias[H,T] is
        the gradient summed over sequences and diagonals, and over layers unless a tensor is per_layer or

@@ -55,6 +55,12 @@ double rotary_turns(const PositionContext *context, double frequency) {
     return context->shape->train_length * frequency / (2 * M_PI);
 }
 
+double rotary_pair_of(const PositionContext *context, double turns) {
+    const RotaryOptions *rotation = context->options;
+    int n = rotary_size(context->shape, rotation);
+    return n * log(context->shape->train_length / (2 * M_PI * turns)) / (2 * log(rotation->base));
+}
+
 double rotary_blend(const PositionContext *context, int pair, double g) {
     return rotary_frequency(context, pair) * (1 - g * (1 - 1 / rotary_factor(context)));
 }
@@ -64,32 +70,55 @@ double rotary_ramp(double x, double length) {
     return fmin(fmax(x / length, 0), 1);
 }
 
-void rotary_set_angle(float *table, int length, int n, int t, int pair, double angle, double amplitude) {
-    float *cosine = table + (size_t)t * (n / 2) + pair;
-    cosine[0] = (float)(amplitude * cos(angle));
-    cosine[(size_t)length * (n / 2)] = (float)(amplitude * sin(angle));
+PositionRotation rotary_turn(const PositionContext *context, double frequency, double position,
+                             double amplitude) {
+    return (PositionRotation){position * rotary_resonance(context->options, frequency), amplitude};
 }
 
-void rotary_fill(float *table, const PositionContext *context, const double *positions,
-                 double (*frequency)(const PositionContext *context, int pair), double amplitude,
-                 double first, double end) {
-    int n = rotary_size(context->shape, context->options);
-    for (int pair = 0; pair < n / 2; pair++) {
-        double w = rotary_resonance(context->options, frequency(context, pair));
-        for (int t = 0; t < context->length; t++) {
+/* cosines[T,n/2], then sines[T,n/2], for each role, or once for all roles. */
+typedef struct Tables {
+    bool by_role;
+    _Alignas(64) float angles[];
+} Tables;
+
+static void fill(float *table, const PositionMethod *method, const PositionContext *context,
+                 PositionRole role, const double *positions) {
+    int length = context->length, half = rotary_size(context->shape, context->options) / 2;
+    float *cosines = table, *sines = table + (size_t)length * half;
+    for (int pair = 0; pair < half; pair++) {
+        double frequency = method->frequency ? method->frequency(context, pair) : 0;
+        frequency = rotary_resonance(context->options, frequency);
+        for (int t = 0; t < length; t++) {
             double position = position_at(positions, t);
-            if (position >= first && position < end)
-                rotary_set_angle(table, context->length, n, t, pair, position * w, amplitude);
+            PositionRotation turn = {position * frequency, 1};
+            if (method->rotation) turn = method->rotation(context, role, pair, position);
+            cosines[t * half + pair] = (float)(turn.amplitude * cos(turn.angle));
+            sines[t * half + pair] = (float)(turn.amplitude * sin(turn.angle));
         }
     }
 }
 
-void rotary_apply(float *x, int stride, const float *table, int length, int n, RotaryPairs pairs,
-                  float direction) {
-    int half = n / 2;
-    const float *cosines = table, *sines = table + (size_t)length * half;
+void *rotary_prepare(const PositionMethod *method, const PositionContext *context, const double *positions,
+                     Arena *arena) {
+    int roles = !method->rotation ? 1 : method->horizon ? POS_KEY_FAR + 1 : POS_KEY + 1;
+    size_t floats = (size_t)context->length * (size_t)rotary_size(context->shape, context->options);
+    Tables *tables = arena_alloc(arena, 1, sizeof *tables + (size_t)roles * floats * sizeof(float));
+    if (!tables) return NULL;
+    tables->by_role = method->rotation;
+    for (int role = 0; role < roles; role++)
+        fill(tables->angles + (size_t)role * floats, method, context, (PositionRole)role, positions);
+    return tables;
+}
+
+/* Direction 1: forward; -1: backward. */
+static void rotate(const PositionContext *context, PositionRole role, float *x, int stride, float direction) {
+    const RotaryOptions *options = context->options;
+    const Tables *tables = context->tables;
+    int length = context->length, half = rotary_size(context->shape, options) / 2;
+    size_t size = (size_t)length * (size_t)half;
+    const float *cosines = tables->angles + (tables->by_role ? 2 * size * role : 0), *sines = cosines + size;
     for (int t = 0; t < length; t++, x += stride, cosines += half, sines += half) {
-        if (pairs == ROTARY_INTERLEAVED) {
+        if (options->pairs == ROTARY_INTERLEAVED) {
             for (int i = 0; i < half; i++) {
                 float a = x[2 * i], b = x[2 * i + 1], s = direction * sines[i];
                 x[2 * i] = a * cosines[i] - b * s;
@@ -105,57 +134,17 @@ void rotary_apply(float *x, int stride, const float *table, int length, int n, R
     }
 }
 
-/* Rotates by the table and the options of the pass. */
-static void rotate(const PositionContext *context, float *x, int stride, float direction) {
-    const RotaryOptions *rotation = context->options;
-    rotary_apply(x, stride, context->tables, context->length, rotary_size(context->shape, rotation),
-                 rotation->pairs, direction);
-}
-
 void rotary_rotate(const PositionContext *context, PositionRole role, float *x, int stride) {
-    (void)role;
-    rotate(context, x, stride, 1);
+    rotate(context, role, x, stride, 1);
 }
 
 void rotary_rotate_backward(const PositionContext *context, PositionRole role, const float *x, float *dx,
                             int stride) {
-    (void)role, (void)x;
-    rotate(context, dx, stride, -1);
-}
-
-RotaryTables *rotary_tables(int count, int length, int n, RotaryPairs pairs, Arena *arena) {
-    size_t floats = (size_t)count * (size_t)length * (size_t)n;
-    RotaryTables *tables = arena_alloc(arena, 1, sizeof *tables + floats * sizeof(float));
-    if (tables) tables->n = n, tables->pairs = pairs;
-    return tables;
-}
-
-static void rotate_role(const PositionContext *context, PositionRole role, float *x, int stride,
-                        float direction) {
-    const RotaryTables *tables = context->tables;
-    int length = context->length, n = tables->n, number = tables->of[role];
-    if (!number) return;
-    const float *table = tables->tables + (size_t)(number - 1) * (size_t)length * (size_t)n;
-    rotary_apply(x, stride, table, length, n, tables->pairs, direction);
-}
-
-void rotary_rotate_role(const PositionContext *context, PositionRole role, float *x, int stride) {
-    rotate_role(context, role, x, stride, 1);
-}
-
-void rotary_rotate_role_backward(const PositionContext *context, PositionRole role, const float *x, float *dx,
-                                 int stride) {
     (void)x;
-    rotate_role(context, role, dx, stride, -1);
+    rotate(context, role, dx, stride, -1);
 }
 
 int rotary_window(const RotaryWindow *options, int64_t standard) {
     int64_t window = options->window ? options->window : standard;
     return window < 1 ? 1 : (int)window;
-}
-
-bool rotary_check_head(const PositionShape *shape, const void *options, Error *err) {
-    (void)options;
-    if (shape->head_dim % 2 == 0) return true;
-    return error_set(err, EXIT_USAGE, "rotates pairs: the head size (%d) must be even", shape->head_dim);
 }

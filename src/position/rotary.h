@@ -1,21 +1,15 @@
 /* rotary: services for methods that rotate pairs of coordinates.
  *
- * The first n = fraction * D of the D coordinates of a head are n/2 pairs. In row t at position p, pair i
- * is rotated by an angle and multiplied by an amplitude m:
+ * The first n = fraction * D of the D coordinates of a head are n/2 pairs. A method that rotates them is a
+ * function of the pair, or of the role, the pair and the position, and has one of these lines:
  *
- *     (a, b) -> (m (a cos - b sin), m (a sin + b cos))
+ *     ROTARY_HOOKS(frequency),        the angle is the position times a frequency; queries as keys
+ *     ROTARY_ROTATION(rotation),      any angle and amplitude
  *
- * If the angle is p times a frequency, the method is a function of the pair, the hook `frequency`, and its
- * PositionMethod has the line
+ * Both also set the transforms. The core makes the tables of cosines and sines (rotary_prepare) and refuses
+ * an n that is not an even whole number.
  *
- *     ROTARY_HOOKS(frequency),
- *
- * which also sets the transforms. The core makes the table of cosines and sines, and refuses an n that is
- * not an even whole number. Other methods fill such tables in their `prepare` (rotary_set_angle,
- * rotary_fill), set the transforms of one table or of several (RotaryTables), and call rotary_check in their
- * `check`.
- *
- * The options struct of such a method is one of the three below or begins with one of them; its rows begin
+ * The options struct of such a method is one of the structs below or begins with one of them; its rows begin
  * with the rows of that struct.
  */
 #ifndef POSLAB_ROTARY_H
@@ -23,8 +17,9 @@
 
 #include "position/position.h"
 
-#define ROTARY_HOOKS(hook)                                                                                   \
-    .frequency = (hook), .transform = rotary_rotate, .transform_backward = rotary_rotate_backward
+#define ROTARY_HOOKS(hook)    .frequency = (hook), ROTARY_TRANSFORMS
+#define ROTARY_ROTATION(hook) .rotation = (hook), ROTARY_TRANSFORMS
+#define ROTARY_TRANSFORMS     .transform = rotary_rotate, .transform_backward = rotary_rotate_backward
 
 typedef enum RotaryPairs {
     ROTARY_INTERLEAVED, /* neighbouring coordinates: (2i, 2i + 1) */
@@ -54,26 +49,28 @@ typedef struct RotaryRamp {
     double beta_fast, beta_slow; /* turns within the training length */
 } RotaryRamp;
 
-/* Options of a rotation of whole heads that is another one for keys from a distance on, the hook `horizon`.
-   Rows: ROTARY_WINDOW_FIELDS, with the help of `window`. */
+/* Options of a rotation that is another one for keys from a distance on, the hook `horizon`. Rows:
+   ROTARY_WINDOW_FIELDS, with the help of `window`. */
 typedef struct RotaryWindow {
+    RotaryOptions rotation;
     int64_t window; /* 0: a default of the method */
-    double base;
-    int pairs; /* RotaryPairs */
 } RotaryWindow;
 
 #define ROTARY_FIELD(Struct, member, type, ...)                                                              \
     { #member, type, offsetof(Struct, member), __VA_ARGS__ }
-#define ROTARY_FIELDS                                                                                        \
+#define ROTARY_BASE_FIELD                                                                                    \
     ROTARY_FIELD(RotaryOptions, base, OPTION_REAL, .default_value = 10000, .low = 1.01, .high = 1e9,         \
-                 .help = "base of the frequencies, base^(-2i/n) for pair i of n coordinates"),               \
-        ROTARY_FIELD(RotaryOptions, fraction, OPTION_REAL, .default_value = 1, .low = 0, .high = 1,          \
-                     .help = "share of each head's coordinates that is rotated"),                            \
-        ROTARY_FIELD(RotaryOptions, pairs, OPTION_CHOICE, .default_value = ROTARY_INTERLEAVED,               \
-                     .choices = rotary_pair_names,                                                           \
-                     .help = "coordinates of a pair: adjacent, or half of the rotated coordinates apart"),   \
+                 .help = "base of the frequencies, base^(-2i/n) for pair i of n coordinates")
+#define ROTARY_FRACTION_FIELD(is_newer)                                                                      \
+    ROTARY_FIELD(RotaryOptions, fraction, OPTION_REAL, .default_value = 1, .low = 0, .high = 1,              \
+                 .newer = (is_newer), .help = "share of each head's coordinates that is rotated")
+#define ROTARY_PAIR_FIELDS                                                                                   \
+    ROTARY_FIELD(RotaryOptions, pairs, OPTION_CHOICE, .default_value = ROTARY_INTERLEAVED,                   \
+                 .choices = rotary_pair_names,                                                               \
+                 .help = "coordinates of a pair: adjacent, or half of the rotated coordinates apart"),       \
         ROTARY_FIELD(RotaryOptions, resonance, OPTION_BOOL, .newer = true,                                   \
                      .help = "round the wavelength of every pair to a whole number of positions")
+#define ROTARY_FIELDS ROTARY_BASE_FIELD, ROTARY_FRACTION_FIELD(false), ROTARY_PAIR_FIELDS
 #define ROTARY_EXTENSION_FIELDS                                                                              \
     ROTARY_FIELDS,                                                                                           \
         ROTARY_FIELD(RotaryExtension, factor, OPTION_REAL, .low = 1, .high = 1e6, .or_zero = true,           \
@@ -89,26 +86,20 @@ typedef struct RotaryWindow {
                              "interpolated")
 
 #define ROTARY_WINDOW_FIELDS(meaning)                                                                        \
-    ROTARY_FIELD(RotaryWindow, window, OPTION_INT, .high = 1 << 24, .help = (meaning)),                      \
-        ROTARY_FIELD(RotaryWindow, base, OPTION_REAL, .default_value = 10000, .low = 1.01, .high = 1e9,      \
-                     .help = "base of the frequencies, base^(-2i/n) for pair i of n coordinates"),           \
-        ROTARY_FIELD(RotaryWindow, pairs, OPTION_CHOICE, .default_value = ROTARY_INTERLEAVED,                \
-                     .choices = rotary_pair_names,                                                           \
-                     .help = "coordinates of a pair: adjacent, or half of a head apart")
+    ROTARY_FIELD(RotaryWindow, window, OPTION_INT, .high = 1 << 24, .help = (meaning)), ROTARY_BASE_FIELD,   \
+        ROTARY_FRACTION_FIELD(true), ROTARY_PAIR_FIELDS
 
 /* The window; `standard`, at least 1, if the option is 0. */
 int rotary_window(const RotaryWindow *options, int64_t standard);
 
-/* The hook `check` of methods with a RotaryWindow: the head size is even. */
-bool rotary_check_head(const PositionShape *shape, const void *options, Error *err);
-
 /* Returns n; -1 if fraction * D is not an even whole number. */
 int rotary_size(const PositionShape *shape, const void *options);
 
-/* Hooks `check`. rotary_check: n is even (for methods without `frequency`). rotary_check_two_pairs: there
-   are at least two pairs, as rotary_ntk_frequency needs. rotary_check_ramp: beta_slow <= beta_fast in a
-   RotaryRamp. */
+/* Checks that n is even; the core calls this for every method that rotates. */
 bool rotary_check(const PositionShape *shape, const void *options, Error *err);
+
+/* Hooks `check`. rotary_check_two_pairs: there are at least two pairs, as rotary_ntk_frequency needs.
+   rotary_check_ramp: beta_slow <= beta_fast in a RotaryRamp. */
 bool rotary_check_two_pairs(const PositionShape *shape, const void *options, Error *err);
 bool rotary_check_ramp(const PositionShape *shape, const void *options, Error *err);
 
@@ -117,7 +108,7 @@ double rotary_frequency(const PositionContext *context, int pair);
 
 /* Resonance (Wang et al. 2024, arXiv 2403.00071): with that option, the frequency whose wavelength 2 pi / w
    is rounded to a whole number of positions, so that angles repeat exactly; w without it, and for w = 0. The
-   core applies it to the hook `frequency`, after context extension; methods with tables of their own do. */
+   core applies it to the hook `frequency`, after context extension; a hook `rotation` applies it itself. */
 double rotary_resonance(const void *options, double w);
 
 /* The same with base * s^(n / (n - 2)) instead of base. It divides the frequency of the slowest pair by s
@@ -131,6 +122,9 @@ double rotary_factor(const PositionContext *context);
 /* L w / 2 pi: the number of turns of a pair within the training length. */
 double rotary_turns(const PositionContext *context, double frequency);
 
+/* n ln(L / 2 pi turns) / (2 ln base): the index of the pair, as a real number, that turns so often. */
+double rotary_pair_of(const PositionContext *context, double turns);
+
 /* x / length, limited to [0, 1]. For length 0: a step, 1 if x > 0. */
 double rotary_ramp(double x, double length);
 
@@ -138,38 +132,19 @@ double rotary_ramp(double x, double length);
    position interpolation (g = 1). */
 double rotary_blend(const PositionContext *context, int pair, double g);
 
-/* A table for T rows is cosines[T,n/2], then sines[T,n/2]: T n floats. rotary_set_angle writes those of row
-   t and one pair, times the amplitude. */
-void rotary_set_angle(float *table, int length, int n, int t, int pair, double angle, double amplitude);
+/* The rotation of a position by a frequency, with resonance, and an amplitude, for hooks `rotation`. */
+PositionRotation rotary_turn(const PositionContext *context, double frequency, double position,
+                             double amplitude);
 
-/* Fills the rows of a table whose positions are at least `first` and below `end`. */
-void rotary_fill(float *table, const PositionContext *context, const double *positions,
-                 double (*frequency)(const PositionContext *context, int pair), double amplitude,
-                 double first, double end);
+/* The tables of a method with the hook `frequency` or `rotation`, for rotary_rotate; see the hook `prepare`.
+ */
+void *rotary_prepare(const PositionMethod *method, const PositionContext *context, const double *positions,
+                     Arena *arena);
 
-/* Rotates T rows of x by the table; row t is at x + t * stride. Direction 1: forward; -1: backward, by the
-   opposite angles with the same amplitudes (the transpose). Coordinates from n on are unchanged. */
-void rotary_apply(float *x, int stride, const float *table, int length, int n, RotaryPairs pairs,
-                  float direction);
-
-/* The hooks `transform` for methods whose tables are one such table. */
+/* The hooks `transform` of these methods. Coordinates from n on are unchanged. Backward: the transpose, a
+   rotation by the opposite angles with the same amplitudes. */
 void rotary_rotate(const PositionContext *context, PositionRole role, float *x, int stride);
 void rotary_rotate_backward(const PositionContext *context, PositionRole role, const float *x, float *dx,
                             int stride);
-
-/* The same for methods that rotate queries, keys and far pairs by different tables. */
-typedef struct RotaryTables {
-    int n;
-    RotaryPairs pairs;
-    int of[POS_VALUE];           /* the table of each PositionRole, from 1; 0: not rotated */
-    _Alignas(64) float tables[]; /* [count,T,n] */
-} RotaryTables;
-
-/* For `prepare`: `count` tables, which the method fills; it sets `of`. NULL for a counting arena. */
-RotaryTables *rotary_tables(int count, int length, int n, RotaryPairs pairs, Arena *arena);
-
-void rotary_rotate_role(const PositionContext *context, PositionRole role, float *x, int stride);
-void rotary_rotate_role_backward(const PositionContext *context, PositionRole role, const float *x, float *dx,
-                                 int stride);
 
 #endif

@@ -19,7 +19,7 @@ static const char *find_format(const PlotOptions *options, Error *err) {
     const char *name = options->format ? options->format : suffix + (*suffix == '.');
     int format = text_index(name, gnuplot_formats);
     if (format >= 0) return gnuplot_formats[format];
-    error_set(err, EXIT_USAGE, "unknown figure format '%s'; there are svg, png and pdf", name);
+    error_set(err, EXIT_USAGE, "unknown figure format '%s'; known: svg, png and pdf", name);
     return NULL;
 }
 

@@ -1,4 +1,3 @@
-/* jobs: slots, signals, waiting for output, and the outcomes of runs. */
 #include "run/jobs.h"
 
 #include <math.h>
@@ -77,7 +76,7 @@ typedef struct Listener {
     int slot;
 } Listener;
 
-/* Handles a line of a worker; returns true for a line of progress. */
+/* Handles a line of output of a worker. Returns true for a line of progress. */
 static bool take_line(void *user, const char *line) {
     Jobs *jobs = ((Listener *)user)->jobs;
     int slot = ((Listener *)user)->slot, number, count;
@@ -98,13 +97,13 @@ static bool take_line(void *user, const char *line) {
     return true;
 }
 
-/* After a failure, starts another attempt in the same slot if one is allowed; returns whether it did. */
+/* After a failure, starts another attempt in the same slot, if one is allowed. Returns whether it did. */
 static bool try_again(Jobs *jobs, Job *job, int slot, int code, const char *reason) {
     if (++job->attempts > jobs->options.retries || code == EXIT_USAGE || jobs->stopping) return false;
     progress_retry(jobs->progress, slot);
     progress_message(jobs->progress, true, "        %s; attempt %d of %d", reason, job->attempts + 1,
                      (int)jobs->options.retries + 1);
-    RunTaskNeed need = {.repeat = job->need.repeat}; /* without what an attempt has trained already */
+    RunTaskNeed need = {.repeat = job->need.repeat}; /* an attempt may already have completed the training */
     need.train = job->need.train && !run_folder_weights(jobs->store, job->point->key, jobs->arena);
     run_task_needed(&job->task, jobs->store, job->point, need, jobs->arena);
     return start_job(jobs, job, slot);
@@ -117,8 +116,8 @@ static const char *failure_reason(const Jobs *jobs, const Job *job, int code, in
                         reason);
 }
 
-/* "perplexity 12.3 at 64": at the training length, or else at the first length; of a task "exact 99.4 % at
-   2": at the largest size of training; "" if there is none. */
+/* The result shown at the end of a run: "perplexity 12.3 at 64", or of a task "exact 99.4 % at 2"; "" without
+   evaluations. The length is that of runs_perplexity, the size that of runs_exact. */
 static const char *result_text(const Jobs *jobs, const Job *job) {
     int64_t length;
     double exact = runs_exact(jobs->store, job->point->key, &length);
@@ -130,8 +129,7 @@ static const char *result_text(const Jobs *jobs, const Job *job) {
                                             table_perplexity(perplexity, jobs->arena), (long long)length);
 }
 
-/* Stores the results and the outcome of a run whose worker has exited with `code` or was ended by
-   `signal`. */
+/* Stores the results and the status of a run whose worker exited with `code` or was ended by `signal`. */
 static bool finish_job(Jobs *jobs, int slot, int code, int signal, const char *reason) {
     Job *job = jobs->slots[slot];
     jobs->slots[slot] = NULL;
@@ -156,7 +154,7 @@ static bool finish_job(Jobs *jobs, int slot, int code, int signal, const char *r
     progress_end(jobs->progress, slot, "failed", "", false);
     progress_message(jobs->progress, true, "        %s", reason);
     if (jobs->options.evaluate_only)
-        return set_status(jobs, job, RUN_DONE, NULL); /* its status is unchanged */
+        return set_status(jobs, job, RUN_DONE, NULL); /* its status before this job */
     return set_status(jobs, job, RUN_FAILED, reason);
 }
 
@@ -184,8 +182,8 @@ static void run_together(Jobs *jobs) {
 
 /* --- all runs --- */
 
-/* A chain of jobs, each of which continues the one before, takes at least the sum of their times, so the job
-   that begins the longest chain is the most urgent. */
+/* Computes the chain of each job. A chain of jobs, each of which continues the one before, takes at least the
+   sum of their times, so the job that begins the longest chain is the most urgent. */
 static void measure_chains(Jobs *jobs) {
     for (int i = jobs->count - 1; i >= 0; i--) {
         Job *job = &jobs->items[i];
@@ -196,8 +194,8 @@ static void measure_chains(Jobs *jobs) {
     }
 }
 
-/* The next job that can begin, the most urgent of them if there are several slots; NULL: the others wait for
-   their parents. */
+/* The next job that can begin: with several slots the most urgent one, with one slot the first. NULL if none
+   is left or all wait for their parents. */
 static Job *next_job(const Jobs *jobs) {
     Job *next = NULL;
     for (int i = 0; i < jobs->count; i++) {
@@ -208,8 +206,8 @@ static Job *next_job(const Jobs *jobs) {
     return next;
 }
 
-/* Starts a job; if it must be trained and its parent has left no weights, it fails without a worker. A worker
-   also trains if the weights of a trained run are damaged. */
+/* Starts a job. If it has to be trained and the run that it continues has no weights, it fails at once. A
+   trained run gets the path of these weights, too, because a worker trains again if its own are damaged. */
 static bool begin_job(Jobs *jobs, Job *job, int slot) {
     const char *lack = run_task_lacks_parent(&job->task.from, jobs->store, job->point, jobs->arena);
     if (lack && !job->task.trained) {
@@ -232,7 +230,7 @@ static void signal_workers(Jobs *jobs, int signal) {
 static void handle_signals(Jobs *jobs) {
     if ((signals || jobs->fatal.code) && !jobs->stopping) {
         jobs->stopping = true;
-        signal_workers(jobs, last_signal); /* workers ignore a signal only if this process does */
+        signal_workers(jobs, last_signal);
         if (signals && jobs->running)
             progress_message(jobs->progress, false, "stopping; interrupt again to stop without saving");
     }
@@ -242,7 +240,7 @@ static void handle_signals(Jobs *jobs) {
     }
 }
 
-/* Kills workers that made no progress within the timeout; their runs are then handled like other failures. */
+/* Kills workers without progress for `timeout` seconds. Their runs then fail as for any other reason. */
 static void end_overdue(Jobs *jobs) {
     for (int i = 0; jobs->options.timeout && i < jobs->options.slots; i++) {
         Job *job = jobs->slots[i];
@@ -252,7 +250,7 @@ static void end_overdue(Jobs *jobs) {
     }
 }
 
-/* Waits a short time for output, reads it, and finishes the jobs of workers that closed their pipes. */
+/* Waits a short time for output, reads it, and ends the jobs of workers that have closed their pipes. */
 static void listen_to_workers(Jobs *jobs) {
     struct pollfd fds[JOBS_MOST];
     int slot[JOBS_MOST], count = 0;
@@ -269,8 +267,8 @@ static void listen_to_workers(Jobs *jobs) {
     }
 }
 
-/* While another program locks the database, the output of workers is not read; so waiting does not count as
-   lack of progress. */
+/* Called while another program locks the database. The output of workers is not read in this time, so it does
+   not count as time without progress. */
 static bool handle_signals_while_waiting(void *user, const char *message) {
     Jobs *jobs = user;
     handle_signals(jobs);

@@ -1,10 +1,9 @@
 /* jobs: executes the runs of a sweep in worker processes, several at a time.
  *
- * jobs_run is one loop: handle signals, start workers in free slots, wait for output, store the outcome of
- * runs whose workers have ended. One worker takes the jobs in their order; several take the longest first, so
- * that at the end no worker has a long run while the others have none. Only this process writes to the
- * database. With several MPI ranks there are no worker processes: all ranks perform one run after the other
- * together.
+ * jobs_run is a loop: it handles signals, starts workers in free slots, waits for output, and stores the
+ * results of workers that have ended. Only this process writes to the database. With one slot, jobs are run
+ * in their order. With several, the longest is started first, so that all slots become free at about the same
+ * time. With several MPI ranks there are no worker processes: all ranks together perform one run at a time.
  */
 #ifndef POSLAB_RUN_JOBS_H
 #define POSLAB_RUN_JOBS_H
@@ -15,7 +14,7 @@
 #include "run/run_task.h"
 #include "run/worker_process.h"
 
-enum { JOBS_MOST = 1024 }; /* at a time */
+enum { JOBS_MOST = 1024 }; /* the most slots */
 
 /* One incomplete run. The caller sets the fields up to `parent`. */
 typedef struct Job {
@@ -23,10 +22,10 @@ typedef struct Job {
     const char *label, *folder;
     RunTask task;
     RunTaskNeed need;
-    const struct Job *parent; /* the run that it continues, if that is not done; an earlier job */
+    const struct Job *parent; /* an earlier job that trains the run that this job continues; NULL: none */
     double chain;             /* FLOPs of this job and of the longest chain of jobs that continue it */
     bool begun, ended;
-    int attempts;         /* that have ended */
+    int attempts;         /* number of attempts that have failed */
     double last_progress; /* time of the last progress line of its worker (clock_now) */
     bool timed_out;       /* killed for lack of progress */
     WorkerProcess child;
@@ -35,36 +34,37 @@ typedef struct Job {
 typedef struct JobsOptions {
     int64_t slots;      /* workers at a time, 1 .. JOBS_MOST */
     int64_t threads;    /* of each worker (sys/threads.h) */
-    int64_t retries;    /* further attempts of a run that fails */
+    int64_t retries;    /* additional attempts of a run that fails */
     int64_t timeout;    /* seconds without progress after which a worker is killed; 0: never */
     bool evaluate_only; /* train nothing; a run that fails keeps its status */
 } JobsOptions;
 
-/* The jobs and their settings; nothing is owned. The caller sets the second part to zero; jobs_run fills it
-   in. */
+/* The jobs of a sweep and their state. Pointers are not owned. The caller sets the second part to zero, and
+   jobs_run computes it. */
 typedef struct Jobs {
     Job *items; /* [count]; parents before the jobs that continue them */
     int count;
-    Job **slots; /* [options.slots] running jobs, or NULL */
+    Job **slots; /* [options.slots] the job that runs in each slot, or NULL */
     JobsOptions options;
-    const char *program; /* executed as worker */
+    const char *program; /* path of the program that is executed as worker */
     Database *store;
     Progress *progress;
     Arena *arena;
 
-    int begun, running, failed, diverged, left; /* left: stopped or not started */
-    bool stopping, killing;
-    const char *refused; /* why the system refused to write the files of a run, or NULL */
-    Error fatal;         /* error that ends the sweep; code EXIT_DONE: none */
+    int begun, running, failed, diverged, left; /* numbers of jobs; left: stopped or not started */
+    bool stopping, killing; /* after the first signal or a fatal error; after the second signal */
+    const char *refused;    /* the last reason of a run that failed with EXIT_SYSTEM, or NULL */
+    Error fatal;            /* error that ends the sweep; code EXIT_DONE: none */
 } Jobs;
 
+/* Executes the jobs until all have ended, or until a signal or an error. */
 void jobs_run(Jobs *jobs);
 
-/* Imports FOLDER/result.db, if it exists, and removes it. A damaged file is removed without import, so that
-   its results remain missing. Returns false with jobs->fatal set after other errors. */
+/* Imports FOLDER/result.db, if it exists, and removes it. A damaged file is removed without import; its
+   results remain missing. After other errors returns false with jobs->fatal set. */
 bool jobs_import_result(Jobs *jobs, const char *folder);
 
-/* FLOPs of the training and of the evaluations that a job lacks. */
+/* FLOPs of the training and of the evaluations that a job has to do. */
 double jobs_train_work(const Job *job);
 double jobs_evaluate_work(const Job *job);
 

@@ -1,7 +1,7 @@
-/* progress: two displays of the same numbers: bars and plain lines.
+/* progress: bars, or plain lines.
  *
- * The bars are the last lines on the screen. To print a message they are erased (cursor up, clear to the
- * end), the message is printed, and they are drawn again below it.
+ * The bars are the last lines on the screen. To print a message, they are erased (cursor up, clear to the end
+ * of the screen), the message is printed, and they are drawn again below it.
  */
 #include "run/progress.h"
 
@@ -24,16 +24,16 @@ typedef struct Slot {
     ProgressRun run;
     double share;    /* completed share of the run's work */
     double left;     /* seconds of training left; NAN: unknown */
-    int tenth;       /* tenths of the share in the last plain line */
+    int tenth;       /* tenths of the share at the last plain line */
     char state[128]; /* "step 12/400  loss 2.345  18230 tokens/s" */
 } Slot;
 
 struct Progress {
-    int slots, runs, done, drawn; /* drawn: lines on the screen */
-    double work, finished;        /* FLOPs */
-    double resumed;               /* those of `work` that earlier sweeps did */
+    int slots, runs, done, drawn; /* drawn: number of bars on the screen */
+    double work, finished;        /* FLOPs of all runs of the sweep, and of those that have ended */
+    double resumed;               /* the part of `work` that earlier sweeps did */
     bool quiet, terminal, colour;
-    double begin, last;
+    double begin, last; /* clock_now at the start of the sweep, and at the last drawing */
     Slot *slot;
 };
 
@@ -48,7 +48,7 @@ Progress *progress_new(int slots, int runs, int done, double work, bool quiet, A
     return progress;
 }
 
-/* "1h02m", "3m05s", "12s"; "" if unknown. */
+/* A time such as "1h02m", "3m05s", "12s"; "" if unknown. */
 static void format_seconds(char out[32], double seconds) {
     long long s = isfinite(seconds) && seconds < 1e9 ? llround(seconds) : -1;
     if (s < 0)
@@ -67,7 +67,7 @@ static void format_left(char out[48], double seconds) {
     snprintf(out, 48, *text ? "  %s left" : "%s", text);
 }
 
-/* "2026-11-27 22:01:05 " before lines that are not on a terminal, which may become a log. */
+/* A timestamp such as "2026-11-27 22:01:05 " for plain lines, which may become a log; "" on a terminal. */
 static const char *timestamp(const Progress *progress, char out[32]) {
     time_t now = time(NULL);
     struct tm local;
@@ -76,7 +76,7 @@ static const char *timestamp(const Progress *progress, char out[32]) {
     return out;
 }
 
-/* The completed share of all work, and the seconds that the rest takes; NAN: unknown. */
+/* The completed share of all work. *left is the estimated time of the rest in seconds; NAN: unknown. */
 static double completed_share(const Progress *progress, double *left) {
     double finished = progress->finished, elapsed = clock_now() - progress->begin;
     for (int i = 0; i < progress->slots; i++) {
@@ -84,12 +84,12 @@ static double completed_share(const Progress *progress, double *left) {
         if (slot->busy) finished += slot->share * (slot->run.train_work + slot->run.evaluate_work);
     }
     double share = progress->work > 0 ? fmin(1, finished / progress->work) : 1;
-    double computed = share - progress->resumed / fmax(progress->work, 1); /* by this sweep, in `elapsed` */
+    double computed = share - progress->resumed / fmax(progress->work, 1); /* the share done in `elapsed` */
     *left = computed > 0.01 ? elapsed * (1 - share) / computed : NAN;
     return share;
 }
 
-/* "all: 1h02m left" for plain lines; "" if unknown or if nothing is left. */
+/* Writes `before` and "all: 1h02m left" for plain lines; "" if unknown or if nothing is left. */
 static void format_all_left(const Progress *progress, const char *before, char out[64]) {
     char text[32];
     double left, share = completed_share(progress, &left);
@@ -98,7 +98,7 @@ static void format_all_left(const Progress *progress, const char *before, char o
     if (*text) snprintf(out, 64, "%sall: %s left", before, text);
 }
 
-/* Prints one line of the display, truncated to the width of the screen so that it takes one line there. */
+/* Prints one bar and its text, truncated so that it takes one line of the screen. */
 static void draw_line(Progress *progress, double share, const char *text) {
     char bar[BAR + 1];
     int full = (int)(share * BAR + 0.5);
@@ -155,7 +155,7 @@ void progress_message(Progress *progress, bool important, const char *format, ..
 
 void progress_begin(Progress *progress, int slot, const ProgressRun *run) {
     Slot *at = &progress->slot[slot];
-    if (at->retry) /* what the failed attempt completed need not be done again */
+    if (at->retry) /* counts the work that the failed attempt completed */
         progress->finished +=
             at->run.train_work + at->run.evaluate_work - run->train_work - run->evaluate_work;
     *at = (Slot){.busy = true, .retry = at->retry, .run = *run, .left = NAN, .state = "starting"};
@@ -166,7 +166,7 @@ void progress_begin(Progress *progress, int slot, const ProgressRun *run) {
         progress_message(progress, false, "%sstart   %s", timestamp(progress, time), run->label);
 }
 
-/* The plain display prints a line whenever another tenth of the run is complete. */
+/* Without a terminal, prints a line whenever another tenth of the run is complete. */
 static void show_tenth(Progress *progress, Slot *slot) {
     int tenth = (int)(slot->share * TENTHS);
     if (progress->terminal || tenth <= slot->tenth || tenth >= TENTHS) return;

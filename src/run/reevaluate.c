@@ -1,6 +1,6 @@
-/* reevaluate: options become assignments to the experiment's JSON, which is then processed like any
- * experiment: config, plan, sweep. Variants need to fit the chosen runs only, so they are assigned after the
- * points are chosen.
+/* reevaluate: the options are assigned to the JSON of the stored experiment, which is then read, planned and
+ * swept as any experiment. Variants are assigned after the points are chosen, because they need to be valid
+ * only for these points.
  */
 #include "run/reevaluate.h"
 
@@ -51,14 +51,14 @@ static const char *idle_word(const Choice *choice) {
     return NULL;
 }
 
-/* The number that a word represents; NULL if it is not a number. */
+/* A word as a JSON number; NULL if it is not a number. */
 static Json *number_json(const char *word, Arena *arena) {
     Error ignored;
     Json *json = json_parse(word, strlen(word), "", arena, &ignored);
     return json_is_number(json) ? json : NULL;
 }
 
-/* NULL if there are none. */
+/* A list of numbers as JSON; NULL if it is empty. */
 static Json *numbers_json(const OptionNumbers *numbers, Arena *arena) {
     Json *list = numbers->count ? json_new_array(arena) : NULL;
     for (int i = 0; i < numbers->count; i++) json_append(list, json_new_number(numbers->values[i], arena));
@@ -68,8 +68,8 @@ static Json *numbers_json(const OptionNumbers *numbers, Arena *arena) {
 #define PROTOCOL_WORDS                                                                                       \
     "nonoverlapping, strided:STRIDE, last_n:TARGETS[:STRIDE], cached[:ROWS] or token[:ROWS]"
 
-/* "strided:0.25" -> {"name":"strided","stride":0.25}; the protocol determines which numbers follow its
-   name. */
+/* Adds a protocol to a list: "strided:0.25" becomes {"name":"strided","stride":0.25}. The protocol determines
+   which numbers follow its name. */
 static bool add_protocol(Json *list, const char *word, Arena *arena, Error *err) {
     static const char *const shapes[][3] = {[EVALUATE_STRIDED] = {"stride"},
                                             [EVALUATE_LAST_N] = {"targets", "stride"},
@@ -102,7 +102,7 @@ static bool set(Json *root, const char *key, Json *value, const char *source, Er
     return grid_set(root, arena_format(json_arena(root), "evaluate.%s", key), value, source, err);
 }
 
-/* Adds the items that one word describes. */
+/* Adds the variants that one word describes. */
 static bool add_variants(Json *list, const char *word, Error *err) {
     size_t size = strlen(word);
     bool text = *word == '{' || *word == '[', file = size > 5 && !strcmp(word + size - 5, ".json");
@@ -121,7 +121,7 @@ static bool add_variants(Json *list, const char *word, Error *err) {
     return true;
 }
 
-/* The list of the items of all words; NULL on error. */
+/* The list of the variants of all words; NULL on error. */
 static Json *variants_json(const char *const *words, Arena *arena, Error *err) {
     Json *list = json_new_array(arena);
     for (; *words; words++)
@@ -190,15 +190,15 @@ static bool choose_points(Plan *plan, Reevaluation *evaluation, Database *store,
             return err->code ? false
                              : error_set(err, EXIT_USAGE,
                                          "experiment '%s': the database has no run %s, which its config now "
-                                         "describes: the corpus "
-                                         "has changed since `poslab run`",
+                                         "describes: the corpus has changed since `poslab run`; rerun it, or "
+                                         "restore the corpus",
                                          plan->experiment->name, point->key);
         if (!chooses(&evaluation->runs, point->key, true) ||
             !chooses(&evaluation->methods, point->config->position.method->name, false))
             continue;
         if (!check_variants(point, store, plan->experiment->name, evaluation->arena, err)) return false;
         plan->points[kept] = *point;
-        plan->points[kept++].parent = -1; /* an evaluation does not need the run that this one continues */
+        plan->points[kept++].parent = -1; /* evaluation does not need the run that this run continues */
     }
     plan->count = kept;
     return true;
@@ -211,7 +211,7 @@ static const PlanPoint *chosen(const Plan *plan, const Config *config) {
     return NULL;
 }
 
-/* The config of a point with these variants added. */
+/* The config of a point with these variants; NULL on error. */
 static const Config *with_variants(const Config *config, const Json *variants, const char *source,
                                    Arena *arena, Error *err) {
     Arena *scratch = arena_new(0);
@@ -222,7 +222,7 @@ static const Config *with_variants(const Config *config, const Json *variants, c
     return changed;
 }
 
-/* The experiment with its chosen points only, and the variants added to them. */
+/* The experiment with only its chosen points, to which the variants are added; NULL on error. */
 static const Experiment *add_to_chosen(const Plan *plan, const Json *variants, Arena *arena, Error *err) {
     Experiment *changed = NEW(arena, 1, Experiment);
     *changed = *plan->experiment;
@@ -263,7 +263,8 @@ static Plan *make_plan(Reevaluation *evaluation, Database *store, const char *na
     return plan && choose_points(plan, evaluation, store, err) ? plan : NULL;
 }
 
-/* Makes all plans before any evaluation starts; NULL-terminated. */
+/* Makes the plans of all experiments before any evaluation starts, so that errors are found first.
+   NULL-terminated; NULL on error. */
 static Plan **make_plans(Reevaluation *evaluation, Error *err) {
     int count = 0;
     Database *store = database_open(evaluation->database, DATABASE_READ, err);

@@ -1,35 +1,35 @@
-/* reevaluate: `poslab eval`: further evaluations of trained runs, from their weights.
+/* reevaluate: `poslab eval`: additional evaluations of trained runs, from their weights.
  *
- * The experiment is read from the database, with other lengths, protocols, split, number of targets or
- * variants in its section `evaluate`; options you omit are taken from the experiment. The resulting requests
- * are added to those of the experiment (so that tables show them) and, where results are missing, evaluated.
- * Nothing is trained: runs without weights are skipped. A variant must fit all chosen runs.
+ * The options replace lengths, protocols, split, number of targets or variants in the section `evaluate` of
+ * the stored experiment; omitted options are taken from the experiment. The resulting requests are added to
+ * those of the experiment, so tables show them, and missing results are computed. Nothing is trained; runs
+ * without weights are skipped. A variant must be valid for all chosen runs.
  */
 #ifndef POSLAB_RUN_REEVALUATE_H
 #define POSLAB_RUN_REEVALUATE_H
 
 #include "run/sweep.h"
 
-/* Lists are NULL-terminated; NULL, or an empty list: as configured. */
+/* The options of `poslab eval`. Lists are NULL-terminated; a list that is NULL or empty, and a text that is
+   NULL, are taken from the experiment, except where stated. */
 typedef struct ReevaluateOptions {
-    OptionNumbers lengths, multiples; /* multiples are of the training length */
-    const char *const
-        *protocols;      /* "nonoverlapping", "strided:0.25", "last_n:4096", "last_n:TARGETS:STRIDE" */
-    const char *split;   /* "test"; NULL: as configured */
-    int64_t targets;     /* 0: all of the split; -1: as configured */
-    OptionNumbers sizes; /* of a task */
-    int64_t examples;    /* of each size; 0: as configured */
-    const char *hint;    /* whose rows are evaluated; NULL: as configured */
-    const char *const *variants; /* method names, or items of evaluate.variants or lists of them, as JSON
-                                    (starting with { or [) or in files (*.json) */
-    const char *const *runs;     /* keys or prefixes of keys; NULL: all */
-    const char *const *methods;  /* names of methods that the runs were trained with; NULL: all */
-    const char *experiment;      /* NULL: all in the database */
-    SweepOptions sweep;          /* database and evaluate_only are set here */
+    OptionNumbers lengths, multiples; /* multiples of the training length */
+    const char *const *protocols;     /* "strided:0.25", "last_n:TARGETS:STRIDE", ... */
+    const char *split;                /* "test", ... */
+    int64_t targets;                  /* 0: all of the split; -1: from the experiment */
+    OptionNumbers sizes;              /* of a task's examples */
+    int64_t examples;                 /* number of examples of each size; 0: from the experiment */
+    const char *hint;                 /* the hint whose rows are evaluated */
+    const char *const *variants;      /* method names; or items of evaluate.variants, or lists of items,
+                                         as JSON (beginning with { or [) or as files (*.json) */
+    const char *const *runs;          /* beginnings of keys; NULL: all runs */
+    const char *const *methods;       /* methods with which the runs were trained; NULL: all */
+    const char *experiment;           /* NULL: all experiments of the database */
+    SweepOptions sweep;               /* reevaluate_run sets database and evaluate_only */
 } ReevaluateOptions;
 
-/* what: a database, or a config (*.json), which selects the database of its experiment. Exit code as
-   sweep_run. */
+/* `what` is a database, or a config (*.json), which selects the database of its experiment. The exit code is
+   that of sweep_run. */
 ExitCode reevaluate_run(const char *what, const ReevaluateOptions *options, Error *err);
 
 #endif

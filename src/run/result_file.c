@@ -7,8 +7,8 @@
 #include "store/runs.h"
 #include "run/run_task.h"
 
-/* Opens a copy of the result file in the scratch folder. Returns NULL with err set: EXIT_DAMAGED if the file
-   is damaged, another code if it could not be copied. */
+/* Opens a copy of the result file in the folder `scratch`. On error returns NULL; the code is EXIT_DAMAGED if
+   the file is damaged, another code if it could not be copied. */
 static Database *open_copy(const char *path, const char *scratch, Arena *arena, Error *err) {
     const char *copy = arena_format(arena, "%s/earlier.db", scratch);
     return tempdir_copy(copy, path, arena, err) ? database_open(copy, DATABASE_READ, err) : NULL;

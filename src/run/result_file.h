@@ -1,7 +1,8 @@
 /* result_file: reads and writes result files on file systems that several machines share.
  *
- * SQLite never works there: a result file is created in a temporary folder (sys/tempdir.h) and then copied,
- * and it is read from a copy. A result file contains the results of all attempts of a run so far.
+ * SQLite does not open files there, because its locks may not work on such a file system. A result file is
+ * created in a temporary folder (sys/tempdir.h) and copied, and it is read from a copy. It contains the
+ * results of all attempts of a run so far.
  */
 #ifndef POSLAB_RUN_RESULT_FILE_H
 #define POSLAB_RUN_RESULT_FILE_H
@@ -12,15 +13,18 @@
 
 /* The content of the result file of earlier attempts. */
 typedef struct ResultFile {
-    bool sound, trained, done; /* sound: a valid result exists; done: nothing is missing */
-    bool damaged;              /* the file is damaged and must be ignored */
-    bool *known;               /* [requests of the task] evaluations in the file */
+    bool sound;   /* the file has a valid result */
+    bool trained; /* the file has the training */
+    bool done;    /* the file lacks nothing that the task needs */
+    bool damaged; /* the file is damaged and must be ignored */
+    bool *known;  /* [requests of the task]: whether the file has the evaluation, and it is not stale */
 } ResultFile;
 
-/* Reads the result file at `path`, if it exists. The caller provides earlier->known, all false. */
+/* Reads the result file at `path`, if it exists. The caller sets *earlier to zero except for `known`, an
+   array of false. A damaged file is not an error. */
 bool result_file_read(ResultFile *earlier, const char *path, const RunTask *task, Arena *arena, Error *err);
 
-/* Writes the result file; with `earlier`, the results of the existing file are added. */
+/* Writes the result file. With `earlier`, adds the results of the existing file. */
 bool result_file_write(const char *path, const RunRecord *record, bool earlier, Arena *arena, Error *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include "store/run_folder.h"
 
 bool run_task_retrains(const RunState *state, RunTaskRetrain which) {
+    if (state->imported) return false;
     return (state->stale && which != RUN_TASK_NONE) ||
            (state->changed && which >= RUN_TASK_STALE_AND_CHANGED) ||
            (state->trained && which == RUN_TASK_ALL);
@@ -16,6 +17,7 @@ bool run_task_needed(RunTask *task, Database *store, const PlanPoint *point, Run
     memcpy(task->key, point->key, sizeof point->key);
     task->retrain = need.retrain;
     task->trained = state.trained && !need.retrain && !need.train;
+    task->imported = state.imported;
     task->requests = NEW(arena, point->request_count, EvaluateRequest);
     task->request_count = task->stale = 0;
     for (int i = 0; i < point->request_count; i++) {
@@ -47,7 +49,7 @@ const RunTaskNeed *run_task_needs(Database *store, const Plan *plan, RunTaskRetr
         int i = order[k], parent = plan->points[i].parent;
         RunTask task;
         needs[i].repeat = which != RUN_TASK_NONE;
-        bool lost = states[i].trained && states[i].status != RUN_DIVERGED &&
+        bool lost = states[i].trained && !states[i].imported && states[i].status != RUN_DIVERGED &&
                     !run_folder_weights(store, plan->points[i].key, arena) &&
                     (wanted[i] || (run_task_needed(&task, store, &plan->points[i], needs[i], arena) &&
                                    task.request_count));
@@ -89,6 +91,8 @@ const char *run_task_lacks_parent(const char **path, Database *store, const Plan
         problem = "failed (see `poslab status`); rerun the command to retry both";
     else if (!state.trained)
         problem = "is not trained; train it in this database first";
+    else if (!*path && state.imported)
+        problem = "no longer has weights; `poslab import` restores them";
     else if (!*path)
         problem = "no longer has weights; run its experiment in this database to train it again";
     else
@@ -157,6 +161,7 @@ Json *run_task_json(const RunTask *task, Arena *arena) {
     json_set_text(root, "key", task->key);
     json_set_bool(root, "trained", task->trained);
     json_set_bool(root, "evaluate_only", task->evaluate_only);
+    if (task->imported) json_set_bool(root, "imported", true);
     if (task->from) json_set_text(root, "from", task->from);
     for (int i = 0; i < task->request_count; i++) json_append(list, request_json(&task->requests[i], arena));
     json_set(root, "requests", list);
@@ -168,6 +173,7 @@ bool run_task_read(RunTask *task, const Json *root, const char *source, Arena *a
     snprintf(task->key, sizeof task->key, "%s", json_text(json_get(root, "key"), ""));
     task->trained = json_bool(json_get(root, "trained"));
     task->evaluate_only = json_bool(json_get(root, "evaluate_only"));
+    task->imported = json_bool(json_get(root, "imported"));
     const char *from = json_text(json_get(root, "from"), NULL);
     task->from = from ? arena_copy(arena, from) : NULL;
     task->request_count = json_count(list);

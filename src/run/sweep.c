@@ -1,5 +1,4 @@
-/* sweep: compares a plan with the database, makes a job for each incomplete run, and reports the outcome.
-   run/jobs.c executes the jobs. */
+/* sweep: compares a plan with the database, makes a job for each incomplete run, and reports the outcome. */
 #include "run/sweep.h"
 
 #include <fcntl.h>
@@ -19,15 +18,15 @@ typedef struct Sweep {
     const Plan *plan;
     const SweepOptions *options;
     const char *database;
-    Jobs jobs;  /* one per incomplete point; `diverged` also counts earlier runs */
+    Jobs jobs;  /* one for each incomplete point; `diverged` also counts runs that diverged earlier */
     int others; /* with only_failed: missing runs that have not failed */
     int stale;  /* runs of an edited method */
     int stale_evaluations;
-    int changed;   /* trained by other shared sources and not retrained */
-    int untrained; /* with evaluate_only: runs without weights */
+    int changed;   /* runs that were trained with other shared sources and are not retrained */
+    int untrained; /* with evaluate_only: runs that are not trained */
     const char **settings;
     const RunTaskNeed *needs; /* [points of the plan] */
-    Job **job_of;             /* [points of the plan]; NULL: complete, or left out */
+    Job **job_of;             /* [points of the plan]; NULL: the point is complete or left out */
     Arena *arena;
 } Sweep;
 
@@ -84,7 +83,7 @@ static bool fits_together(const Sweep *sweep, Error *err) {
     return plan_memory_check(bytes, sweep->jobs.count, (int)sweep->options->jobs.slots, sweep->arena, err);
 }
 
-/* How many are stale, and what becomes of them. */
+/* The number of stale runs, and whether they are kept, left out or retrained. */
 static const char *stale_text(const Sweep *sweep) {
     const SweepOptions *options = sweep->options;
     const char *text = run_task_stale_text(sweep->stale, sweep->plan->count, sweep->arena), *next;
@@ -115,7 +114,7 @@ static void print_jobs(const Sweep *sweep) {
     if (sweep->stale_evaluations) printf("%s\n", stale_evaluations_text(sweep));
 }
 
-/* Imports results that a killed parent did not import. */
+/* Imports results that a killed sweep did not import. */
 static bool import_results(Sweep *sweep) {
     const Plan *plan = sweep->plan;
     bool fine = true;
@@ -129,7 +128,7 @@ static bool import_results(Sweep *sweep) {
     return fine;
 }
 
-/* The commands that show what was run; --experiment where the database has others. */
+/* Prints commands that show the results, with --experiment if the database has several experiments. */
 static void print_next(const Sweep *sweep) {
     static const char *const commands[] = {"table", "plot", "report"};
     Arena *arena = sweep->arena;
@@ -213,7 +212,9 @@ static ExitCode sweep_stored(Sweep *sweep, Error *err) {
                          "note    %d finished run%s no longer in '%s' (see `poslab runs`); `poslab prune` "
                          "would delete them; --set name=NAME makes another experiment",
                          dropped, dropped == 1 ? " is" : "s are", plan->experiment->name);
-    for (int i = 0; i < sweep->jobs.count; i++) { /* an interruption must not keep what a deleted run began */
+    /* Results of a run whose parent is retrained are deleted at once: after an interruption they would belong
+       to the old weights of the parent. */
+    for (int i = 0; i < sweep->jobs.count; i++) {
         Job *job = &sweep->jobs.items[i];
         if (job->parent && !run_task_forget(&job->task, sweep->jobs.store, sweep->arena, err))
             return err->code;
@@ -225,8 +226,7 @@ static ExitCode sweep_stored(Sweep *sweep, Error *err) {
 static ExitCode sweep_dry(Sweep *sweep, Error *err) {
     struct stat file;
     bool empty = stat(sweep->database, &file) == 0 && S_ISREG(file.st_mode) && file.st_size == 0;
-    if (!empty &&
-        access(sweep->database, F_OK) == 0) { /* an empty file is treated as no database, as `run` does */
+    if (!empty && access(sweep->database, F_OK) == 0) { /* an empty file counts as missing */
         sweep->jobs.store = database_open(sweep->database, DATABASE_READ, err);
         if (!sweep->jobs.store) return err->code;
     }

@@ -1,8 +1,7 @@
-/* worker: the task, the training, the evaluations, the result.
+/* worker: reads the task, trains, evaluates, and writes the result.
  *
- * Nothing that was computed is lost. The state of a finished training is kept until the result file is
- * complete, and the result file is rewritten from time to time between evaluations, so that a killed worker
- * repeats only the last of them.
+ * A killed worker loses little: the saved state of a finished training is kept until the result file is
+ * complete, and the result file is rewritten between evaluations, at intervals of SECONDS_BETWEEN_RESULTS.
  */
 #include "run/worker.h"
 
@@ -30,7 +29,8 @@
 #include "run/result_file.h"
 
 enum { LOCK_WAIT_TENTHS = 50 };
-static const double SECONDS_BETWEEN_LINES[] = {0.1, 10}, SECONDS_BETWEEN_RESULTS = 30; /* [shared_folder] */
+static const double SECONDS_BETWEEN_LINES[] = {0.1, 10}; /* [shared_folder] */
+static const double SECONDS_BETWEEN_RESULTS = 30;
 
 typedef struct Worker {
     const char *folder, *result; /* result: FOLDER/result.db */
@@ -45,7 +45,7 @@ typedef struct Worker {
     int evaluation_count;
     int lock;     /* descriptor of the locked folder */
     bool earlier; /* with options->shared_folder: a valid result of an earlier attempt exists */
-    double last_line, last_result; /* times of the last line and the last result */
+    double last_line, last_result; /* clock_now at the last line of progress and at the last result file */
     Arena *arena;
 } Worker;
 
@@ -56,7 +56,7 @@ static void on_stop(int signal) {
     stop_wanted = 1;
 }
 
-/* Prints a line for the parent process. */
+/* Prints a line of progress. */
 static void print_progress(const Worker *worker, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static void print_progress(const Worker *worker, const char *format, ...) {
@@ -84,7 +84,7 @@ bool worker_assign(const char *folder, const Config *config, const RunTask *task
     return fine;
 }
 
-/* Parses the text given by the options, or a file of the run folder; `source` is set to its name. */
+/* Parses a text of the options, or if it is NULL a file of the run folder. *source is its name for errors. */
 static Json *read_json(const Worker *worker, const char *given, const char *file, const char **source,
                        Error *err) {
     const char *path = arena_format(worker->arena, "%s/%s", worker->folder, file);
@@ -101,7 +101,7 @@ static bool read_task(Worker *worker, Error *err) {
     return run_task_read(&worker->task, root, source, worker->arena, err);
 }
 
-/* Plans the experiment with the one point that config.json describes. */
+/* Plans an experiment whose only point is that of config.json. */
 static bool read_point(Worker *worker, Error *err) {
     const char *source;
     Json *json = read_json(worker, worker->options->config, "config.json", &source, err);
@@ -117,8 +117,10 @@ static bool read_point(Worker *worker, Error *err) {
     if (!plan) return false;
     worker->point = &plan->points[0];
     return strcmp(worker->point->key, worker->task.key) == 0 ||
-           error_set(err, EXIT_USAGE, "%s: config or corpus changed since the run was planned (%s is now %s)",
-                     source, worker->task.key, worker->point->key);
+           error_set(
+               err, EXIT_USAGE,
+               "%s: config or corpus changed since the run was planned (%s is now %s); rerun the command",
+               source, worker->task.key, worker->point->key);
 }
 
 /* --- training --- */
@@ -143,8 +145,9 @@ bool worker_write_model(const char *path, const Model *model, const char *key, c
 static bool load_model(Worker *worker, const char *path, Error *why) {
     SafetensorsFile file;
     if (access(path, F_OK) != 0)
-        return error_set(why, EXIT_DAMAGED, "no weights in '%s'; `poslab run` trains the run again",
-                         worker->folder);
+        return error_set(why, EXIT_DAMAGED, "no weights in '%s'; %s", worker->folder,
+                         worker->task.imported ? "`poslab import` restores imported weights"
+                                               : "`poslab run` trains the run again");
     Arena *arena = arena_new(0);
     bool fine = safetensors_read_weights(path, worker->task.key, &file, arena, why) &&
                 train_state_load_tensors(worker->model, &file, path, why);
@@ -175,17 +178,18 @@ static const char *state_path(const Worker *worker) {
     return arena_format(worker->arena, "%s/state.safetensors", worker->folder);
 }
 
-/* The vocabulary of words is written next to the weights: tokens mean nothing without it. */
-static bool write_vocabulary(const Worker *worker, Error *err) {
-    const Tokenizer *tokenizer = worker->point->corpus->tokenizer;
-    if (!tokenizer || !tokenizer->dictionary || mpi_rank() > 0) return true;
-    return file_write(arena_format(worker->arena, "%s/vocabulary.txt", worker->folder), tokenizer->dictionary,
-                      worker->arena, err);
+bool worker_write_vocabulary(const char *folder, const Corpus *corpus, Arena *arena, Error *err) {
+    const Tokenizer *tokenizer = corpus->tokenizer;
+    if (!tokenizer || !tokenizer->dictionary) return true;
+    return file_write(arena_format(arena, "%s/vocabulary.txt", folder), tokenizer->dictionary, arena, err);
 }
 
 static bool train(Worker *worker, const char *model_path, Error *err) {
     const Config *config = worker->point->config;
-    if (!mpi_agree(write_vocabulary(worker, err), err)) return false;
+    if (!mpi_agree(mpi_rank() > 0 ||
+                       worker_write_vocabulary(worker->folder, worker->point->corpus, worker->arena, err),
+                   err))
+        return false;
     const TrainTask task = {.key = worker->point->key,
                             .corpus = worker->point->corpus,
                             .options = &config->train,
@@ -211,7 +215,7 @@ static bool train(Worker *worker, const char *model_path, Error *err) {
 
 /* --- evaluations and result --- */
 
-/* Marks evaluations in the result of an earlier attempt as done. */
+/* Removes the evaluations that an earlier result file has from the task. *done: nothing is missing. */
 static bool use_earlier_result(Worker *worker, bool *done, Error *err) {
     RunTask *task = &worker->task;
     ResultFile earlier = {.known = NEW(worker->arena, task->request_count, bool)};
@@ -305,8 +309,8 @@ bool worker_check(const RunTask *task, const Config *config, Error *err) {
     return true;
 }
 
-/* Locks the run folder, since two workers must not use the same one. A worker that was just killed may need a
-   moment to end; one that a scheduler wrongly took for dead may run for hours. */
+/* Locks the run folder. A worker that was just killed may need a moment to end, so this waits. In a shared
+   folder it waits without limit: a worker that the scheduler wrongly reported as dead may run for hours. */
 static bool lock_folder(Worker *worker, Error *err) {
     const char *folder = worker->folder;
     int directory = worker->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -336,7 +340,7 @@ static bool train_and_evaluate(Worker *worker, Error *err) {
     worker->last_result = clock_now();
     bool loaded = worker->task.trained && mpi_agree(load_model(worker, model_path, err), err);
     if (worker->task.trained && !loaded) {
-        if (worker->task.evaluate_only) return false;
+        if (worker->task.evaluate_only || worker->task.imported) return false;
         print_progress(worker, "note %s; training again", err->text);
     }
     if (!loaded && !train(worker, model_path, err)) return false;
@@ -380,7 +384,7 @@ ExitCode worker_run(const char *folder, int threads, const WorkerOptions *option
 
 typedef struct Call {
     ExitCode code;
-    char folder[4096]; /* "": no more runs */
+    char folder[4096]; /* "": worker_dismiss was called */
 } Call;
 
 ExitCode worker_call(const char *folder, int threads, const WorkerOptions *options, Error *err) {

@@ -61,8 +61,8 @@ static void end_line(WorkerProcess *child, bool (*take)(void *, const char *), v
     if (child->used && !take(user, child->line)) {
         memcpy(child->tail[child->lines++ % WORKER_PROCESS_TAIL], child->line, child->used + 1);
         child->line[child->used] = '\n';
-        atomic_file_write_all(child->log, child->line,
-                              child->used + 1); /* errors are ignored: a run does not depend on its log */
+        /* Errors are ignored, because a run does not depend on its log. */
+        atomic_file_write_all(child->log, child->line, child->used + 1);
     }
     child->used = 0;
 }

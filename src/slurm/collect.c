@@ -18,8 +18,8 @@ typedef struct Collect {
     Arena *arena;
 } Collect;
 
-/* Imports one result file. A file that cannot be copied now (a task may be replacing it) is left for the next
-   `collect`. */
+/* Imports one result file, and removes it unless it is `held` by a task. If it cannot be copied, because a
+   task may be replacing it, the next `collect` imports it. */
 static bool take_result(Collect *collect, const char *path, bool held, Error *err) {
     const char *copy = arena_format(collect->arena, "%s/result.db", collect->scratch);
     Error why;
@@ -63,8 +63,8 @@ bool collect_results(Database *store, const char *experiment, const Squeue *queu
 
 typedef struct Tally {
     int runs, complete, failed; /* complete: done or diverged */
-    int stale; /* what was collected is complete, but of an edited method, and not submitted again */
-    int state[SQUEUE_STATES]; /* the others, by the state of their task */
+    int stale;                  /* complete, but of an edited method, and not submitted again */
+    int state[SQUEUE_STATES];   /* the other runs, by the state of their task */
 } Tally;
 
 static bool count_runs(Tally *tally, Database *store, const char *experiment, const Squeue *queue,
@@ -91,7 +91,7 @@ static bool count_runs(Tally *tally, Database *store, const char *experiment, co
             tally->stale++;
         else if (!strcmp(status, runs_status_names[RUN_FAILED]))
             tally->failed++;
-        else if (task) /* a delivered result was collected but is incomplete */
+        else if (task) /* a run with a delivered result is complete unless the result lacks a part */
             tally->state[task->state == SQUEUE_DELIVERED ? SQUEUE_LOST : task->state]++;
     }
     return query_end(query, err);

@@ -44,7 +44,7 @@ bool manifest_each(const char *manifest, bool (*take)(void *user, int64_t number
     return fine;
 }
 
-/* --- doing --- */
+/* --- performing a run --- */
 
 typedef struct Search {
     int64_t wanted;
@@ -62,7 +62,8 @@ static bool find_line(void *user, int64_t number, const Json *line) {
     return false;
 }
 
-/* Ranks may run on different nodes, so the manifest must be readable on all of them. */
+/* Finds the line and creates the run folder. Every rank reads the manifest, since ranks may be on different
+   nodes. */
 static bool prepare(Search *search, const char *manifest, Error *err) {
     bool fine = manifest_each(manifest, find_line, search, err) &&
                 (*search->folder || error_set(err, EXIT_USAGE, "manifest '%s' has no run in line %lld",

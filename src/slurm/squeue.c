@@ -16,7 +16,7 @@ enum { FIELD = 32, LINE_SIZE = 300 };
 const char *const squeue_state_names[] = {"pending", "running", "requeued", "delivered",
                                           "lost",    "unknown", NULL};
 
-/* States of squeue and their meaning here. All other states belong to tasks that are running or ending. */
+/* States of squeue and the corresponding SqueueState. In all other states a task is running or ending. */
 static const struct {
     const char *slurm;
     SqueueState state;
@@ -45,7 +45,7 @@ static SqueueState state_of(const char *slurm, int restarts) {
     return SQUEUE_RUNNING;
 }
 
-/* The number of digits at the start of a line of the form DIGITS or DIGITS;NAME; 0 for other lines. */
+/* The number of digits at the beginning of a line of the form DIGITS or DIGITS;NAME; 0 for other lines. */
 static int digits_of(const char *line) {
     size_t digits = strspn(line, "0123456789"), rest = digits;
     if (line[rest] == ';') rest += strcspn(line + rest, " \t\r\n");
@@ -130,7 +130,7 @@ static bool read_arrays(SqueueReader *reader, Arena *arena, Error *err) {
     const char *path = arena_format(arena, "%s/jobs", reader->submission);
     FILE *file = fopen(path, "re");
     if (!file)
-        return errno == ENOENT || error_system(err, "cannot read '%s'", path); /* sbatch refused the job */
+        return errno == ENOENT || error_system(err, "cannot read '%s'", path); /* no array was submitted */
     for (Array array; fscanf(file, "%31s %lld %lld", array.job, &array.first, &array.count) == 3;)
         *ARENA_PUSH(arena, reader->arrays, reader->count) = array;
     fclose(file);
@@ -192,7 +192,7 @@ bool squeue_read(Squeue *queue, const char *database, const char *experiment, Ar
     return true;
 }
 
-/* --- looking --- */
+/* --- tasks --- */
 
 const SqueueTask *squeue_find(const Squeue *queue, const char *key) {
     for (int i = 0; i < queue->count; i++)
@@ -222,7 +222,7 @@ const char *squeue_last_message(const SqueueTask *task, Arena *arena) {
     if (!file) return last;
     while (fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = '\0';
-        if (starts(line, "note run ")) best = 1; /* a new attempt */
+        if (starts(line, "note run ")) best = 1; /* the first line of an attempt */
         if (weight_of(line) < best) continue;
         best = weight_of(line);
         memcpy(last, line, strlen(line) + 1);

@@ -1,10 +1,14 @@
 /* squeue: submissions to Slurm, and the states of their tasks.
  *
- * Every `poslab submit` makes a folder NAME/cluster/NUMBER next to the database: `manifest`
- * (slurm/manifest.h), `task.sh`, `program` (a copy of this program, because a build may replace it while
- * tasks wait), `log/` with the output of the tasks, and `jobs`, a line "JOB FIRST COUNT" for each array: its
- * tasks 1 .. COUNT are the lines FIRST + 1 .. of the manifest. The state of a task is obtained from squeue; a
- * task that squeue no longer lists has either written a result file or is lost.
+ * Every `poslab submit` creates a folder NAME/cluster/NUMBER in the folder of the database, with
+ *     manifest   slurm/manifest.h
+ *     task.sh    the batch script
+ *     program    a copy of this program, because a build may replace the program while tasks wait
+ *     log/       the output of the tasks
+ *     jobs       a line "JOB FIRST COUNT" for each array: its task i is line FIRST + i of the manifest
+ *
+ * squeue gives the state of a task. A task that squeue does not list has ended: it is delivered if there is a
+ * result file, and otherwise lost.
  */
 #ifndef POSLAB_SLURM_SQUEUE_H
 #define POSLAB_SLURM_SQUEUE_H
@@ -15,7 +19,7 @@
 typedef enum SqueueState {
     SQUEUE_PENDING,
     SQUEUE_RUNNING,
-    SQUEUE_REQUEUED,  /* pending once more */
+    SQUEUE_REQUEUED,  /* pending again, after a start */
     SQUEUE_DELIVERED, /* ended, with a result file to collect */
     SQUEUE_LOST,      /* ended without a result file */
     SQUEUE_UNKNOWN,   /* squeue is not installed or failed */
@@ -37,29 +41,32 @@ typedef struct Squeue {
     Arena *arena;
 } Squeue;
 
-/* The job number in the output of `sbatch --parsable`, a line "123" or "123;cluster". A site may print other
-   lines before and after it; the last such line is used, or else the last "Submitted batch job 123". Owned by
-   the arena; NULL if there is no number. */
+/* The job number in the output of `sbatch --parsable`: that of the last line of the form "123" or
+   "123;cluster", or else of the last line "Submitted batch job 123". A site may print other lines. NULL if
+   there is no number. Owned by the arena. */
 const char *queue_job_number(const char *output, Arena *arena);
 
-/* Reads all submissions of an experiment and asks squeue for the states of their tasks. If squeue fails, a
-   message is printed to stderr and the states are unknown. */
+/* Reads all submissions of an experiment, and the states of their tasks from squeue. If squeue fails, prints
+   a message to stderr, and the states are unknown. */
 bool squeue_read(Squeue *queue, const char *database, const char *experiment, Arena *arena, Error *err);
 
-const SqueueTask *squeue_find(const Squeue *queue, const char *key); /* NULL: never submitted */
+/* The newest task of a run; NULL if the run was never submitted. */
+const SqueueTask *squeue_find(const Squeue *queue, const char *key);
 
-/* Whether the run's task is pending, running or requeued, as far as is known. */
+/* Whether the run's task is known to be pending, running or requeued. */
 bool squeue_has_task(const Squeue *queue, const char *key);
 
-/* The last message of a task's last attempt in its log: the last line of poslab or Slurm, or else the last
-   line that contains a letter (mpirun prints lines without any). Truncated to one line; "" if there is none.
-   Owned by the arena. */
+/* The last message in the log of a task's last attempt: the last line of poslab or Slurm, or else the last
+   line that contains a letter (mpirun prints lines without letters). Truncated to one line; "" if there is
+   none. Owned by the arena. */
 const char *squeue_last_message(const SqueueTask *task, Arena *arena);
 
-/* The folder of all submissions of an experiment, and of submission `number` (from 1) in it. Owned by the
-   arena. */
+/* The folder of all submissions of an experiment, and the folder of submission `number`, from 1, in it. Owned
+   by the arena. */
 const char *squeue_submissions_folder(const char *database, const char *experiment, Arena *arena);
 const char *squeue_submission_folder(const char *folder, int number, Arena *arena);
-int squeue_last_submission(const char *folder); /* number of the newest; 0: no submissions */
+
+/* The number of the newest submission; 0 if there is none. */
+int squeue_last_submission(const char *folder);
 
 #endif

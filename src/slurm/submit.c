@@ -18,24 +18,25 @@
 #include "slurm/collect.h"
 #include "slurm/manifest.h"
 
-enum { ARRAY_DEFAULT = 1001 }; /* Slurm's own default of MaxArraySize */
+enum { ARRAY_DEFAULT = 1001 }; /* the default of MaxArraySize in Slurm */
 
-typedef struct Line { /* a task */
+/* A task, which is a line of the manifest. */
+typedef struct Line {
     RunTask task;
-    int point;
-    const char *text; /* in the manifest */
+    int point;        /* index in the plan */
+    const char *text; /* of the line */
     const char *name; /* "123_4": job and index in its array; "" until it is submitted */
-    int waits_for;    /* point that it continues and that is not trained yet; -1: none */
+    int waits_for;    /* the point that this one continues, if a task must train it first; -1: none */
 } Line;
 
 typedef struct Submit {
     const Plan *plan;
     const SubmitOptions *options;
     const char *database, *folder; /* folder: of this submission */
-    Database *store;               /* NULL: no database yet, in a dry run */
+    Database *store;               /* NULL: a dry run without a database */
     Squeue queue;
-    Line *lines;     /* [count] of the manifest; those that wait for the same run follow each other */
-    int count, held; /* held: runs that are already submitted */
+    Line *lines;     /* [count]; lines that wait for the same run are consecutive */
+    int count, held; /* held: number of runs that are already submitted */
     Arena *arena;
 } Submit;
 
@@ -45,9 +46,9 @@ static void add_option(FILE *out, const char *option, const char *value) {
     if (*value) escape_line(out, "#SBATCH --%s=%s", option, value);
 }
 
-/* Slurm sends the warning signal to the script (B:), which passes it to the worker and requeues the task if
-   the worker saved its state. Slurm itself requeues tasks after node failures and preemption, but not
-   cancelled tasks. */
+/* The batch script. Slurm sends the warning signal to the script (B:), which passes it to the worker and
+   requeues the task if the worker has saved its state. Slurm itself requeues tasks after node failures and
+   preemption, but not cancelled tasks. */
 static const char script_text[] =
     "#SBATCH --requeue\n"
     "#SBATCH --open-mode=append\n"
@@ -80,7 +81,7 @@ static void print_script(const Submit *submit, FILE *out) {
     add_option(out, "ntasks", arena_format(arena, "%lld", (long long)at->ranks));
     add_option(out, "cpus-per-task", arena_format(arena, "%lld", (long long)at->threads));
     add_option(out, "signal", arena_format(arena, "B:USR1@%lld", (long long)at->warning));
-    /* By default Open MPI binds a rank with all its threads to one core, and ranks of two tasks to the same
+    /* Without --bind-to, Open MPI binds all threads of a rank to one core, and ranks of two tasks to the same
        core. */
     if (at->ranks > 1)
         fprintf(out, script_text, "mpirun --bind-to none ",
@@ -92,7 +93,7 @@ static void print_script(const Submit *submit, FILE *out) {
 
 /* --- the arrays --- */
 
-/* The maximum number of tasks of one array; tasks are numbered from 1. */
+/* Reads the maximum number of tasks of one array: MaxArraySize - 1, because tasks are numbered from 1. */
 static bool array_most(int *most, Arena *arena, Error *err) {
     static const char *const arguments[] = {"scontrol", "show", "config", NULL};
     ProcessResult scontrol;
@@ -104,7 +105,7 @@ static bool array_most(int *most, Arena *arena, Error *err) {
     return true;
 }
 
-/* In sbatch's output pattern, % starts a placeholder. */
+/* A path for the option --output of sbatch, in which % begins a placeholder and %% is a percent sign. */
 static const char *pattern(const char *path, Arena *arena) {
     char *text = NEW(arena, 2 * strlen(path) + 1, char), *end = text;
     for (; *path; path++) {
@@ -114,7 +115,7 @@ static const char *pattern(const char *path, Arena *arena) {
     return text;
 }
 
-/* The task that trains a point, of this submission or of an earlier one; NULL if it is left out. */
+/* The name of the task that trains a point, in this or an earlier submission; NULL if it is left out. */
 static const char *task_name(const Submit *submit, int point) {
     for (int i = 0; i < submit->count; i++)
         if (submit->lines[i].point == point) return submit->lines[i].name;
@@ -122,7 +123,8 @@ static const char *task_name(const Submit *submit, int point) {
     return earlier ? earlier->name : NULL;
 }
 
-/* The number of lines from `first` on that one array can have: they wait for the same run. */
+/* The number of lines of an array that begins with line `first`: at most `most`, all of which wait for the
+   same run. */
 static int array_count(const Submit *submit, int first, int most) {
     int count = 1;
     while (first + count < submit->count && count < most &&
@@ -131,8 +133,8 @@ static int array_count(const Submit *submit, int first, int most) {
     return count;
 }
 
-/* The command that submits `count` lines from `first` on. A task that continues another run waits for its
-   task; if that fails, Slurm cancels the task. */
+/* The command that submits the array of `count` lines from line `first`. A task that continues another run
+   waits for the task of that run; if it fails, Slurm cancels the waiting task. */
 static const char **sbatch_arguments(const Submit *submit, int first, int count) {
     Arena *arena = submit->arena;
     int waits_for = submit->lines[first].waits_for;
@@ -228,7 +230,8 @@ static const char *folder_of(const Submit *submit, int point) {
                          : run_folder_path(submit->database, name, key, submit->arena);
 }
 
-/* Sets the weights with which a task starts. Returns false if they are missing, and prints why. */
+/* Sets the path of the weights with which a task starts. If they are missing, prints the reason and returns
+   false. */
 static bool find_weights(const Submit *submit, Line *line, const char *label) {
     const PlanPoint *point = &submit->plan->points[line->point];
     if (line->waits_for >= 0) {
@@ -257,14 +260,15 @@ static void add_line(Submit *submit, Line line, const char *setting) {
     submit->lines[submit->count++] = line;
 }
 
-/* First those that wait for no other, then, for each point in order, those that wait for it. */
+/* Lists the missing runs: first those that wait for no other run, then, for each point in order, those that
+   wait for it. */
 static void list_lines(Submit *submit) {
     const Plan *plan = submit->plan;
     Arena *arena = submit->arena;
     const char **settings = run_label_settings(plan, arena);
     const int *order = plan_order(plan, arena);
     const RunTaskNeed *needs = run_task_needs(submit->store, plan, RUN_TASK_STALE, arena);
-    bool *pending = NEW(arena, plan->count + 1, bool); /* a task trains it */
+    bool *pending = NEW(arena, plan->count + 1, bool); /* [points]: a task trains the point */
     Line *missing = NEW(arena, plan->count + 1, Line);
     int count = 0;
     submit->lines = NEW(arena, plan->count + 1, Line);
@@ -284,7 +288,7 @@ static void list_lines(Submit *submit) {
                 add_line(submit, missing[i], settings[missing[i].point]);
 }
 
-/* Printed as comments, so that the whole output is a valid script. */
+/* Prints the batch script, and everything else as comments, so that the output is a valid script. */
 static void print_dry(Submit *submit, int most) {
     submit->folder = "FOLDER";
     print_script(submit, stdout);

@@ -10,7 +10,7 @@
 
 static const char *const phases[] = {"evaluate", "train"};
 
-/* The columns of a result that are numbers, and the members that have them. */
+/* The columns of a result that are numbers, and the corresponding members of BenchResult. */
 static const struct {
     const char *column;
     size_t offset;

@@ -1,7 +1,7 @@
-/* database: opening, creation of the schema, and migrations. Statements and queries are in store/query.c.
+/* database: opens files, creates the schema, and migrates older schemas.
  *
- * The file is inspected with plain reads before SQLite opens it. A file that is not a poslab database is
- * thus refused before SQLite can roll back a journal in it or create a journal next to it. Creation and
+ * The head of a file is read with fread before SQLite opens the file. So a file that is not a poslab database
+ * is refused before SQLite can roll back a journal into it or create a journal next to it. Creation and
  * migration are one transaction each.
  */
 #include "store/database.h"
@@ -31,7 +31,7 @@ static uint32_t big_endian(const unsigned char *bytes) {
     return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
-/* File format: sqlite.org/fileformat.html, section 1.3. */
+/* The file format is documented in sqlite.org/fileformat.html, section 1.3. */
 uint32_t database_identity(const char *path, uint32_t *version) {
     unsigned char head[100] = {0};
     FILE *stream = fopen(path, "re");
@@ -63,7 +63,8 @@ static bool check_identity(const char *path, uint32_t application, uint32_t vers
     return true;
 }
 
-/* An empty file is accepted: a process that was killed while it created a database leaves one. */
+/* An empty file is accepted in DATABASE_CREATE, because a process that was killed while it created a database
+   leaves one. */
 static bool check_file(const char *path, DatabaseMode mode, Error *err) {
     struct stat file;
     if (stat(path, &file) != 0) {
@@ -114,8 +115,7 @@ static bool fail_readonly(Database *store, Error *err) {
                      store->path);
 }
 
-/* Runs within a transaction. Reads the version again, because another process may have migrated the
-   file. */
+/* Called in a transaction. Reads the version again, because another process may have migrated the file. */
 static bool migrate_all(Database *store, Error *err) {
     int64_t version = 0;
     bool ok = get_version(store, &version, err);
@@ -138,7 +138,7 @@ static bool migrate_all(Database *store, Error *err) {
     return ok && database_check_schema(store, err);
 }
 
-/* The library at run time may differ from the headers and may lack functions. */
+/* The library at run time may be older than the headers, or built without some functions. */
 static bool check_library(Database *store, Error *err) {
     if (sqlite3_libversion_number() >= SQLITE_FLOOR &&
         sqlite3_exec(store->db, "SELECT exp(1), json_valid('{}')", NULL, NULL, NULL) == SQLITE_OK)
@@ -198,9 +198,9 @@ static bool copy_to_memory(Database *store, Error *err) {
     return ok && configure(store, err);
 }
 
-/* Migrates an older database in one transaction; a read-only file is migrated in memory. Foreign keys are
-   off meanwhile, because tables that others refer to are dropped; SQLite changes that setting only outside
-   of transactions. */
+/* Migrates an older database in one transaction; a read-only file is migrated in memory. Foreign keys are off
+   during the migration, because it drops tables to which others refer. SQLite changes that setting only
+   outside of transactions. */
 static bool migrate(Database *store, DatabaseMode mode, Error *err) {
     int64_t version = 0;
     if (!get_version(store, &version, err)) return false;
@@ -217,15 +217,17 @@ static bool migrate(Database *store, DatabaseMode mode, Error *err) {
 static bool check_pages(Database *store, Error *err) {
     Query *check = query_begin(store, "PRAGMA quick_check(1)", NULL);
     bool good = query_next(check) && strcmp(query_text(check, 0), "ok") == 0;
-    const char *found = arena_copy(store->arena, query_text(check, 0));
+    char *found = arena_copy(store->arena, query_text(check, 0));
+    for (char *end = found; (end = strchr(end, '\n')) != NULL;) *end = ' ';
     if (!query_end(check, err)) return false;
     return good ||
            error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s" DATABASE_REMEDY, store->path, found);
 }
 
-/* --- values: one query per table finds whether a rule is broken; only then one per column finds where --- */
+/* --- values --- */
 
-/* Whether all values of the table obey its rules; false, too, if it cannot be read. */
+/* Whether all values of a table are in range, by one query. Also false if the table cannot be read; then
+   err->code is set. */
 static bool obeys(Database *store, const SchemaTable *table, Arena *arena, Error *err) {
     const char *all = "1";
     for (int i = 0; i < table->count; i++)
@@ -237,7 +239,8 @@ static bool obeys(Database *store, const SchemaTable *table, Arena *arena, Error
     return query_end(query, err) && !broken;
 }
 
-/* Each value of the table that breaks its rule; without `found`, the first is the error. */
+/* Reports each value out of range in a table, by one query per column. If `found` is NULL, the first one is
+   the error. */
 static bool each_of_table(Database *store, const SchemaTable *table, void (*found)(void *, const char *),
                           void *user, Arena *arena, Error *err) {
     for (int i = 0; i < table->count; i++) {
@@ -283,11 +286,11 @@ bool database_check_values(Database *store, void (*found)(void *user, const char
     return fine;
 }
 
-/* --- open and closed --- */
+/* --- opening and closing --- */
 
 static bool prepare(Database *store, DatabaseMode mode, Error *err) {
-    /* DATABASE_READ also opens the file for writing, so that the journal of a killed writer can be rolled
-       back; query_only then forbids changes. */
+    /* All modes open the file for writing, so that SQLite can roll back the journal of a killed writer. In
+       the modes that only read, query_only forbids changes. */
     const char *file = database_file(store->path, store->arena);
     int flags = SQLITE_OPEN_READWRITE | (mode == DATABASE_CREATE ? SQLITE_OPEN_CREATE : 0);
     if (sqlite3_open_v2(file, &store->db, flags, NULL) != SQLITE_OK) {

@@ -1,9 +1,9 @@
 /* database: opens and closes the SQLite file that holds all results.
  *
- * Databases and the result files of workers have the same schema (store/schema.h). Perplexity is never
- * stored; the views `curve` and `outcome` compute it. Rollback journal, synchronous=EXTRA, STRICT tables,
- * foreign keys on, one writing process. application_id is 0x706F736C ("posl"), user_version the version of
- * the schema. Opening checks the identity, the schema and the range of every value.
+ * Databases and the result files of workers have the same schema (store/schema.h). The application_id is
+ * 0x706F736C ("posl"), the user_version is the version of the schema. The connection has a rollback journal,
+ * synchronous=EXTRA and foreign keys. Opening a file checks its identity, its schema and the range of every
+ * value, so other modules need not check them. Perplexity is never stored; views compute it.
  */
 #ifndef POSLAB_STORE_DATABASE_H
 #define POSLAB_STORE_DATABASE_H
@@ -14,33 +14,33 @@ typedef enum DatabaseMode {
     DATABASE_READ,
     DATABASE_WRITE,
     DATABASE_CREATE, /* as DATABASE_WRITE; creates a missing file */
-    DATABASE_CHECK,  /* read without the checks of pages and values, for code that reports these problems */
+    DATABASE_CHECK,  /* as DATABASE_READ, without the checks of pages and values, for `poslab check` */
 } DatabaseMode;
 
-/* Checks application_id, user_version, quick_check and all values; an older schema is brought up to date, in
-   one transaction and whatever the mode (in memory, if the file can only be read). A file that is not a
-   poslab database, is damaged or newer, is refused and left unchanged (EXIT_DAMAGED); a missing file in
-   DATABASE_READ/WRITE/CHECK and one with several hard links in DATABASE_WRITE/CREATE are EXIT_USAGE, a
-   library SQLite that is too old EXIT_SYSTEM. */
+/* Opens a database and checks it. Every mode migrates an older schema, in one transaction; if the file cannot
+   be written, DATABASE_READ and DATABASE_CHECK migrate a copy in memory. Returns NULL with
+     EXIT_DAMAGED  if the file is not a poslab database, is damaged, or has a newer schema; it is unchanged;
+     EXIT_USAGE    if the file is missing, except in DATABASE_CREATE, or if it has several hard links and the
+                   mode is DATABASE_WRITE or DATABASE_CREATE;
+     EXIT_SYSTEM   if the SQLite library is too old, or the file cannot be opened or written. */
 Database *database_open(const char *path, DatabaseMode mode, Error *err);
 void database_close(Database *store); /* NULL is allowed */
 
-/* The same with DATABASE.lock (sys/lock.h), which database_close releases. No lock file is made for a
-   database that does not exist, except in DATABASE_CREATE. */
+/* Takes DATABASE.lock (sys/lock.h), then opens the database. database_close releases the lock. No lock file
+   is created for a missing database, except in DATABASE_CREATE. */
 Database *database_open_locked(const char *path, DatabaseMode mode, Error *err);
 
 const char *database_path(const Database *store);
 
-/* The range of each column. A database can come from anywhere: another program, a bad disk or manual SQL may
-   have written values that poslab never writes. The schema gives each column a type and a range: JSON that is
-   an object, counts that can be added without overflow, finite numbers. A database that breaks a rule is
-   refused when it is opened, so other modules need not check. Calls `found` with a line for each value that
-   breaks its rule, and fails only if the database cannot be read. Without `found`, the first such value is
-   the error (EXIT_DAMAGED, naming table, row and column). */
+/* Checks that every value is in the range of its column (store/schema.h): another program or a bad disk may
+   have written values that poslab never writes. Calls `found` with a line for each value out of range, and
+   fails only if the database cannot be read. If `found` is NULL, the first such value is the error
+   (EXIT_DAMAGED, naming table, row and column). */
 bool database_check_values(Database *store, void (*found)(void *user, const char *line), void *user,
                            Error *err);
 
-/* The names of all experiments, or only `wanted`. It is an error if there is none, or none of that name. */
+/* The names of all experiments, or only `wanted` if it is not NULL. Returns NULL with EXIT_USAGE if there is
+   no such experiment. */
 const char **database_experiments(Database *store, const char *wanted, int *count, Arena *arena, Error *err);
 
 #endif

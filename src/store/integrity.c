@@ -1,7 +1,4 @@
-/* integrity: the checks of `poslab check`.
- *
- * `rules` has the checks that are SQL queries; store/integrity_numbers.c has the others.
- */
+/* integrity: the checks that are SQL queries (`rules`), the checks of run folders, and the output. */
 #include "store/integrity.h"
 
 #include <string.h>
@@ -13,8 +10,8 @@
 #include "store/internal.h"
 #include "store/run_folder.h"
 
-/* Compares sums of doubles with a tolerance, because SQL adds them in another order than the program. A sum
-   is NULL if a part is NULL (not finite). */
+/* SUM is NULL if a part is NULL (not finite). DIFFER has a tolerance, because SQL adds doubles in another
+   order than the program. */
 #define SUM(of)      "iif(count(" of ".nll_sum) = count(*), sum(" of ".nll_sum), NULL)"
 #define DIFFER(a, b) "(" a " IS NULL) <> (" b " IS NULL) OR abs(" a " - " b ") > 1e-9 * abs(" b ")"
 #define EVALUATION                                                                                           \
@@ -22,7 +19,7 @@
     "iif(e.precision = 'fp32', '', ', ' || e.precision) || iif(e.variant = '', '', ', ' || e.variant) || "   \
     "': ' "
 
-/* Each query returns one row for each problem, as text. */
+/* Each query returns one row of text for each problem. */
 static const char *const rules[] = {
     "SELECT 'pages: ' || quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'",
     "SELECT 'table ' || \"table\" || ': a row refers to a missing row of ' || parent ||"
@@ -75,7 +72,7 @@ static const char *const rules[] = {
     "AND ranks < 1",
     "SELECT 'corpus ' || c.id || ': ' || c.train_tokens || ' tokens to train on, run ' || r.key || ' was "
     "trained at length '"
-    " || r.train_length FROM run r JOIN corpus c ON c.id = r.corpus_id WHERE r.steps IS NOT NULL AND"
+    " || r.train_length FROM run r JOIN corpus c ON c.id = r.corpus_id WHERE r.steps > 0 AND"
     " c.train_tokens < r.train_length AND c.tokenizer <> 'task'",
     "SELECT 'bench ' || bench || ', ' || label || ', ' || phase || ', length ' || length || ': a median "
     "beyond its "
@@ -83,7 +80,7 @@ static const char *const rules[] = {
     " tokens_per_second_high OR ratio NOT BETWEEN ratio_low AND ratio_high",
 };
 
-/* Returns one row for each fact that explains a difference and is not a problem. */
+/* Returns one row for each fact that explains a difference but is not a problem. */
 static const char notes[] =
     "SELECT 'run ' || key || ' was resumed in another environment; its last bits differ from those of '"
     " || 'an uninterrupted run: ' || settings FROM run WHERE settings IS NOT NULL ORDER BY key";
@@ -97,14 +94,16 @@ typedef struct Check {
     Database *store;
     TableFormat format;
     FILE *out;
-    Table *table;                             /* has an arena of its own */
-    int64_t problems, unknown, files, absent; /* unknown: problems that are missing methods; files: files
-                                                 read; absent: trained runs without a folder */
-    const char *stopped;                      /* the last damage that stopped a check */
+    Table *table;        /* has an arena of its own */
+    int64_t problems;    /* includes `unknown` */
+    int64_t unknown;     /* runs whose method has no file */
+    int64_t files;       /* files read in run folders */
+    int64_t absent;      /* trained runs without a folder */
+    const char *stopped; /* the last damage that stopped a check */
     Arena *arena;
 } Check;
 
-/* In text format each finding is printed at once, because checks can take minutes. */
+/* Reports a finding. In text format it is printed at once, because checks can take minutes. */
 static void find(Check *check, const char *kind, const char *text) {
     bool note = !strcmp(kind, "note");
     if (check->format == TABLE_AS_TEXT) {
@@ -122,8 +121,8 @@ static void problem(void *user, const char *text) {
     check->problems++;
 }
 
-/* Counts damage that stops a check as a problem, unless it also stopped the check before it, and continues
-   with the next check. */
+/* Returns whether the next check can follow. Damage that stops a check is a problem, reported once if it
+   stops several checks in a row; other errors end all checks. */
 static bool go_on(Check *check, bool fine, const Error *err) {
     if (fine || err->code != EXIT_DAMAGED) return fine;
     if (!check->stopped || strcmp(check->stopped, err->text) != 0) problem(check, err->text);
@@ -149,7 +148,7 @@ typedef struct Run {
     bool trained;
 } Run;
 
-/* Reports a method without a file; the weights of its runs cannot be checked. */
+/* Returns whether all methods of the run have files, and reports a missing one. */
 static bool check_methods(Check *check, const Run *run) {
     const char *name = integrity_numbers_missing_method(run->config, check->arena);
     if (name) {
@@ -163,7 +162,7 @@ static bool check_methods(Check *check, const Run *run) {
     return !name;
 }
 
-/* Checks that the weights belong to the run and to a model of its config. */
+/* Checks that the weights belong to the run and fit the model of its config. */
 static void check_weights(Check *check, const SafetensorsFile *file, const char *path, const Run *run) {
     const char *other = json_text(json_get(file->metadata, "key"), "");
     Error why;
@@ -174,7 +173,7 @@ static void check_weights(Check *check, const SafetensorsFile *file, const char 
     if (!check_methods(check, run)) return;
     Config *config =
         config_parse(run->config, arena_format(check->arena, "run %s", run->key), check->arena, &why);
-    if (!config) return; /* integrity_numbers has reported it */
+    if (!config) return; /* integrity_numbers has reported the config */
     Model *model = model_new(&config->model, &config->position, (int)config->train.length, check->arena);
     model_allocate(model, check->arena);
     if (!train_state_load_tensors(model, file, path, &why)) problem(check, why.text);
@@ -205,7 +204,7 @@ static void check_result(Check *check, const char *path) {
 static bool check_folder(Check *check, const char *folder, const Run *run, Error *err) {
     for (int i = 0; run_folder_files[i]; i++) {
         const char *path = arena_format(check->arena, "%s/%s", folder, run_folder_files[i]);
-        bool tensors = strstr(run_folder_files[i], ".safetensors"); /* vocabulary.txt has none */
+        bool tensors = strstr(run_folder_files[i], ".safetensors"); /* false for vocabulary.txt */
         if (tensors && access(path, F_OK) == 0 && !check_tensors(check, path, run, i == 0, err)) return false;
     }
     const char *result = arena_format(check->arena, "%s/result.db", folder);
@@ -227,7 +226,7 @@ static bool check_run(Check *check, const Run *run, Error *err) {
     return true;
 }
 
-/* Checks all runs, also those that are in no experiment. */
+/* Checks all runs, including those of no experiment. */
 static bool check_folders(Check *check, Error *err) {
     Query *query =
         query_begin(check->store,

@@ -1,12 +1,11 @@
-/* integrity: `poslab check DB` verifies a database and its run folders. It changes nothing.
+/* integrity: `poslab check DB` verifies a database and its run folders, and changes nothing.
  *
- * It checks the file (SQLite's quick_check), each value, references between rows,
- * sums (the windows and bins of an evaluation add up to it, a trained run has a row for each update) and
- * what can be recomputed from other columns (store/integrity_numbers.c). The database should be opened with
- * DATABASE_CHECK, which refuses none of these. Then each run folder is checked: weights and saved states are
- * read whole and their checksums computed; weights must be those of a model of the run's config. A run
- * without a folder (merged from elsewhere, or removed) is counted and is not a problem; a run whose method
- * has no file here is a problem but no damage.
+ * In the database, it checks the file (SQLite's quick_check), every value, references between rows, sums, and
+ * numbers that can be recomputed from other columns (store/integrity_numbers.c). In run folders, it verifies
+ * the checksums of weights and saved states, and that the weights fit the run's config.
+ *
+ * A trained run without a folder is counted, but is not a problem: its database may have been merged from
+ * another machine. A run whose method has no file in methods/ is a problem, but the database is intact.
  */
 #ifndef POSLAB_STORE_INTEGRITY_H
 #define POSLAB_STORE_INTEGRITY_H
@@ -14,9 +13,9 @@
 #include "base/table.h"
 #include "store/database.h"
 
-/* Prints each problem as a row of a table, or as a line of text, with the counts in the title or last line.
-   *problems is the number of problems. Returns true if everything was readable. If the only problems are
-   missing methods, returns false with EXIT_USAGE: the database is intact. */
+/* Checks a database that was opened with DATABASE_CHECK. Prints each problem as a row of a table, or in text
+   format as a line, with the counts in the title or in the last line. *problems is the number of problems.
+   Fails if something could not be read, and with EXIT_USAGE if the only problems are missing methods. */
 bool integrity_print(Database *store, TableFormat format, FILE *out, int64_t *problems, Error *err);
 
 #endif

@@ -1,8 +1,8 @@
-/* integrity_numbers: checks of numbers that can be recomputed from other columns of a database.
+/* integrity_numbers: checks numbers that can be recomputed from other columns of a database.
  *
- * A run's config determines its method, length, seed, parameters, number of updates and the learning rate of
- * each; with the corpus it determines the key. The training log determines the final loss. The corpus and an
- * evaluation's protocol determine the number of targets in each window and in each bin of positions.
+ * The config of a run determines its method, length, seed, parameters and number of updates, and the learning
+ * rate of each update. Config and corpus determine the key. The training log determines the final loss. The
+ * corpus and the protocol of an evaluation determine the number of targets in each window and in each bin.
  */
 #include <math.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static const char *unknown_method(const Json *method) {
 }
 
 const char *integrity_numbers_missing_method(const char *config, Arena *arena) {
-    Error ignored; /* config_parse reports what is wrong with it */
+    Error ignored; /* config_parse reports an invalid config */
     Json *json = json_parse(config, strlen(config), "", arena, &ignored);
     const Json *variants = json_get(json_get(json, "evaluate"), "variants");
     const char *name = unknown_method(json_get(json, "method"));
@@ -67,8 +67,8 @@ static void expect_text(const Numbers *numbers, Query *run, const char *column, 
                 json_excerpt_text(query_text_of(run, column), a), json_excerpt_text(expected, b));
 }
 
-/* Checks the key. A config that this program would write differently is from a revision with other options;
-   its key cannot be recomputed. */
+/* Checks the columns that the config determines. If this program would write the config differently, another
+   revision with other options wrote it; then the key cannot be recomputed. */
 static void check_plan(const Numbers *numbers, Query *run, const Config *config) {
     expect_text(numbers, run, "method", config->position.method->name);
     expect(numbers, run, "train_length", config->train.length);
@@ -91,8 +91,8 @@ static void check_plan(const Numbers *numbers, Query *run, const Config *config)
         expect_text(numbers, run, "label", run_label_method(&config->position, numbers->arena));
 }
 
-/* Checks that the rates follow the schedule, and that loss and norm are missing only at the update at which
-   the run diverged. */
+/* Checks that the learning rates follow the schedule, that loss and norm are missing only at the update at
+   which the run diverged, and that the final loss is the mean of the last losses. */
 static bool check_log(const Numbers *numbers, Query *run, const Config *config, Error *err) {
     const char *key = query_text_of(run, "key"), *wrong = NULL;
     int64_t steps = train_steps(&config->train), made = query_int_of(run, "steps"), step = 0;
@@ -126,7 +126,7 @@ static bool check_run(const Numbers *numbers, Query *run, Error *err) {
     Error why;
     const char *text = query_text_of(run, "config");
     if (integrity_numbers_missing_method(text, numbers->arena))
-        return true; /* reported by the check of its weights */
+        return true; /* the check of the run's weights reports this */
     const char *place = arena_format(numbers->arena, "run %s", query_text_of(run, "key"));
     const Config *config = config_parse(text, place, numbers->arena, &why);
     if (!config) return PROBLEM(numbers, "%s", why.text), true;
@@ -140,11 +140,16 @@ static bool check_run(const Numbers *numbers, Query *run, Error *err) {
         PROBLEM(numbers, "run %s: its config does not end training at step %lld", query_text_of(run, "key"),
                 (long long)until);
     if (until) expected = until;
+    if (!steps && !diverged) { /* imported: the log is empty */
+        expected = 0;
+        if (!query_is_null(run, query_column(run, "final_loss")))
+            PROBLEM(numbers, "run %s: it has a final loss without an update", query_text_of(run, "key"));
+    }
     if (steps != expected)
         PROBLEM(numbers, "run %s: it has %lld updates; %s gives %lld", query_text_of(run, "key"),
                 (long long)steps, diverged ? "its divergence" : "its config", (long long)expected);
     expect(numbers, run, "train_tokens", steps * config->train.tokens_per_step);
-    return check_log(numbers, run, config, err);
+    return !steps || check_log(numbers, run, config, err);
 }
 
 /* --- evaluations --- */
@@ -159,8 +164,8 @@ static const char evaluations_sql[] =
     " FROM evaluation e JOIN run r ON r.key = e.run JOIN corpus c ON c.id = r.corpus_id"
     " WHERE e.status = 'done' ORDER BY e.id";
 
-/* Whether the rows of an evaluation, each (number, first, last, tokens) in order of number, equal the
-   expected ones. */
+/* Whether the rows of an evaluation, (number, first, last, tokens) in the order of numbers, are the expected
+   rows. */
 static bool same_rows(Database *store, const char *sql, const char *id, const EvaluateBin *rows,
                       int64_t count, bool *same, Error *err) {
     Query *query = query_begin(store, sql, (const char *const[]){id, NULL});
@@ -192,7 +197,7 @@ static bool check_layout(const Numbers *numbers, const char *name, const char *i
     return true;
 }
 
-/* The split of an evaluation; that of the rows of a hint is the hint's name. -1: there is no such split. */
+/* The split of an evaluation, -1 if it is unknown. For rows with a hint, the column has the hint's name. */
 static int split_of(Query *row, int protocol) {
     const char *name = query_text_of(row, "split"), *nearest;
     const Task *task = protocol == EVALUATE_EXACT ? task_find(query_text_of(row, "task"), &nearest) : NULL;
@@ -213,15 +218,14 @@ static bool check_evaluation(const Numbers *numbers, Query *row, Error *err) {
     if (request.split <= SPLIT_TRAIN || request.protocol < 0)
         return PROBLEM(numbers, "%s: unknown %s", name, request.split <= SPLIT_TRAIN ? "split" : "protocol"),
                true;
-    /* reported by the checks of values */
-    if (request.stride < 1 || request.stride > request.length) return true;
+    if (request.stride < 1 || request.stride > request.length) return true; /* a value out of range */
     if (request.protocol == EVALUATE_EXACT) {
         if (request.tokens != stored)
             PROBLEM(numbers, "%s: it has %lld examples; %lld are requested", name, (long long)stored,
                     (long long)request.tokens);
-        return true; /* reported by `rules` in integrity.c */
+        return true; /* `rules` in integrity.c check the windows */
     }
-    /* earlier versions scored fewer targets than requested if the split was shorter */
+    /* Earlier versions scored fewer targets than requested if the split was shorter. */
     if (request.protocol != EVALUATE_LAST_N && request.tokens > most) request.tokens = most;
     EvaluateSpan span = evaluate_span(&request, available);
     int64_t targets = span.end - span.first, windows = (targets + request.stride - 1) / request.stride;
@@ -237,7 +241,7 @@ static bool check_evaluation(const Numbers *numbers, Query *row, Error *err) {
     return check_layout(numbers, name, query_text_of(row, "id"), &layout, err);
 }
 
-/* Checks each row of a query. */
+/* Calls `check` for each row of a query. */
 static bool check_rows(const Numbers *numbers, const char *sql,
                        bool (*check)(const Numbers *, Query *row, Error *), Error *err) {
     Query *row = query_begin(numbers->store, sql, NULL);

@@ -1,8 +1,7 @@
-/* merge: imports rows of an attached database by SQL statements.
+/* merge: imports the rows of an attached database with SQL statements.
  *
- * Conflicts are found first. The temporary table `conflict` has their keys, and all later statements
- * exclude them. Messages are printed after the end of the transaction, because a reader of the output may
- * be slow.
+ * Conflicts are found first. The temporary table `conflict` has their keys, and later statements exclude
+ * these runs. Messages are printed after the transaction, because a reader of the output may be slow.
  */
 #include "store/merge.h"
 
@@ -19,8 +18,8 @@
 #include "store/run_folder.h"
 #include "store/schema.h"
 
-/* conflict: runs that are not imported. taken: runs whose outcome is imported; if `trained`, the training
-   as well. */
+/* conflict: runs that are not imported. taken: runs whose status is imported, and with `trained` also their
+   training. */
 static const char create_sql[] =
     "CREATE TEMP TABLE IF NOT EXISTS conflict (key TEXT PRIMARY KEY, what TEXT NOT NULL);"
     "CREATE TEMP TABLE IF NOT EXISTS taken (key TEXT PRIMARY KEY, trained INTEGER NOT NULL);"
@@ -53,8 +52,8 @@ static bool import_evaluations(Database *store, Error *err) {
     return ok;
 }
 
-/* Copies from `theirs` to `main`: corpora, runs that are not in `conflict`, trainings of the runs in
-   `taken`, and missing evaluations. A run that is running there becomes pending here. */
+/* Copies from `theirs` to `main`: corpora, runs that are not in `conflict`, status and training of the runs
+   in `taken`, and missing evaluations. A run with the status running becomes pending. */
 static bool import_runs(Database *store, Error *err) {
     Arena *arena = database_arena(store);
     const char *corpus = schema_columns("corpus", SCHEMA_ALL, "", arena);
@@ -85,7 +84,7 @@ static bool import_runs(Database *store, Error *err) {
     return database_execute(store, err, sql) && import_evaluations(store, err);
 }
 
-/* Deletes the stale evaluations that `theirs` has, too. */
+/* Deletes the stale evaluations that `theirs` will replace. */
 static bool delete_stale(Database *store, Error *err) {
     Arena *arena = database_arena(store);
     const char *key = schema_columns("evaluation", SCHEMA_KEY, "", arena);
@@ -115,7 +114,7 @@ bool merge_result(Database *store, const char *path, Error *err) {
 
 /* --- whole databases --- */
 
-/* Finds runs that differ; the first reason of each is kept. */
+/* Finds the runs that differ. The first reason found for a run is kept. */
 static bool find_conflicts(Database *store, Error *err) {
     Arena *arena = database_arena(store);
     const char *sql = arena_format(
@@ -146,7 +145,7 @@ static bool find_taken(Database *store, Error *err) {
                             " (SELECT 1 FROM main.run r WHERE r.key = t.key AND r.steps IS NOT NULL)");
 }
 
-/* Imports the other tables. A point needs its run; runs in conflict exist here already. */
+/* Imports the other tables, after the runs to which points refer. Runs in conflict exist in `main`. */
 static bool import_others(Database *store, Error *err) {
     Arena *arena = database_arena(store);
     const char *bench = schema_columns("bench", SCHEMA_ALL, "", arena);
@@ -184,13 +183,13 @@ typedef struct Merge {
     const char **trained; /* keys of their trained runs that are not in conflict, NULL-terminated */
 } Merge;
 
-/* Adds a line about the other database, "PATH: LINE". */
+/* Adds the line "PATH: LINE" to the report. */
 static void add_line(Merge *merge, const char *line, Arena *arena) {
     line = arena_format(arena, "%s: %s", merge->path, line);
     merge->report = arena_format(arena, "%s%s\n", merge->report, escape_text(ESCAPE_LINE, line, arena));
 }
 
-/* Adds a line for each row of a query with two columns. */
+/* Adds the line "KIND FIRST: SECOND" for each row of a query with two columns; *count is their number. */
 static bool add_rows(Database *store, Merge *merge, const char *kind, const char *sql, int64_t *count,
                      Error *err) {
     Arena *arena = database_arena(store);
@@ -246,8 +245,8 @@ static bool are_weights_of(const char *path, const char *key, Error *err) {
     return fine;
 }
 
-/* The folder that receives a run: that of the first experiment of this database with the run as a point,
-   otherwise that of the first experiment. */
+/* The folder to which the weights of a run are copied: that of the first experiment with the run as a point,
+   otherwise that of the first experiment. NULL if there is no experiment. */
 static const char *folder_for(Database *store, const char *key, Arena *arena, Error *err) {
     static const char sql[] =
         "SELECT x.name FROM experiment x LEFT JOIN point p ON p.experiment = x.id AND p.run"
@@ -255,7 +254,7 @@ static const char *folder_for(Database *store, const char *key, Arena *arena, Er
     const char *folder = NULL;
     Error ignored;
     Query *query = query_begin(store, sql, (const char *const[]){key, NULL});
-    /* skips names that a config cannot have: a hostile database may contain them */
+    /* Names that a config cannot have are skipped: in a hostile database they could be paths. */
     while (!folder && query_next(query))
         if (config_file_check_name(query_text(query, 0), "", &ignored))
             folder = run_folder_path(database_path(store), query_text(query, 0), key, arena);

@@ -34,7 +34,7 @@ static bool find_runs(PruneList *list, Database *store, Arena *arena, Error *err
     return query_end(query, err);
 }
 
-/* Lists the folders of one experiment whose keys are not points. */
+/* Lists the folders of one experiment whose keys are those of no point. */
 static bool find_folders(PruneList *list, Database *store, const char *experiment, Arena *arena, Error *err) {
     const char *home =
         arena_format(arena, "%s/%s", run_folder_parent(database_path(store), arena), experiment);
@@ -59,7 +59,8 @@ static bool find_folders(PruneList *list, Database *store, const char *experimen
     return !err->code;
 }
 
-/* Skips names that no config can have: in a hostile database they could be paths to other folders. */
+/* The names of all experiments. Names that a config cannot have are skipped: in a hostile database they could
+   be paths to other folders. */
 static const char **experiments(Database *store, Arena *arena, Error *err) {
     Error ignored;
     const char **names = query_texts(store, "SELECT name FROM experiment ORDER BY id", NULL, arena, err);
@@ -95,7 +96,7 @@ static bool find_weights(PruneList *list, Database *store, const char *const *na
 
 /* --- other databases --- */
 
-/* Whether a file is another poslab database. */
+/* Whether a file is a poslab database other than this one. */
 static bool is_neighbour(const char *path, const struct stat *own) {
     struct stat file;
     uint32_t version;
@@ -104,8 +105,8 @@ static bool is_neighbour(const char *path, const struct stat *own) {
            database_identity(path, &version) == DATABASE_APPLICATION;
 }
 
-/* Keeps the folders whose runs are in the database at `path`: an experiment of the same name, run with
-   another --db, uses the same folders. */
+/* Keeps the folders whose runs are in the database at `path`. An experiment that was run with another --db
+   uses the same folders. */
 static bool keep_runs_of(PruneList *list, Database *store, const char *path, Arena *arena, Error *err) {
     Error why;
     bool fine = DATABASE_RUN(store, &why, "ATTACH ? AS neighbour", database_text(database_file(path, arena)));
@@ -131,7 +132,7 @@ static bool needs_neighbours(const PruneList *list) {
     return false;
 }
 
-/* Must be called after folders are listed: a run is stored before its folder is created. */
+/* Must be called after the folders are listed, because a run is stored before its folder is created. */
 static bool keep_runs_of_neighbours(PruneList *list, Database *store, Arena *arena, Error *err) {
     const char *home = run_folder_parent(database_path(store), arena);
     struct stat own;
@@ -163,7 +164,7 @@ bool prune_find(PruneList *list, Database *store, bool weights, Arena *arena, Er
 
 /* --- deleting --- */
 
-/* Opens and locks a run folder as a worker does; returns -1 and sets the reason on failure. */
+/* Opens and locks a run folder as a worker does. On failure returns -1 and sets *kept to the reason. */
 static int lock_folder(const char *folder, const char **kept, Arena *arena) {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;

@@ -1,8 +1,7 @@
-/* query: statements, their errors and the rows that they return (store/query.h, store/internal.h).
+/* query: runs statements and queries, and converts errors of SQLite.
  *
- * `database_fail` converts every error of SQLite to an Error: a damaged file, a file in use, or a refused
- * write. If the schema is correct, a statement that cannot be prepared is a bug; a statement that fails
- * later has read values that it cannot compute with, so the database is damaged.
+ * If the schema is correct, a statement that cannot be prepared is a bug. A statement that fails later has
+ * read values with which it cannot compute, so the database is damaged.
  */
 #include "store/query.h"
 
@@ -22,18 +21,18 @@
 
 static const double ANNOUNCED_AFTER = 3; /* seconds of waiting before a message */
 
-/* A value of a row that was read. */
+/* A value of a row, in each of the types that SQLite converts it to. */
 typedef struct Cell {
-    int type;      /* a type code of SQLite */
-    int64_t whole; /* the value, converted to each of these types */
+    int type; /* type code of SQLite */
+    int64_t whole;
     double real;
-    const char *text; /* NULL for numbers until it is requested */
+    const char *text; /* of a number NULL until it is requested */
 } Cell;
 
 enum { MAX_QUERIES = 8 }; /* open at the same time */
 
 struct Query {
-    Arena *arena; /* NULL: this entry is free */
+    Arena *arena; /* NULL: this element of Database.queries is free */
     Cell *cells;  /* [rows, columns] */
     const char **names;
     int columns;
@@ -92,7 +91,7 @@ bool database_fail(Database *store, Error *err) {
     case SQLITE_MISUSE:
     case SQLITE_RANGE:
         BUG("database '%s': %s", store->path, text);
-    case SQLITE_CANTOPEN: /* possibly the journal; the attempt to open it again sets errno */
+    case SQLITE_CANTOPEN: /* possibly of the journal, for which the folder must be writable */
     case SQLITE_READONLY:
         folder = dirname(arena_copy(store->arena, store->path));
         if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0 && errno != ENOENT)
@@ -110,7 +109,7 @@ bool database_fail(Database *store, Error *err) {
 
 /* --- statements --- */
 
-/* SQL without its comments, which begin with "--" outside of quotes, and without the spaces before them. */
+/* SQL without comments, which begin with "--" outside of quotes, and without the spaces before them. */
 static const char *without_comments(const char *sql, Arena *arena) {
     char *text = arena_copy(arena, sql), *end = text, quote = '\0';
     for (; *sql; sql++) {
@@ -129,8 +128,8 @@ static const char *without_comments(const char *sql, Arena *arena) {
     return text;
 }
 
-/* Compares the stored CREATE texts, which SQLite keeps unchanged, apart from their comments. Further tables
-   and views are allowed. */
+/* Compares the stored CREATE texts, which SQLite keeps unchanged, without comments. Additional tables and
+   views are allowed. */
 static bool has_schema(Database *store) {
     sqlite3_stmt *statement = NULL;
     ArenaMark mark = arena_mark(store->arena);
@@ -247,7 +246,7 @@ static void add_row(Query *query, sqlite3_stmt *statement) {
     }
 }
 
-/* Reads all rows, so that no lock is held while the caller computes, prints or waits for a pager. */
+/* Reads all rows. So no lock is held while the caller computes, prints or waits for a pager. */
 static bool read_rows(Query *query, Database *store, const char *sql, const char *const *parameters) {
     sqlite3_stmt *statement = NULL;
     if (!prepare(store, &statement, sql, &query->err)) return false;
@@ -285,7 +284,7 @@ int query_column(const Query *query, const char *name) {
     BUG("there is no column '%s'", name);
 }
 
-/* NULL if there is no current row. */
+/* A cell of the current row; NULL if there is no current row. */
 static Cell *cell_at(const Query *query, int column) {
     if (query->row < 0 || query->row >= query->rows) return NULL;
     return &query->cells[query->row * query->columns + column];
@@ -294,7 +293,7 @@ static Cell *cell_at(const Query *query, int column) {
 const char *query_text(Query *query, int column) {
     Cell *cell = cell_at(query, column);
     if (!cell || cell->type == SQLITE_NULL) return "";
-    if (!cell->text) { /* formatted by SQLite */
+    if (!cell->text) {
         char text[64];
         bool whole = cell->type == SQLITE_INTEGER;
         if (whole) sqlite3_snprintf(sizeof text, text, "%lld", (long long)cell->whole);

@@ -1,4 +1,4 @@
-/* reference_import: all numbers of all files are read and compared before the database is changed. */
+/* reference_import: reads and compares the numbers of all files before it changes the database. */
 #include "store/reference_import.h"
 
 #include <math.h>
@@ -54,7 +54,8 @@ typedef struct Number {
     const char *source, *dataset, *split, *method, *quantity; /* NULL: not given */
     int64_t train_length, eval_length, stride;                /* 0: not given */
     double value;
-    const char *thing, *path;
+    const char *thing; /* identity of the number (thing_of) */
+    const char *path;  /* of its file */
     int line;
 } Number;
 
@@ -62,7 +63,7 @@ typedef struct ReferenceReader {
     const char *path;
     int line;
     int field[COLUMNS]; /* index of each column in a line; -1: the file does not have it */
-    int count;          /* fields of a line */
+    int count;          /* number of fields in a line */
     Number *numbers;
     size_t number_count;
     Arena *arena;
@@ -76,7 +77,7 @@ static bool complain(const ReferenceReader *reader, const char *what) {
 
 /* ---- fields ---- */
 
-/* Splits a line at its commas, in place, and removes quotes. Returns the number of fields; -1 if there are
+/* Splits a line at its commas, in place, and removes quotes. Returns the number of fields, or -1 if there are
    too many or a quote is not closed. */
 static int cut_fields(char *line, char **fields) {
     int count = 0;
@@ -120,7 +121,7 @@ static bool read_length(const ReferenceReader *reader, char *const *fields, int 
     return true;
 }
 
-/* Reads one of a few words, or an empty field. */
+/* Checks that a field is empty or one of `words`. */
 static bool read_word(const ReferenceReader *reader, char *const *fields, int column,
                       const char *const *words) {
     const char *text = field_of(reader, fields, column);
@@ -146,7 +147,8 @@ static bool read_head(ReferenceReader *reader, char *line) {
     if (!strchr(line, ',') && strpbrk(line, ";\t"))
         return complain(reader, "columns must be separated by commas");
     reader->count = cut_fields(line, names);
-    if (reader->count < 0) return complain(reader, "not valid CSV");
+    if (reader->count < 0)
+        return complain(reader, "not valid CSV: a quote is not closed, or too many fields");
     for (int c = 0; c < COLUMNS; c++) reader->field[c] = -1;
     for (int i = 0; i < reader->count; i++) {
         int column = text_index(names[i], column_names);
@@ -166,8 +168,8 @@ static bool read_head(ReferenceReader *reader, char *line) {
     return quantity || complain(reader, "the header has no quantity, such as perplexity");
 }
 
-/* The identity of a number as text: numbers with equal identities must be equal. Lengths are padded with
-   zeros so that texts sort by length. */
+/* The identity of a number as text. Two numbers with the same identity must have the same value. Lengths are
+   padded with zeros, so that texts sort by length. */
 static const char *thing_of(const Number *n, Arena *arena) {
     return arena_format(arena, "%s\n%s\n%s\n%s\n%s\n%016lld %016lld %016lld", n->source,
                         n->dataset ? n->dataset : "", n->split ? n->split : "", n->method, n->quantity,
@@ -216,7 +218,7 @@ static bool read_row(ReferenceReader *reader, char *const *fields) {
     return true;
 }
 
-/* Splits off the next line, in place; NULL at the end. Lines end with \n, \r\n or \r. */
+/* Cuts the next line off *rest, in place; NULL at the end. Lines end with \n, \r\n or \r. */
 static char *next_line(char **rest) {
     char *line = *rest;
     if (!*line) return NULL;
@@ -258,7 +260,7 @@ static int by_thing(const void *a, const void *b) {
     return strcmp(((const Number *)a)->thing, ((const Number *)b)->thing);
 }
 
-/* Sorts the numbers and removes duplicates; two different values of one identity are an error. */
+/* Sorts the numbers and removes duplicates. Two values with the same identity are an error. */
 static bool compare_numbers(ReferenceReader *reader) {
     size_t kept = 0;
     if (reader->number_count) qsort(reader->numbers, reader->number_count, sizeof(Number), by_thing);
@@ -280,7 +282,7 @@ static DatabaseValue value_length(int64_t length) {
     return length ? database_int(length) : database_text(NULL);
 }
 
-/* Replaces the stored value of the same identity. */
+/* Replaces the stored value with the same identity. */
 static bool store_number(Database *store, const Number *number, Error *err) {
     const DatabaseColumn row[] = {{"source", database_text(number->source)},
                                   {"dataset", database_text(number->dataset)},

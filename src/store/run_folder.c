@@ -22,7 +22,7 @@ const char *run_folder_path(const char *database, const char *name, const char *
 }
 
 const char **run_folder_candidates(Database *store, const char *name, const char *key, Arena *arena) {
-    Error ignored; /* a database that cannot be read has no experiments; a later write reports the error */
+    Error ignored; /* if the query fails, the list is shorter, and a later write reports the error */
     int count = 0;
     const char **candidates = NULL;
     if (name) *ARENA_PUSH(arena, candidates, count) = run_folder_path(database_path(store), name, key, arena);
@@ -37,7 +37,8 @@ const char **run_folder_candidates(Database *store, const char *name, const char
     return candidates;
 }
 
-/* The first folder that has one of the files, searching for the first file first; NULL if none has. */
+/* The first folder that has the first file, else the first that has the second file, and so on; NULL if no
+   folder has one of the files. */
 static const char *find_file(const char *const *candidates, const char *const *files, Arena *arena) {
     for (; *files; files++)
         for (const char *const *candidate = candidates; *candidate; candidate++)
@@ -53,7 +54,7 @@ const char *run_folder_find(Database *store, const char *name, const char *key, 
 
 bool run_folder_in_use(const char *folder) {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool idle = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) == 0; /* a worker that starts waits for this moment */
+    bool idle = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) == 0; /* a worker that starts now waits for it */
     if (fd >= 0) close(fd);
     return !idle;
 }
@@ -83,12 +84,12 @@ bool run_folder_is_key(const char *name) {
     return strlen(name) == 16 && strspn(name, "0123456789abcdef") == 16;
 }
 
-/* Whether poslab writes a file of this name, or leaves it after an interruption: NAME, NAME.tmp,
-   NAME-journal. */
+/* Whether poslab writes a file of this name for a run, or leaves it after an interruption: NAME, NAME.tmp,
+   NAME-journal, NAME.old. */
 static bool is_run_file(const char *name) {
-    static const char *const files[] = {
-        "config.json", "requests.json", "model.safetensors", "state.safetensors",
-        "train.jsonl", "result.db",     "log.txt",           NULL};
+    static const char *const files[] = {"config.json",       "requests.json",  "model.safetensors",
+                                        "state.safetensors", "train.jsonl",    "result.db",
+                                        "log.txt",           "vocabulary.txt", NULL};
     for (int i = 0; files[i]; i++) {
         size_t size = strlen(files[i]);
         if (!strncmp(name, files[i], size) && (!name[size] || strchr(".-", name[size]))) return true;

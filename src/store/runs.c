@@ -97,8 +97,8 @@ static bool write_request(Database *store, int64_t experiment, const PlanPoint *
                            {"added", database_int(added)}, REQUEST_COLUMNS(point->key, request));
 }
 
-/* Writes one row for each protocol of the config that contains the request. If there is none (the stride is
-   at least the length), the rule is the stride itself. */
+/* Writes one row for each protocol of the config that contains the request. If no protocol does, because the
+   stride is at least the length, the rule is the stride. */
 static bool write_rules(Database *store, int64_t experiment, const PlanPoint *point,
                         const EvaluateRequest *request, bool added, Error *err) {
     bool found = false;
@@ -120,8 +120,8 @@ static bool write_requests(Database *store, int64_t experiment, const PlanPoint 
     return true;
 }
 
-/* Saves requests added by `poslab eval` before the points are deleted, and restores those whose points
-   exist again, except variants that the config now defines with other options. */
+/* save_added saves the requests of `poslab eval` before the points are deleted. restore_added restores those
+   whose points exist again, except variants that the config now defines with other options. */
 static const char save_added[] = "CREATE TEMP TABLE IF NOT EXISTS kept AS SELECT * FROM request WHERE false;"
                                  "DELETE FROM kept;"
                                  "INSERT INTO kept SELECT * FROM request WHERE added";
@@ -191,8 +191,8 @@ bool runs_set_status(Database *store, const char *key, RunStatus status, const c
                       database_text(database_now(database_arena(store)))))
         return false;
     return database_changes(store) ||
-           error_set(err, EXIT_DAMAGED, "run %s was deleted from database '%s'; rerun `poslab run`",
-                     database_path(store), key);
+           error_set(err, EXIT_DAMAGED, "run %s was deleted from database '%s'; rerun `poslab run`", key,
+                     database_path(store));
 }
 
 static bool delete_results(Database *store, const char *key, Error *err) {
@@ -239,13 +239,14 @@ RunState runs_state(Database *store, const char *key) {
     Query *query =
         query_begin(store,
                     "SELECT status, steps IS NOT NULL, iif(shared_sources IS NULL, revision IS NOT ?2,"
-                    " shared_sources IS NOT ?3), edited(method_files) FROM run WHERE key = ?1",
+                    " shared_sources IS NOT ?3), edited(method_files), steps IS 0 FROM run WHERE key = ?1",
                     (const char *const[]){key, version_revision(), version_shared(), NULL});
     if (query_next(query)) {
         int status = text_index(query_text(query, 0), runs_status_names);
         if (status >= 0) state.status = (RunStatus)status;
         state.trained = query_int(query, 1);
-        state.changed = state.trained && query_int(query, 2);
+        state.imported = query_int(query, 4);
+        state.changed = state.trained && !state.imported && query_int(query, 2);
         state.stale = state.trained && query_int(query, 3);
     }
     query_end(query, &ignored);
@@ -260,7 +261,8 @@ RunsEvaluation runs_evaluation(Database *store, const char *key, const EvaluateR
     return (RunsEvaluation)state;
 }
 
-/* For a message: the second column of the first row for a key, NAN without a row; *first is the first. */
+/* The second column of the first row of a query for `key`, NAN without a row; *first is the first column.
+   Errors are ignored, because the value is only shown. */
 static double value_for(Database *store, const char *sql, const char *key, int64_t *first) {
     Error ignored;
     double value = NAN;
@@ -379,7 +381,7 @@ static bool write_record(Database *store, const RunRecord *record, Error *err) {
 bool runs_write_result(const char *path, const RunRecord *record, Error *err) {
     Arena *arena = arena_new(0);
     const char *temporary = arena_format(arena, "%s.tmp", path);
-    unlink(temporary); /* left by an interrupted attempt; SQLite deletes a journal that has no database */
+    unlink(temporary); /* of an interrupted attempt; SQLite deletes a journal that has no database */
     Database *store = database_open(temporary, DATABASE_CREATE, err);
     bool ok = store && write_record(store, record, err);
     database_close(store);
@@ -393,8 +395,8 @@ bool runs_write_result(const char *path, const RunRecord *record, Error *err) {
 
 enum { MOST_CANDIDATES = 20 };
 
-/* Lists runs, each on a line such as "  0123456789abcdef  ALiBi L=64 seed=1"; returns their number and sets
-   the key of the last. */
+/* Lists runs, each on a line such as "  0123456789abcdef  ALiBi L=64 seed=1". Returns their number, or -1 if
+   reading fails; *key is the key of the last run. */
 static int list_runs(Database *store, const char *condition, const char *const *parameters, const char **key,
                      const char **list, Arena *arena, Error *err) {
     int count = 0;

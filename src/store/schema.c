@@ -1,11 +1,11 @@
-/* schema: the rows of the tables (store/schema.h), and the SQL that is generated from them. */
+/* schema: the tables and columns, the SQL that is generated from them, and migrations. */
 #include "store/schema.h"
 
 #include "store/schema_views.h"
 
 #include <string.h>
 
-/* 1e15: a double holds it exactly, and sums of thousands of such numbers do not overflow 64 bits */
+/* A double represents 1e15 exactly, and a sum of thousands of such numbers fits into 64 bits. */
 #define LARGEST "1000000000000000"
 #define WHOLE(low, high)                                                                                     \
     .type = "INTEGER", "typeof(@) = 'integer' AND @ BETWEEN " low " AND " high,                              \
@@ -13,7 +13,8 @@
 #define ONE_OF(list) .type = "TEXT", "@ IN (" list ")", "one of " list
 #define FINITE       "typeof(@) = 'real' AND abs(@) < 1e300"
 
-/* `@` in a condition is replaced by the column. check: the condition is also a CHECK of the column. */
+/* A type, and the condition for valid values, in which `@` is replaced with the name of the column. With
+   `check`, the condition is also a CHECK constraint. */
 struct SchemaKind {
     const char *type, *condition, *values;
     bool check;
@@ -60,10 +61,11 @@ static const SchemaColumn corpus[] = {
     {"documents", .kind = &COUNT},
     {"bytes_per_token", .kind = &RATE, SCHEMA_OR_NULL, "NULL: unknown"},
     {"vocabulary_hash", .kind = &TEXT, SCHEMA_OR_NULL, "SHA-256 of the vocabulary's file; NULL: it has none"},
-    {"train_bytes", .kind = &COUNT, SCHEMA_OR_NULL, "from here on: of the text; NULL: unknown"},
+    {"train_bytes", .kind = &COUNT, SCHEMA_OR_NULL,
+     "this and the following columns: of the text; NULL: unknown"},
     {"valid_bytes", .kind = &COUNT, SCHEMA_OR_NULL},
     {"test_bytes", .kind = &COUNT, SCHEMA_OR_NULL},
-    {"train_words", .kind = &COUNT, SCHEMA_OR_NULL, "what white space separates, and ends of lines"},
+    {"train_words", .kind = &COUNT, SCHEMA_OR_NULL, "words separated by white space, and ends of lines"},
     {"valid_words", .kind = &COUNT, SCHEMA_OR_NULL},
     {"test_words", .kind = &COUNT, SCHEMA_OR_NULL},
 };
@@ -78,13 +80,13 @@ static const SchemaColumn run[] = {
     {"parameters", .kind = &COUNT},
     {"position_parameters", .kind = &COUNT},
     {"status", .kind = &STATUS, SCHEMA_STATUS},
-    {"reason", .kind = &TEXT, SCHEMA_OR_NULL, "of failed and diverged"},
+    {"reason", .kind = &TEXT, SCHEMA_OR_NULL, "why the run failed or diverged"},
     {"config", .kind = &OBJECT, 0, "JSON: this point with all defaults spelled out"},
     {"corpus_id", .kind = &REFERENCE, SCHEMA_ID, .more = " REFERENCES corpus (id)"},
     {"started", .kind = &TEXT, SCHEMA_OR_NULL},
     {"finished", .kind = &TEXT, SCHEMA_OR_NULL},
     {"revision", .kind = &TEXT, SCHEMA_OR_NULL | SCHEMA_TRAINING,
-     "from here on: of the training; NULL until it has ended"},
+     "this and the following columns: of the training; NULL until it has ended"},
     {"method_files", .kind = &TEXT, SCHEMA_OR_NULL | SCHEMA_TRAINING,
      "'alibi:0123456789ab', the method and its partner with hashes of their files; NULL: unknown"},
     {"shared_sources", .kind = &TEXT, SCHEMA_OR_NULL | SCHEMA_TRAINING,
@@ -106,9 +108,8 @@ static const SchemaColumn run[] = {
     {"load", .kind = &POSITIVE, SCHEMA_OR_NULL | SCHEMA_TRAINING,
      "mean load average of the machine during training; NULL: unknown"},
     {"settings", .kind = &TEXT, SCHEMA_OR_NULL | SCHEMA_TRAINING,
-     "threads of all ranks, BLAS and processor of a resumed run where they changed: 'A to step 106; B'; "
-     "NULL: "
-     "they did not"},
+     "threads of all ranks, BLAS and processor of each session, if they changed: 'A to step 106; B'; "
+     "NULL: they did not change"},
     {"until_step", .kind = &COUNT, SCHEMA_OR_NULL | SCHEMA_TRAINING,
      "the step at which train.until ended the training; NULL: it did not"},
 };
@@ -117,8 +118,9 @@ static const SchemaColumn point[] = {
     {"experiment", .kind = &REFERENCE, SCHEMA_ID, .more = " REFERENCES experiment (id)"},
     {"ordinal", .kind = &INDEX},
     {"run", .kind = &TEXT, .more = " REFERENCES run (key)"},
-    {"variant", .kind = &TEXT, 0, "what else sets it apart, 'train.optimizer.lr=0.001'"},
-    {"name", .kind = &TEXT, 0, "method with options and what else sets it apart, 'rotary lr=0.001'"},
+    {"variant", .kind = &TEXT, 0,
+     "settings by which it differs from other points: 'train.optimizer.lr=0.001'"},
+    {"name", .kind = &TEXT, 0, "label of the method and settings: 'rotary lr=0.001'"},
 };
 
 static const SchemaColumn request[] = {
@@ -132,7 +134,8 @@ static const SchemaColumn request[] = {
     {"precision", .kind = &TEXT, .more = " DEFAULT 'fp32'"},
     {"variant", .kind = &TEXT, 0, "name of what is changed after training; '': nothing", " DEFAULT ''"},
     {"variant_options", .kind = &OBJECT, 0, "JSON: the options that are changed", " DEFAULT '{}'"},
-    {"stride", .kind = &STRIDE, 0, "not among the key's columns: quick_check of SQLite 3.40 would miscount"},
+    {"stride", .kind = &STRIDE, 0,
+     "not in the primary key, because quick_check of SQLite 3.40 would miscount"},
     {"added", .kind = &SWITCH, 0, "1: by `poslab eval`; kept when the config of the experiment changes"},
 };
 
@@ -188,7 +191,7 @@ static const SchemaColumn task_example[] = {
 static const SchemaColumn position_loss[] = {
     {"evaluation", .kind = &REFERENCE, SCHEMA_ID, .more = " REFERENCES evaluation (id)"},
     {"bin", .kind = &BIN},
-    {"first", .kind = &POSITION, 0, "positions in the window, 0-based, both inside"},
+    {"first", .kind = &POSITION, 0, "first and last: positions in the window, 0-based, inclusive"},
     {"last", .kind = &POSITION},
     {"nll_sum", .kind = &REAL, SCHEMA_OR_NULL},
     {"tokens", .kind = &COUNT},
@@ -218,7 +221,7 @@ static const SchemaColumn bench[] = {
     {"precision", .kind = &TEXT, SCHEMA_KEY},
     {"config", .kind = &OBJECT, SCHEMA_KEY, "JSON: the model, tokens of a step, rounds"},
     {"reference", .kind = &TEXT, 0, "the method that ratios refer to"},
-    {"gemm_rate", .kind = &POSITIVE, SCHEMA_OR_NULL, "FLOP/s of the BLAS alone, each thread"},
+    {"gemm_rate", .kind = &POSITIVE, SCHEMA_OR_NULL, "FLOP/s of the BLAS alone, per thread"},
 };
 
 static const SchemaColumn bench_result[] = {
@@ -232,7 +235,7 @@ static const SchemaColumn bench_result[] = {
     {"tokens_per_second_high", .kind = &POSITIVE},
     {"flops_per_second", .kind = &POSITIVE},
     {"share", .kind = &POSITIVE, 0, "fraction of the rate that the BLAS alone reached in the same round"},
-    {"ratio", .kind = &POSITIVE, 0, "time over that of the reference, round by round"},
+    {"ratio", .kind = &POSITIVE, 0, "time divided by the time of the reference method in the same round"},
     {"ratio_low", .kind = &POSITIVE},
     {"ratio_high", .kind = &POSITIVE},
     {"peak_bytes", .kind = &COUNT},
@@ -278,7 +281,7 @@ static const SchemaTable *find(const char *name) {
     BUG("there is no table '%s'", name);
 }
 
-/* The condition of a kind, with the name of the column in place of `@`. */
+/* Replaces `@` in a condition with the name of a column. */
 static const char *condition(const char *text, const char *name, Arena *arena) {
     const char *result = "";
     for (const char *end; (end = strchr(text, '@')) != NULL; text = end + 1)
@@ -340,10 +343,10 @@ const char *schema_sql(Arena *arena) {
 #define CORPUS_5                                                                                             \
     "id, hash, tokenizer, vocabulary, train_tokens, valid_tokens, test_tokens, documents, bytes_per_token"
 
-/* The last migration that changes a table creates it again from the rows above, because ALTER TABLE would
-   change the CREATE text that SQLite stores. Earlier migrations of that table need no CREATE text. A change
-   of a row above must move the old text of its table into the migration that created it, unless only a
-   comment changes: comments are not compared. */
+/* The last migration that changes a table creates the table again from the rows above, because ALTER TABLE
+   would change the CREATE text that SQLite stores. Earlier migrations of the table can use ALTER TABLE. If a
+   row above changes, the migration that creates its table must get the old CREATE text instead. Comments may
+   change, because they are not compared. */
 const char *schema_migration(int64_t version, Arena *arena) {
     if (version == 1)
         return arena_format(

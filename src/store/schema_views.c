@@ -4,7 +4,9 @@
 #define REACHED "(e.protocol IN ('last_n', 'exact') OR e.tokens / e.stride * e.stride >= e.length)"
 
 #define PERPLEXITY "CASE WHEN e.nll_sum / e.tokens < 709.78 THEN exp(e.nll_sum / e.tokens) END"
-/* Of the evaluated split: NULL of token streams, and of corpora stored by older versions. */
+
+/* Bytes or words per token of the evaluated split. NULL for files of tokens, and for corpora that older
+   versions stored. */
 #define PER_TOKEN(what)                                                                                      \
     "CASE e.split WHEN 'valid' THEN 1.0 * c.valid_" what " / c.valid_tokens"                                 \
     " WHEN 'test' THEN 1.0 * c.test_" what " / c.test_tokens"                                                \
@@ -15,8 +17,8 @@
 #define WORD_LOSS       "e.nll_sum / e.tokens / (" PER_TOKEN("words") ")"
 #define WORD_PERPLEXITY "CASE WHEN " WORD_LOSS " < 709.78\n        THEN exp(" WORD_LOSS ") END"
 
-/* The name of a series: of the point, with the variant of `row`, and with the variant's options if the run
-   was evaluated with others of that name. */
+/* The name of a series: the name of the point and the variant of `row`, with the variant's options if the run
+   also has a variant of the same name with other options. */
 #define SERIES_NAME(row)                                                                                     \
     "p.name || iif(" row ".variant = '', '', ' [' || " row ".variant || iif(EXISTS (\n"                      \
     "        SELECT 1 FROM evaluation o WHERE o.run = " row ".run AND o.variant = " row ".variant\n"         \

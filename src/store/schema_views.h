@@ -1,7 +1,7 @@
-/* schema_views: the views of the database, for people and other programs.
+/* schema_views: the views of the database, for poslab, for people and for other programs.
  *
- * The text of the views is stored in the database, so a change needs a migration (store/schema.c), which
- * creates them all again.
+ * The database stores the text of the views. A change of the text needs a migration, which creates all views
+ * again (store/schema.c).
  */
 #ifndef POSLAB_STORE_SCHEMA_VIEWS_H
 #define POSLAB_STORE_SCHEMA_VIEWS_H

@@ -16,9 +16,9 @@ typedef struct StepLane {
 struct BatchGradient {
     const Model *model;
     int sequences, length, micro; /* micro: sequences of a micro-batch */
-    int first, lanes, all;        /* this rank's lanes are first .. first + lanes - 1 of all */
-    int active;                   /* ranks that have lanes */
-    float *buffer;                /* for mpi_sum_floats */
+    int first, lanes, all;        /* lanes first .. first + lanes - 1, of `all`, are on this rank */
+    int active;                   /* number of ranks that have lanes */
+    float *buffer;                /* workspace of mpi_sum_floats */
     StepLane *lane;
     const uint32_t **tokens, **targets, **positions; /* [sequences] each */
     int64_t scored;                                  /* targets of the update that are not ignored */
@@ -33,7 +33,7 @@ static int micro_batch(const Model *model, int sequences, int length, int lanes)
     return micro > 0 ? (int)micro : 1;
 }
 
-/* The allocations of one rank; with a counting arena they are only counted. */
+/* Makes the allocations of one rank; with a counting arena they are only counted. */
 static BatchGradient *step_on(int rank, int ranks, const Model *model, const Cache *cache, int sequences,
                               int length, Arena *arena) {
     BatchGradient s = {.model = model, .sequences = sequences, .length = length};
@@ -116,7 +116,7 @@ static int64_t count_targets(const BatchGradient *s) {
     return (int64_t)s->sequences * s->length - ignored;
 }
 
-/* Each lane sums one slice of the gradients, over lanes in order. */
+/* Each lane adds one slice of the gradients of all lanes, in the order of lanes. */
 static void add_up(void *user, int number) {
     BatchGradient *s = user;
     if (number >= s->lanes) return;
@@ -133,7 +133,7 @@ double batch_gradient_run(BatchGradient *step, uint64_t seed, int64_t number) {
     step->scored = count_targets(step);
     int batches = (step->sequences + step->micro - 1) / step->micro;
     memset(step->sums, 0, (size_t)batches * sizeof *step->sums);
-    if (step->lanes) threads_run(step->lanes, compute, step); /* a rank may have none */
+    if (step->lanes) threads_run(step->lanes, compute, step); /* a rank may have no lanes */
     if (step->lanes > 1) threads_run(step->lanes, add_up, step);
     mpi_sum_floats(batch_gradient_values(step), step->buffer, step->model->size, step->active);
     mpi_merge_doubles(step->sums, (size_t)batches);

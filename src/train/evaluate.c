@@ -1,9 +1,8 @@
-/* evaluate: windows over a stream, grouped by shape, and sums in double.
+/* evaluate: windows in the order of their blocks, and sums in double.
  *
- * Target k is token k + 1. Windows are in the order of their blocks. Neighbours of equal length form a group
- * and share one Activations: nonoverlapping has a group of full windows and perhaps a shorter last window;
- * strided starts with the windows S, 2 S, ..., which have less than L tokens of context; last_n has full
- * windows only.
+ * Adjacent windows of equal length form a group and share one Activations. Nonoverlapping has one group of
+ * full windows, then perhaps one shorter window. Strided begins with windows of lengths S, 2 S, ..., each a
+ * group of its own. Last_n has only full windows.
  */
 #include "train/evaluate.h"
 
@@ -21,7 +20,7 @@
 const char *const evaluate_protocol_names[] = {"nonoverlapping", "strided", "last_n", "exact",
                                                "cached",         "token",   NULL};
 
-/* Targets [start, end) are predicted; those from `scored` on are counted. */
+/* A pass predicts the targets [start, end); only the targets [scored, end) count. */
 typedef struct Window {
     int64_t start, scored, end;
 } Window;
@@ -38,7 +37,7 @@ static Window window_at(const EvaluateRequest *request, EvaluateSpan span, int64
     return (Window){.start = start > 0 ? start : 0, .scored = scored, .end = end < span.end ? end : span.end};
 }
 
-/* Positions 0..7 have one bin each; from 4 on, each octave has four bins. */
+/* Positions 0..7 have one bin each. From position 4 on, each octave has four bins. */
 static int bin_of(int64_t position) {
     if (position < 4) return (int)position;
     int octave = 63 - __builtin_clzll((unsigned long long)position);
@@ -55,8 +54,8 @@ static int sequences_per_pass(const Model *model, int64_t length) {
     return sequences > 0 ? (int)sequences : 1;
 }
 
-/* Windows of one length, evaluated in rounds: in a round, each lane of each rank makes one pass over
-   `sequences` windows, which are assigned rank by rank. */
+/* Windows of one length, evaluated in rounds. In a round, each lane of each rank makes one pass over
+   `sequences` windows. The windows are assigned to lanes in the order of ranks. */
 typedef struct Group {
     const Model *model;
     const EvaluateRequest *request;
@@ -86,7 +85,7 @@ static void group_allocate(Group *group, const Model *model, int64_t length, int
     }
 }
 
-/* Bytes of group_allocate. */
+/* The bytes that group_allocate allocates. */
 static size_t group_bytes(const Model *model, int64_t length, int64_t blocks) {
     Arena *count = arena_new_counting();
     Group group;
@@ -155,7 +154,7 @@ void evaluate_layout(const EvaluateRequest *request, int64_t count, EvaluateResu
     store_bins(&sums, arena);
 }
 
-/* Evaluates blocks [first, last), whose windows have equal length, as many at a time as fit into memory. */
+/* Evaluates blocks [first, last), whose windows have equal length. */
 static bool evaluate_group(const Model *model, const uint32_t *stream, EvaluateSpan span, int64_t first,
                            int64_t last, bool (*progress)(void *, double), void *user, EvaluateSums *sums,
                            Arena *scratch, Error *err) {
@@ -183,13 +182,13 @@ static bool evaluate_group(const Model *model, const uint32_t *stream, EvaluateS
     return go_on || error_set(err, EXIT_STOPPED, "evaluation stopped");
 }
 
-/* ---- with a cache: one pass after the other, along the stream ---- */
+/* ---- protocols with a cache ---- */
 
 bool evaluate_uses_cache(const EvaluateRequest *request) {
     return request->protocol == EVALUATE_CACHED || request->protocol == EVALUATE_TOKEN;
 }
 
-/* The most rows that the cache holds: within a block, token adds the tokens of the block. */
+/* A cache of the largest number of rows. Under token the rows of a block are added before its last pass. */
 static Cache stream_cache(const Model *model, const EvaluateRequest *request, Arena *arena) {
     int64_t kept = request->length - request->stride;
     if (request->protocol == EVALUATE_TOKEN) kept = request->length - 1;
@@ -205,7 +204,7 @@ static size_t stream_bytes(const Model *model, const EvaluateRequest *request) {
     return arena_counted(count);
 }
 
-/* One pass over the targets [first, end), which extends the cache; their losses to nll. */
+/* One pass over the targets [first, end): writes their losses to nll and adds their rows to the cache. */
 static void stream_pass(const Model *model, Cache *cache, const uint32_t *tokens, int64_t first, int64_t end,
                         float *nll, Arena *scratch) {
     ArenaMark mark = arena_mark(scratch);
@@ -272,8 +271,8 @@ static bool check_last(const EvaluateRequest *request, int64_t count, const char
         corpus_split_names[request->split], (long long)count);
 }
 
-/* With no text before the targets, the first window of full length ends with the first block that has at
-   least L targets up to its end. */
+/* The first window of full length is that of the first block whose end is at least L targets after the start
+   of the text. */
 static bool check_first(const EvaluateRequest *request, int64_t count, const char *place, Error *err) {
     const char *split = corpus_split_names[request->split];
     long long targets = count - 1, wanted = request->tokens, length = request->length;

@@ -1,4 +1,3 @@
-/* evaluate_examples: each lane of each rank makes one pass over some rows at a time. */
 #include "train/evaluate_examples.h"
 
 #include <string.h>
@@ -9,14 +8,14 @@
 #include "math/precision.h"
 #include "model/transformer.h"
 
-/* What a lane works with: the rows of a pass and what comes of it. */
+/* The rows of one lane's pass, and the results of the pass. */
 typedef struct Lane {
     Activations *pass;
     TaskRow *rows;                                   /* [sequences] */
     const uint32_t **tokens, **targets, **positions; /* [sequences] */
     float *nll;                                      /* [sequences, inputs] */
     uint32_t *best;                                  /* [sequences, inputs] */
-    bool lacks;                                      /* a row could only be had from the training set */
+    bool lacks;                                      /* there was no example outside the training set */
     Error err;
 } Lane;
 
@@ -25,10 +24,10 @@ typedef struct Scoring {
     const Examples *examples;
     int64_t low, sizes;   /* example i has size low + i % sizes */
     int hint;             /* number of the hint whose rows are scored */
-    int64_t count, first; /* examples; those before `first` are done */
+    int64_t count, first; /* number of examples; the examples before `first` are scored */
     int inputs, sequences, lanes;
     Lane *lane;
-    double *nll, *tokens, *right; /* [count] each, of one array; 0 on ranks that have not computed them */
+    double *nll, *tokens, *right; /* [count] each, parts of one array; 0 for examples of other ranks */
 } Scoring;
 
 static void scoring_allocate(Scoring *s, Arena *arena) {
@@ -53,7 +52,7 @@ static void scoring_allocate(Scoring *s, Arena *arena) {
                      .best = NEW(arena, values, uint32_t)};
         for (int b = 0; b < s->sequences; b++) {
             TaskRow row = examples_row(s->examples, s->inputs, arena);
-            if (!lane.rows) continue; /* counting */
+            if (!lane.rows) continue; /* a counting arena */
             lane.rows[b] = row;
             lane.tokens[b] = row.tokens, lane.targets[b] = row.targets, lane.positions[b] = row.positions;
         }
@@ -91,7 +90,7 @@ static void share(void *user, int number) {
     for (int b = 0; b < count; b++) add_up(s, lane, b, first + b);
 }
 
-/* Scores all examples. Returns false if `progress` did. */
+/* Scores all examples. Returns false if `progress` returned false. */
 static bool score(Scoring *s, bool (*progress)(void *, double), void *user) {
     bool go_on = true;
     for (s->first = 0; s->first < s->count && go_on;) {

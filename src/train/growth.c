@@ -19,8 +19,8 @@ static const OptionField fields[] = {
          "layers around the middle (split); random: a block with new initial values, after the middle block"},
     {"state", OPTION_CHOICE, offsetof(GrowthOptions, state), .default_value = GROWTH_COPY,
      .choices = state_names,
-     .help =
-         "the optimizer's state of the new layers: copied with them, or zero (reset, always with random)"},
+     .help = "the optimizer's state of the new layers: copied with the layers, or zeros (reset; always with "
+             "place random)"},
 };
 const OptionSection growth_section = {"train.growth", "A model that becomes deeper during training", fields,
                                       COUNT_OF(fields), NULL};
@@ -70,12 +70,12 @@ bool growth_check(const GrowthOptions *options, const ModelOptions *model, const
 
 /* --- tensors --- */
 
-/* The name of a layer's tensor without the layer. */
+/* The name of a layer's tensor without "layers.N". */
 static const char *name_in_layer(const ModelParam *param) {
     return strchr(param->name + strlen("layers."), '.');
 }
 
-/* The tensor of another layer that has the same name in it; NULL: there is none. */
+/* The tensor of `layer` with the same name except for the layer's number; NULL if there is none. */
 static const ModelParam *in_layer(const Model *model, const ModelParam *param, int layer) {
     for (int p = 0; p < model->param_count; p++)
         if (model->params[p].layer == layer &&
@@ -127,7 +127,7 @@ int growth_source(const GrowthOptions *options, int layers) {
     return (blocks - 1) / 2 * block;
 }
 
-/* Gives layer `to` the parameters and the optimizer's arrays of layer `from`. */
+/* Copies the parameters and the optimizer's arrays of layer `from` to layer `to`. */
 static void copy_layer(Model *model, Optimizer *optimizer, int to, int from) {
     for (int p = 0; p < model->param_count; p++) {
         const ModelParam *param = &model->params[p];
@@ -148,8 +148,8 @@ static void reset_state(const Model *model, Optimizer *optimizer, int layer) {
     }
 }
 
-/* From the end of the source block on, every layer gets what was a block before it: the source block's copy,
-   then the layers that move up. */
+/* From `inserted` on, every layer becomes a copy of the layer one block below it. The first `block` of them
+   are the copy of the source block, the others have moved up. */
 void growth_step(const GrowthOptions *options, Model *model, Optimizer *optimizer, int layers,
                  uint64_t seed) {
     int block = (int)options->block, inserted = growth_source(options, layers) + block;

@@ -2,14 +2,14 @@
  *
  *     "train": { "growth": { "block": 1, "alpha": 1, "place": "middle", "state": "copy" } }
  *
- * Training starts with the first block of `block` layers. Each later stage begins with a copy of a block,
- * inserted right after the original; later layers move up. With k = layers / block stages, stage i = 1..k
- * ends after the share (1^alpha + ... + i^alpha) / (1^alpha + ... + k^alpha) of the updates, rounded to
- * nearest, and makes at least one update.
+ * Training starts with one block of `block` layers. Each later stage begins by copying a block and inserting
+ * the copy after the original; the layers after it move up. There are k = layers / block stages. Stage
+ * i = 1..k ends after the share (1^alpha + ... + i^alpha) / (1^alpha + ... + k^alpha) of the updates, rounded
+ * to nearest, and makes at least one update.
  *
- * All tensors are there from the start. A stage uses the first layers of the model (model_part); the tensors
- * of the others have their initial values and are not trained. Growth copies parameters and the optimizer's
- * arrays from layer to layer.
+ * The model has the tensors of all layers from the start. A stage uses only its first layers (model_part);
+ * the other layers have their initial values and are not trained. Growth copies parameters and the
+ * optimizer's arrays from one layer to another.
  */
 #ifndef POSLAB_TRAIN_GROWTH_H
 #define POSLAB_TRAIN_GROWTH_H
@@ -25,29 +25,30 @@ typedef struct GrowthOptions { /* the section `train.growth` */
     double alpha;
     int place;  /* GrowthPlace */
     int state;  /* GrowthState */
-    int stages; /* of growth: blocks of the whole model; 0 if the model does not grow */
+    int stages; /* number of stages, the blocks of the whole model; 0 if the model does not grow */
 } GrowthOptions;
 
 extern const OptionSection growth_section;
 
-/* Reads the section (NULL: no growth) for a model of `layers` layers. One block of all layers is no growth.
-   Errors as in options_read, or a block that does not divide the layers. */
+/* Reads the section (json NULL: no growth) for a model of `layers` layers. A block of all layers means no
+   growth. Fails as options_read does, or if the block does not divide the layers. */
 bool growth_read(GrowthOptions *options, const Json *json, int64_t layers, const char *source, Arena *arena,
                  Error *err);
 Json *growth_json(const GrowthOptions *options, Arena *arena);
 
-/* Checks that layers at the distance of a block have the same tensors, and that a tensor is frozen
-   in all layers or in none. */
+/* Checks that a layer and its copy have the same tensors (EXIT_USAGE). */
 bool growth_check(const GrowthOptions *options, const ModelOptions *model, const char *source, Error *err);
+
+/* Checks that a tensor is frozen in all layers or in none (EXIT_USAGE). */
 bool growth_check_frozen(const GrowthOptions *options, const Model *model, const char *source, Error *err);
 
-/* The last of `steps` updates with `blocks` blocks. */
+/* The number of the last update, of `steps`, at which the model has `blocks` blocks. */
 int64_t growth_end(const GrowthOptions *options, int64_t steps, int blocks);
 
-/* The first of the `block` layers that are copied in a model of `layers` layers so far. */
+/* The first layer of the block that is copied when the model has `layers` layers. */
 int growth_source(const GrowthOptions *options, int layers);
 
-/* Inserts a block into a model of `layers` layers so far. `seed` determines the values of a random one. */
+/* Inserts a block when the model has `layers` layers. `seed` determines the values of a random block. */
 void growth_step(const GrowthOptions *options, Model *model, Optimizer *optimizer, int layers, uint64_t seed);
 
 #endif

@@ -33,7 +33,7 @@ const OptionSection optimizer_section = {"train.optimizer", "The optimizer and t
 
 const OptionField optimizer_schedule_fields[] = {
     {"warmup", OPTION_REAL, offsetof(OptimizerScheduleOptions, warmup), .default_value = 0.05, .low = 0,
-     .high = 1, .help = "share of the updates with a linear warm-up from 0"},
+     .high = 1, .help = "share of the updates in which the learning rate rises linearly to lr"},
     {"floor", OPTION_REAL, offsetof(OptimizerScheduleOptions, floor), .default_value = 0.1, .low = 0,
      .high = 1, .help = "learning rate at the end, as a share of lr"},
     {"warmup_init", OPTION_REAL, offsetof(OptimizerScheduleOptions, warmup_init), .low = 0, .high = 1,

@@ -1,9 +1,9 @@
-/* safetensors: a file is accepted only in the form that safetensors_write gives it: tensors in the order of
- * their offsets, without gaps, from 0 to the last byte of the file.
+/* safetensors: accepts only files as safetensors_write writes them, with tensors in the order of their
+ * offsets, without gaps, up to the end of the file.
  *
- * Every byte is then either part of the header's length (checked against the size of the file) or covered by
- * the checksum, so any changed bit and any missing byte is detected. The header ends in spaces that align
- * the data to 8 bytes; the checksum covers them.
+ * The checksum covers every byte except the header's length, which is checked against the size of the file.
+ * Any changed bit and any missing byte is therefore detected. Spaces at the end of the header align the data
+ * to 8 bytes.
  */
 #include "train/safetensors.h"
 
@@ -27,7 +27,7 @@ static const char zeros[SHA256_HEX_SIZE] = "000000000000000000000000000000000000
 static const char *const type_names[] = {
     [SAFETENSORS_F32] = "F32", [SAFETENSORS_I32] = "I32"}; /* 4 bytes each */
 
-/* Bytes of a tensor, or -1 if its shape is invalid or overflows. */
+/* The bytes of a tensor, or -1 if its shape is invalid or overflows. */
 static int64_t tensor_bytes(const SafetensorsTensor *tensor) {
     int64_t bytes = 4;
     if (tensor->rank < 1 || tensor->rank > MAX_RANK) return -1;
@@ -62,7 +62,7 @@ static void check_names(const SafetensorsFile *file, Arena *arena) {
     names[file->count] = metadata_key;
     qsort(names, (size_t)file->count + 1, sizeof *names, by_name);
     for (int i = 0; i < file->count; i++)
-        if (strcmp(names[i], names[i + 1]) == 0) BUG("two tensors of the name '%s'", names[i]);
+        if (strcmp(names[i], names[i + 1]) == 0) BUG("two tensors have the name '%s'", names[i]);
 }
 
 /* The header as text, with zeros for the checksum. */
@@ -74,7 +74,7 @@ static char *header_text(const SafetensorsFile *file, Arena *arena) {
     for (int64_t i = 0, offset = 0; i < file->count; i++) {
         const SafetensorsTensor *tensor = &file->tensors[i];
         int64_t bytes = tensor_bytes(tensor);
-        if (bytes < 0) BUG("tensor '%s' has no shape that can be written", tensor->name);
+        if (bytes < 0) BUG("tensor '%s' has an invalid shape", tensor->name);
         Json *entry = json_new_object(arena);
         json_set_text(entry, "dtype", type_names[tensor->type]);
         json_set(entry, "shape", json_new_integers(tensor->dims, tensor->rank, arena));
@@ -88,8 +88,8 @@ static char *header_text(const SafetensorsFile *file, Arena *arena) {
     return arena_format(arena, "%s%*s", text, (int)padding, "");
 }
 
-/* Finds the checksum's digits in a header. Inside a JSON string quotes are escaped, so no text of the
-   metadata can match. */
+/* Finds the checksum's digits in a header. No other text of the header can match, because JSON escapes quotes
+   inside strings. */
 static char *find_digits(char *text, size_t length, const char *digits) {
     char member[SHA256_HEX_SIZE + 16];
     int size = snprintf(member, sizeof member, "\"%s\":\"%s\"", checksum_key, digits);
@@ -122,8 +122,8 @@ bool safetensors_write(const char *path, const SafetensorsFile *file, Error *err
     char *text = header_text(file, arena);
     char *digits = find_digits(text, strlen(text), zeros);
     char digest[SHA256_HEX_SIZE];
-    if (!digits) BUG("a checkpoint's header without room for its checksum");
-    if (strlen(text) > HEADER_MAX) BUG("a checkpoint's header of %zu bytes", strlen(text));
+    if (!digits) BUG("the header of '%s' has no checksum member", path);
+    if (strlen(text) > HEADER_MAX) BUG("the header of '%s' has %zu bytes", path, strlen(text));
     checksum(digest, text, strlen(text), file);
     memcpy(digits, digest, DIGITS);
     AtomicFile target;
@@ -136,17 +136,25 @@ bool safetensors_write(const char *path, const SafetensorsFile *file, Error *err
 
 /* --- reading --- */
 
-static bool damaged(Error *err, const char *path, const char *what) {
-    return error_set(err, EXIT_DAMAGED, "checkpoint '%s' is damaged: %s; remove it to train again", path,
-                     what);
+/* A file to be read: poslab's own, or one of another program. */
+typedef struct Source {
+    const char *path;
+    bool own;
+} Source;
+
+static bool damaged(Error *err, const Source *source, const char *what) {
+    return source->own
+               ? error_set(err, EXIT_DAMAGED, "checkpoint '%s' is damaged: %s; remove it to train again",
+                           source->path, what)
+               : error_set(err, EXIT_USAGE, "weights '%s': %s", source->path, what);
 }
 
-static bool read_bytes(int fd, void *bytes, size_t size, const char *path, Error *err) {
+static bool read_bytes(int fd, void *bytes, size_t size, const Source *source, Error *err) {
     for (char *next = bytes; size;) {
         ssize_t done = read(fd, next, size);
         if (done < 0 && errno == EINTR) continue;
-        if (done < 0) return error_system(err, "checkpoint '%s': cannot read", path);
-        if (done == 0) return damaged(err, path, "it ends too early");
+        if (done < 0) return error_system(err, "checkpoint '%s': cannot read", source->path);
+        if (done == 0) return damaged(err, source, "it ends too early");
         next += done;
         size -= (size_t)done;
     }
@@ -186,8 +194,9 @@ static const char *parse_tensor(SafetensorsTensor *tensor, const Json *entry, ch
     return NULL;
 }
 
-/* Parses all tensors of the header. Returns NULL or a description of the error. */
-static const char *parse_tensors(SafetensorsFile *file, const Json *root, char *data, int64_t size,
+/* Parses all tensors of the header. Returns NULL or a description of the error, which names the tensor of a
+   file of another program. */
+static const char *parse_tensors(SafetensorsFile *file, const Json *root, char *data, int64_t size, bool own,
                                  Arena *arena) {
     int64_t offset = 0;
     file->tensors = NEW(arena, json_count(root), SafetensorsTensor);
@@ -195,8 +204,8 @@ static const char *parse_tensors(SafetensorsFile *file, const Json *root, char *
         if (strcmp(json_name(member), metadata_key) == 0) continue;
         SafetensorsTensor *tensor = &file->tensors[file->count++];
         const char *wrong = parse_tensor(tensor, member, data, size, &offset);
-        if (wrong) return wrong;
         tensor->name = json_name(member);
+        if (wrong) return own ? wrong : arena_format(arena, "tensor '%s': %s", tensor->name, wrong);
     }
     return offset == size ? NULL : "there is data that belongs to no tensor";
 }
@@ -217,48 +226,57 @@ static const char *verify(char *text, size_t length, const Json *metadata, const
 }
 
 static const char *parse(SafetensorsFile *file, const Json *root, char *text, size_t length, char *data,
-                         int64_t size, Arena *arena) {
+                         int64_t size, bool own, Arena *arena) {
     const Json *metadata = json_get(root, metadata_key);
+    if (!own) return parse_tensors(file, root, data, size, own, arena);
     if (!json_is_object(metadata)) return "its header has no metadata";
     for (const Json *member = json_first(metadata); member; member = json_next(member))
         if (!json_is_text(member)) return "its metadata has a value that is not a string";
-    const char *wrong = parse_tensors(file, root, data, size, arena);
+    const char *wrong = parse_tensors(file, root, data, size, own, arena);
     return wrong ? wrong : verify(text, length, metadata, data, size);
 }
 
-static bool read_open(int fd, const char *path, SafetensorsFile *file, Arena *arena, Error *err) {
+static bool read_open(int fd, const Source *source, SafetensorsFile *file, Arena *arena, Error *err) {
     struct stat status;
     uint64_t length;
-    if (fstat(fd, &status) != 0) return error_system(err, "checkpoint '%s': cannot read", path);
+    if (fstat(fd, &status) != 0) return error_system(err, "checkpoint '%s': cannot read", source->path);
     if (!S_ISREG(status.st_mode))
-        return error_set(err, EXIT_SYSTEM, "checkpoint '%s' is not a regular file", path);
-    if (!read_bytes(fd, &length, PREFIX, path, err)) return false;
+        return error_set(err, EXIT_SYSTEM, "checkpoint '%s' is not a regular file", source->path);
+    if (!read_bytes(fd, &length, PREFIX, source, err)) return false;
     if (length < 2 || length > HEADER_MAX || (int64_t)length > status.st_size - PREFIX)
-        return damaged(err, path, "its header cannot be that long");
+        return damaged(err, source, "its header cannot be that long");
     int64_t size = status.st_size - PREFIX - (int64_t)length;
     char *text = NEW(arena, length + 1, char), *data = NEW(arena, size, char);
-    if (!read_bytes(fd, text, length, path, err) || !read_bytes(fd, data, (size_t)size, path, err))
+    if (!read_bytes(fd, text, length, source, err) || !read_bytes(fd, data, (size_t)size, source, err))
         return false;
-    if (text[0] != '{') return damaged(err, path, "its header is not a JSON object");
+    if (text[0] != '{') return damaged(err, source, "its header is not a JSON object");
     Error detail;
     Json *root = json_parse(text, length, "header", arena, &detail);
-    if (!root) return damaged(err, path, "its header is not a JSON object");
-    const char *wrong = parse(file, root, text, length, data, size, arena);
+    if (!root) return damaged(err, source, "its header is not a JSON object");
+    const char *wrong = parse(file, root, text, length, data, size, source->own, arena);
     if (!wrong) file->metadata = json_get_mutable(root, metadata_key);
-    return wrong ? damaged(err, path, wrong) : true;
+    return wrong ? damaged(err, source, wrong) : true;
 }
 
-bool safetensors_read(const char *path, SafetensorsFile *file, Arena *arena, Error *err) {
+static bool read_file(const Source *source, SafetensorsFile *file, Arena *arena, Error *err) {
     *file = (SafetensorsFile){0};
     ArenaMark mark = arena_mark(arena);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return error_system(err, "checkpoint '%s': cannot open", path);
-    bool good = read_open(fd, path, file, arena, err);
+    int fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return error_system(err, "checkpoint '%s': cannot open", source->path);
+    bool good = read_open(fd, source, file, arena, err);
     close(fd);
     if (good) return true;
     arena_release(arena, mark);
     *file = (SafetensorsFile){0};
     return false;
+}
+
+bool safetensors_read(const char *path, SafetensorsFile *file, Arena *arena, Error *err) {
+    return read_file(&(Source){.path = path, .own = true}, file, arena, err);
+}
+
+bool safetensors_read_foreign(const char *path, SafetensorsFile *file, Arena *arena, Error *err) {
+    return read_file(&(Source){.path = path}, file, arena, err);
 }
 
 bool safetensors_read_weights(const char *path, const char *key, SafetensorsFile *file, Arena *arena,

@@ -1,10 +1,9 @@
-/* safetensors: tensors in safetensors files, with a checksum.
+/* safetensors: writing and reading safetensors files, with a checksum.
  *
- * The format (huggingface.co/docs/safetensors): 8 bytes little-endian header length, a JSON header with
- * dtype, shape and data_offsets per tensor and string pairs in `__metadata__`, then the data. A checksum
- * (SHA-256 over the header with the checksum's digits as zeros, then the data) is in the metadata under
- * "sha256". Files are written by sys/atomic_file.h, so they are complete or absent; reading refuses damaged
- * files.
+ * The format (huggingface.co/docs/safetensors): the length of the header in 8 bytes, little-endian; a JSON
+ * header with dtype, shape and data_offsets of each tensor and pairs of strings in `__metadata__`; the data.
+ * The metadata member "sha256" is a checksum: SHA-256 of the header, with zeros for the checksum's digits,
+ * and of the data. Files appear complete or not at all (sys/atomic_file.h), and damaged files are refused.
  */
 #ifndef POSLAB_TRAIN_SAFETENSORS_H
 #define POSLAB_TRAIN_SAFETENSORS_H
@@ -28,13 +27,18 @@ typedef struct SafetensorsFile {
     Json *metadata; /* object of strings */
 } SafetensorsFile;
 
+/* Writes a file. file->metadata may be NULL; the checksum is added to a copy of it. Names must be unique. */
 bool safetensors_write(const char *path, const SafetensorsFile *file, Error *err);
 
 /* Reads and verifies a file; its contents are owned by the arena. A file that is truncated, or has a wrong
    checksum, invalid offsets or another dtype, is EXIT_DAMAGED; a missing file is EXIT_SYSTEM. */
 bool safetensors_read(const char *path, SafetensorsFile *file, Arena *arena, Error *err);
 
-/* The same of the weights of run `key`, which their metadata names; other weights are EXIT_DAMAGED. */
+/* Reads a file of another program, which has no checksum: tensors of F32 in the order of their offsets, as
+   the library safetensors writes them. Fails with EXIT_USAGE and names the tensor. */
+bool safetensors_read_foreign(const char *path, SafetensorsFile *file, Arena *arena, Error *err);
+
+/* Reads a file of trained weights. Fails with EXIT_DAMAGED if its metadata does not name run `key`. */
 bool safetensors_read_weights(const char *path, const char *key, SafetensorsFile *file, Arena *arena,
                               Error *err);
 

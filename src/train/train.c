@@ -1,5 +1,13 @@
-/* train: the loop of updates, which saves its state at intervals, when stopped and at the end. The gradient
-   of an update is computed in train/batch_gradient.c, saved states in train/train_state.c. */
+/* train: the loop of updates.
+ *
+ * Update t uses sequences (t-1) n .. t n - 1 of the batches, with n = tokens_per_step / length and t counted
+ * from the first update at this length. The state is saved at intervals, when training is stopped, and at its
+ * end. The model grows at the first update of a stage with more layers, so a state that was saved at the end
+ * of the stage before has not grown yet.
+ *
+ * A cache is empty at the first update of an epoch and of a stage, so the number of an update determines how
+ * many rows the cache has.
+ */
 #include "train/train.h"
 
 #include <math.h>
@@ -17,13 +25,14 @@ enum { ACCURACY_EXAMPLES = 512, ACCURACY_LOOKS = 20 };
 typedef struct Training {
     const TrainTask *task;
     TrainState state;
-    TrainStage stage; /* of the next update; its memory is after the mark, its batches have an arena */
+    TrainStage stage; /* of the next update */
     Model model;      /* of the stage */
-    BatchGradient *step;
     Cache cache;      /* of the stage */
-    int cached;       /* rows of each sequence in it, at which `step` was made */
-    Batches *batches; /* NULL: no stage has been entered yet */
-    Arena *memory, *data;
+    BatchGradient *step;
+    int cached;       /* the cached rows of each sequence for which `step` was allocated */
+    Batches *batches; /* of the stage; NULL: no stage has been entered yet */
+    Arena *data;      /* owns `batches` */
+    Arena *memory;    /* owns the optimizer and, after `mark`, `step` */
     ArenaMark mark;
     TrainLogFile log;
     EvaluateAccuracy accuracy;
@@ -59,9 +68,9 @@ static BatchGradient *stage_allocate(const Model *model, const TrainStage *stage
     return batch_gradient_new(model, cache->capacity ? cache : NULL, stage->sequences, stage->length, arena);
 }
 
-/* Allocates what training needs besides the weights: the optimizer, the cache, and in turn the memory of each
-   stage, so that memory that a later stage would lack is missing at once. With a counting arena only the
-   count is valid. */
+/* Allocates the memory of training except the weights: the optimizer, the cache, then the memory of each
+   stage in turn. So if the memory of a later stage does not fit, training fails before it starts. With a
+   counting arena only the count is valid. */
 static Optimizer *session_allocate(const Model *model, const TrainOptions *options,
                                    const OptimizerOptions *optimizer, float **cache, Arena *arena) {
     Optimizer *made = optimizer_new(optimizer, model, arena);
@@ -98,8 +107,8 @@ size_t train_bytes(const Model *model, const TrainOptions *options, const Optimi
     return weight_bytes(model) + session_bytes(&copy, options, optimizer);
 }
 
-/* Makes the memory of the next update, unless it is there: it differs by the stage and by the number of
-   cached rows. */
+/* Allocates the memory of the next update if the stage has changed (`entered`) or the number of cached rows
+   differs. */
 static void enter_update(Training *training, const TrainStage *stage, bool entered) {
     const TrainState *state = &training->state;
     int64_t cached = 0;
@@ -115,7 +124,7 @@ static void enter_update(Training *training, const TrainStage *stage, bool enter
     training->step = stage_allocate(&training->model, stage, &training->cache, training->memory);
 }
 
-/* Lets the model grow if the next update is the first with more blocks. */
+/* Grows the model if the next update is the first with more blocks. */
 static void grow(Training *training, const TrainStage *stage) {
     const TrainOptions *options = training->task->options;
     TrainState *state = &training->state;
@@ -127,7 +136,8 @@ static void grow(Training *training, const TrainStage *stage) {
     training->model = train_stage_model(state->model, options, stage);
 }
 
-/* Makes the model, the batches and the memory of the next update's stage, unless they are there. */
+/* Prepares the next update. If it begins a stage, or is the first of this session, makes the model, the
+   batches and the memory of its stage. */
 static bool enter_stage(Training *training, Error *err) {
     const TrainTask *task = training->task;
     const TrainState *state = &training->state;
@@ -155,7 +165,7 @@ static bool enter_stage(Training *training, Error *err) {
     return true;
 }
 
-/* Gives rank 0 the cached rows that other ranks have, before it saves them. */
+/* Copies the cached rows of all ranks to all ranks, because rank 0 saves them. */
 static void gather_cache(Training *training) {
     const Cache *cache = &training->cache;
     if (!cache->capacity || mpi_ranks() == 1) return;
@@ -173,7 +183,7 @@ static void gather_cache(Training *training) {
     arena_free(arena);
 }
 
-/* One update. Returns false if it diverged. */
+/* Makes one update. Returns false if the loss or the gradient norm is not finite. */
 static bool update(Training *training) {
     const TrainTask *task = training->task;
     const TrainStage *stage = &training->stage;
@@ -191,10 +201,11 @@ static bool update(Training *training) {
     return isfinite(log->norm);
 }
 
-enum { WISH_STOP = 1, WISH_SAVE = 2 }; /* combined over ranks */
+enum { WISH_STOP = 1, WISH_SAVE = 2 }; /* bits, combined over ranks */
 
-/* Computes the accuracy of a task if that is due after this update: for `until`, else for progress alone.
-   Returns whether training ends. */
+/* Computes the accuracy of a task, if due after this update: at the intervals of `until`, or else some
+   ACCURACY_LOOKS times in all, for progress. Returns whether training ends: with `until`, when the whole
+   model answers enough examples. Only the weights decide, so a resumed run ends at the same update. */
 static bool has_learnt(Training *training) {
     const TrainTask *task = training->task;
     const TrainOptions *options = task->options;
@@ -212,7 +223,7 @@ static bool has_learnt(Training *training) {
            training->accuracy.exact >= options->until_exact;
 }
 
-/* Performs the updates from state.steps on, until the end, divergence or a stop. */
+/* Makes updates until the last one, divergence, a stop, or the accuracy of `until`. */
 static bool train_updates(Training *training, bool *diverged, bool *learnt, Error *err) {
     const TrainTask *task = training->task;
     TrainState *state = &training->state;
@@ -249,7 +260,7 @@ static bool train_updates(Training *training, bool *diverged, bool *learnt, Erro
     return mpi_agree(mpi_rank() > 0 || train_state_write(state, task->state_path, err), err);
 }
 
-/* Training continues without the file if it cannot be written. */
+/* Opens train.jsonl. If that fails, training continues without it. */
 static void open_log(Training *training, Arena *arena) {
     const TrainTask *task = training->task;
     const TrainState *state = &training->state;
@@ -261,7 +272,7 @@ static void open_log(Training *training, Arena *arena) {
     if (task->note) task->note(task->user, arena_format(arena, "%s; the updates are not logged", err.text));
 }
 
-/* The weights before the first update. */
+/* Sets the weights before the first update. */
 static bool start(TrainState *state, const TrainTask *task, Arena *arena, Error *err) {
     const char *key = task->options->from, *path = task->from_path;
     train_state_start(state, (uint64_t)task->options->seed);

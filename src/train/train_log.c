@@ -10,13 +10,13 @@
 #include "base/json.h"
 #include "sys/atomic_file.h"
 
-enum { LINE = 256 }; /* the longest */
+enum { LINE = 256 }; /* at least the size of the longest line */
 static const double SECONDS_BETWEEN_WRITES = 0.5;
 static const size_t most_bytes = (size_t)1 << 32;
 
 /* --- reading --- */
 
-/* Reads a line of `size` bytes without its newline. */
+/* Parses a line of `size` bytes without its newline. */
 static bool parse_line(TrainLogLine *line, const char *text, size_t size, Arena *scratch) {
     Error ignored;
     ArenaMark mark = arena_mark(scratch);
@@ -32,7 +32,7 @@ static bool parse_line(TrainLogLine *line, const char *text, size_t size, Arena 
     return line->log.step >= 1 && line->log.step <= line->steps;
 }
 
-/* The lines of the updates 1, 2, ..., at most `most`; *bytes is their size in the file. */
+/* Reads the lines of the updates 1, 2, ..., at most `most` of them; *bytes is their size in the file. */
 static TrainLogLine *read_lines(const char *path, int64_t most, int *count, size_t *bytes, Arena *arena) {
     Arena *scratch = arena_new(0);
     TrainLogLine *lines = NULL, line;
@@ -56,7 +56,7 @@ bool train_log_last(const char *path, TrainLogLine *line) {
     char text[2 * LINE + 1];
     FILE *in = fopen(path, "re");
     if (!in) return false;
-    if (fseek(in, -(long)(sizeof text - 1), SEEK_END) != 0) rewind(in); /* a shorter file */
+    if (fseek(in, -(long)(sizeof text - 1), SEEK_END) != 0) rewind(in); /* the file is shorter than `text` */
     size_t size = fread(text, 1, sizeof text - 1, in);
     fclose(in);
     while (size && text[size - 1] != '\n') size--;

@@ -21,8 +21,9 @@ const OptionField train_fields[] = {
     {"cache", OPTION_INT, offsetof(TrainOptions, cache), .default_value = 0, .low = 0, .high = MAX_LENGTH,
      .help = "number of rows of earlier segments that every layer attends to; 0: none"},
     {"order", OPTION_CHOICE, offsetof(TrainOptions, order), .choices = order_names,
-     .help = "order of the windows of text: random; or text, in which a sequence continues that of the last "
-             "update, as always with a cache"},
+     .help =
+         "order of the windows of text: random; or text: each sequence of an update continues that of the "
+         "previous update, as always with a cache"},
     {"precision", OPTION_CHOICE, offsetof(TrainOptions, precision), .choices = precision_names,
      .help =
          "precision of the inputs of matrix products in linear layers; bf16 needs a CPU with AVX-512 BF16 "
@@ -59,21 +60,21 @@ static const OptionPart train_parts[] = {
     {.key = "schedule"},
     {.key = "until"},
     {"stages", "list of stages", NULL,
-     "earlier stages of training, at other lengths; optimizer and schedule run on from stage to stage",
+     "earlier stages of training, at other lengths; optimizer and schedule do not restart between stages",
      .definition = "train.stages", .most = MAX_STAGES, .or_empty = true},
     {"growth", "object", NULL, "adds blocks of layers during training, until the model has model.layers",
      .definition = "train.growth"},
     {"from", "key of a run, or object of values by path", NULL,
      "the run whose final weights are the initial weights of this run: its key in the database, or the "
-     "values "
-     "that identify a point of the experiment with the same seed",
+     "values that identify a point of the experiment with the same seed",
      .definition = "train.from"},
     {"frozen", "list of names", NULL,
      "names of tensors that are not trained; * matches any characters: layers.*.ffn.*", .item = OPTION_TEXT,
      .most = MAX_FROZEN, .or_empty = true},
     {0},
 };
-const OptionSection train_section = {"train", "The length, the amount and the randomness of training",
+const OptionSection train_section = {"train",
+                                     "Training: lengths, number of tokens, order, precision and seed",
                                      train_fields, COUNT_OF(train_fields), train_parts};
 
 /* --- reading and writing --- */
@@ -190,8 +191,7 @@ Json *train_options_json(const TrainOptions *options, Arena *arena) {
 
 /* --- checks --- */
 
-/* The smallest number that is a multiple of all lengths and at least `from`; 0: there is none that
-   tokens_per_step can have. */
+/* The smallest multiple of all lengths that is at least `from`; 0 if it is too large for tokens_per_step. */
 static int64_t next_multiple(const TrainOptions *options, int64_t from) {
     int64_t multiple = 1;
     for (int i = 0; i < train_stage_count(options); i++) {
@@ -221,7 +221,7 @@ static bool check_lengths(const TrainOptions *options, const char *source, Error
     return fine;
 }
 
-/* The last update of an item of `stages`, or of `length`. */
+/* The last update of an item of `stages`; of item stage_count, the last update of the run. */
 static int64_t item_end(const TrainOptions *options, int item) {
     int64_t steps = train_steps(options), end = 0;
     for (int i = 0; i <= item && i < options->stage_count; i++) {
@@ -264,7 +264,7 @@ int64_t train_steps(const TrainOptions *options) {
     return steps > 0 ? steps : 1;
 }
 
-/* The stage's length and last update, from its item, its blocks and its first update. */
+/* Computes the other members of a stage from its item, its blocks and its first update. */
 static void complete(const TrainOptions *options, TrainStage *stage) {
     int64_t end = item_end(options, stage->item);
     int64_t grown = stage->blocks < options->growth.stages

@@ -10,10 +10,10 @@
 #include "math/hardware.h"
 #include "math/nn_ops.h"
 
-static const double SECONDS_BETWEEN_SAMPLES = 1; /* of the load, an average over a minute */
+static const double SECONDS_BETWEEN_SAMPLES = 1; /* of the machine's load, itself an average over a minute */
 
 static const char *environment_now(int threads, Arena *arena) {
-    threads *= mpi_ranks(); /* their distribution over ranks does not affect the bits */
+    threads *= mpi_ranks(); /* the distribution of threads over ranks does not affect the bits */
     return arena_format(arena, "%d thread%s, %s, %s", threads, threads == 1 ? "" : "s", blas_name(),
                         hardware_cpu(arena));
 }
@@ -45,7 +45,7 @@ void train_session_write(const Session *session, Json *metadata, Arena *arena) {
     if (session->environments) json_set_text(metadata, "settings", session->environments);
 }
 
-/* NAN if the state was written by an earlier version, without these values. */
+/* A number of the metadata; NAN if an earlier version wrote the state without it. */
 static double number_of(const Json *metadata, const char *key) {
     return strtod(json_text(json_get(metadata, key), "nan"), NULL);
 }

@@ -1,5 +1,5 @@
-/* train_state: files are renamed in an order that leaves two valid generations at any moment, once there are
-   two; reading completes an interrupted rotation. */
+/* train_state: saved states are renamed in an order that keeps two valid generations at any moment, once two
+   exist. Reading completes a rotation that was interrupted. */
 #include "train/train_state.h"
 
 #include <errno.h>
@@ -28,7 +28,8 @@ void train_state_list_tensors(const Model *model, SafetensorsFile *file, Arena *
     }
 }
 
-/* Copies a tensor of the file, which must be finite and of this shape. `next` as in safetensors_next. */
+/* Copies a tensor of the file, which must have this shape and finite values. `next` is that of
+   safetensors_next. */
 static bool restore_tensor(float *values, const SafetensorsFile *file, const char *name, int rank,
                            const int64_t *dims, int *next, const char *path, Error *err) {
     const SafetensorsTensor *tensor = safetensors_next(file, name, next);
@@ -51,7 +52,7 @@ static bool restore_tensor(float *values, const SafetensorsFile *file, const cha
     return true;
 }
 
-/* Copies the tensors PREFIX + NAME of the file to `values`, in the layout of the model. */
+/* Copies the tensors `prefix` + NAME of the file to `values`, in the layout of model->values. */
 static bool restore_values(float *values, const Model *model, const SafetensorsFile *file, const char *prefix,
                            const char *path, Error *err) {
     int next = 0;
@@ -108,13 +109,13 @@ bool train_state_continue(TrainState *state, const char *path, const char *key, 
                       lacking ? " of this shape" : " that this model lacks");
     fine = fine && train_state_load_tensors(state->model, &file, path, err);
     const char *files = fine ? json_text(json_get(file.metadata, "method_files"), NULL) : NULL;
-    if (files) state->files = arena_format(arena, "%s %s", state->files, files);
+    if (files && *files) state->files = arena_format(arena, "%s %s", state->files, files);
     arena_free(scratch);
     return fine;
 }
 
-/* Renames PATH to PATH.old and PATH.new, if it exists, to PATH. At least two of the three exist at any
-   moment. */
+/* If PATH.new exists, renames PATH to PATH.old and PATH.new to PATH. With two generations, at least two of
+   the three files exist at any moment. */
 static bool state_rotate(const char *path, Arena *arena, Error *err) {
     const char *fresh = arena_format(arena, "%s.new", path), *old = arena_format(arena, "%s.old", path);
     if (access(fresh, F_OK) != 0) return true;
@@ -162,7 +163,7 @@ bool train_state_write(const TrainState *state, const char *path, Error *err) {
     return fine;
 }
 
-/* Whether the log has the steps from 1 on, all with finite values. */
+/* Whether the log has rows for the steps 1 .. `steps`, with finite values. */
 static bool log_is_whole(const SafetensorsTensor *tensor, double steps) {
     if (!tensor || tensor->type != SAFETENSORS_I32 || tensor->rank != 2 || (double)tensor->dims[0] != steps ||
         tensor->dims[1] != sizeof(TrainLog) / 4)
@@ -182,8 +183,7 @@ static bool take_cache(TrainState *state, const SafetensorsFile *file, const cha
     return restore_tensor(state->cache, file, "cache", 2, dims, &(int){0}, path, err);
 }
 
-/* Reads the state from a file, or fails with the reason. After a failure the state may be partly changed; the
-   next attempt overwrites it. */
+/* Reads the state from a file. After a failure the state may be partly changed; the caller overwrites it. */
 static bool state_take(TrainState *state, const SafetensorsFile *file, const char *path, Error *err) {
     Model *model = state->model;
     Optimizer *optimizer = state->optimizer;
@@ -199,7 +199,7 @@ static bool state_take(TrainState *state, const SafetensorsFile *file, const cha
     const SafetensorsTensor *log = safetensors_find(file, "log");
     if (!(step >= 1 && step <= (double)state->total) || !(seconds >= 0) || !isfinite(last_rate) ||
         !log_is_whole(log, step))
-        return error_set(err, EXIT_DAMAGED, "'%s': step and log disagree", path);
+        return error_set(err, EXIT_DAMAGED, "'%s': its log does not fit its step", path);
     if (!train_state_load_tensors(model, file, path, err)) return false;
     for (int k = 0; k < 2 && optimizer_array(optimizer, k); k++) {
         if (!restore_values(optimizer_array(optimizer, k), model, file,
@@ -214,8 +214,8 @@ static bool state_take(TrainState *state, const SafetensorsFile *file, const cha
     return true;
 }
 
-/* The hash of the shared sources, after those of earlier sessions where they differ. A state without one is
-   of the same sources only if it is of the same revision. */
+/* Puts the hashes of earlier sessions before this one, if they differ. An earlier version did not write the
+   hash; its state has the same sources if it has the same revision. */
 static void take_shared(TrainState *state, const Json *metadata, bool same_revision, Arena *arena) {
     const char *before = json_text(json_get(metadata, "shared"), same_revision ? state->shared : NULL);
     if (!before || !state->shared)
@@ -224,7 +224,7 @@ static void take_shared(TrainState *state, const Json *metadata, bool same_revis
         state->shared = arena_format(arena, "%s, %s", before, state->shared);
 }
 
-/* Reads the revision and the environment of the state, on which the bits depend, and reports both. */
+/* Reads the revision and the environment of the state, on which the bits depend, and reports differences. */
 static void take_origin(TrainState *state, const Json *metadata,
                         void (*note)(void *user, const char *message), void *user, Arena *arena) {
     const char *before = json_text(json_get(metadata, "revision"), "unknown");
@@ -247,7 +247,7 @@ static void take_origin(TrainState *state, const Json *metadata,
                                 state->session.environment, environment));
 }
 
-/* First completes the rotation that a killed process may have left, and removes its incomplete file. */
+/* First removes the incomplete file of a killed process and completes its rotation. */
 bool train_state_read(TrainState *state, const char *path, void (*note)(void *user, const char *message),
                       void *user, bool *restored, Arena *arena, Error *err) {
     Arena *scratch = arena_new(0);

@@ -101,6 +101,16 @@ prune_weights() {
     fresh prune4 && try 0 prune prune4/x.db --weights && says out "5 of 5 deleted" && ! exists "prune4/*/*/model.safetensors" &&
         exists "prune4/e2e/*/log.txt" && is 5 prune4/x.db "SELECT count(*) FROM run"
 }
+# Two methods, two seeds; the run is chosen before the weights are read.
+import_method() { try 5 import e2e.json absent --method "$two" --seed 1 && says err "cannot open" && refused "2 runs match" import e2e.json absent --method "$two"; }
+import_seed() { refused "no run matches" import e2e.json absent --seed 8 && refused "2 runs match" import e2e.json absent --seed 1; }
+import_length() { refused "4 runs match" import e2e.json absent --length 16 && refused "no run matches" import e2e.json absent --length 17; }
+import_set() { try 5 import e2e.json absent --set sweep.train.seed='[1]' --set method="$two" && says err "cannot open"; }
+import_db() {
+    try 0 export x/x.db a.st --method "$two" --seed 1 && as_fairseq a.st f.st && try 0 import e2e.json f.st --method "$two" --seed 1 --db im/x.db &&
+        is 1 im/x.db "SELECT count(*) FROM run WHERE status = 'done'" && exists im/e2e/*/model.safetensors && [ ! -e results/e2e.db ]
+}
+
 merge_weights() {
     mkdir -p merged0 merged1 && try 0 merge merged0/x.db x/x.db && ! exists "merged0/e2e/*" &&
         try 0 merge merged1/x.db x/x.db --weights && says out "weights of 5 runs copied" &&

@@ -585,7 +585,8 @@ static const struct {
     {"sandwich", "{\"size\": 7}", 4, "even 'size', got 7"},
     {"scaled_sinusoidal", "{}", 3, NULL},
     {"fope", "{}", 2, "even head size from 4 to 1024, got 2"},
-    {"self_extend", "{}", 3, "the head size (3) must be even"},
+    {"self_extend", "{}", 3, "(1 x 3) must be an even whole number"},
+    {"rerope", "{\"fraction\": 0.3}", 16, "(0.3 x 16) must be an even whole number"},
     {"hard_alibi", "{}", 4, "at least 3 heads, got 2"},
     {"bounded_alibi", "{}", 4, "at least 3 heads, got 2"},
 };

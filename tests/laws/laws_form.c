@@ -84,11 +84,15 @@ bool law_form(const LawCase *c, Arena *arena, Error *err) {
                                 POS_NORMALISED))
         return BROKEN(err, "unknown claims %x", m->claims);
     if (!scores_paired(m, err)) return false;
-    if (m->frequency && (m->prepare || !m->transform))
-        return BROKEN(err, "frequency together with prepare, or without transform: use ROTARY_HOOKS");
-    if (m->amplitude && !m->frequency) return BROKEN(err, "amplitude without frequency: it is never called");
+    if ((m->frequency || m->rotation) && (m->prepare || !m->transform))
+        return BROKEN(err,
+                      "rotates with a prepare, or without transform: use ROTARY_HOOKS or ROTARY_ROTATION");
+    if (m->rotation && m->frequency) return BROKEN(err, "frequency and rotation: the first is never called");
     if (!m->transform != !m->transform_backward)
         return BROKEN(err, "transform without its backward, or alone");
+    if (m->widening && (m->widening < 2 || !m->transform || m->horizon || m->vectors || m->scores))
+        return BROKEN(err, "widening of %d, without transform, or with horizon, vectors or scores",
+                      m->widening);
     if (m->embed_backward && !m->embed) return BROKEN(err, "embed_backward without embed");
     if (m->input_backward && !m->input) return BROKEN(err, "input_backward without input");
     if (m->distance_bias_backward && !m->distance_bias) return BROKEN(err, "distance_bias_backward alone");

@@ -68,13 +68,8 @@ static void prefix_claimed(PositionMethod *m) {
     m->claims |= POS_PREFIX_STABLE;
 }
 
-static double of_no_rotation(const PositionContext *context) {
-    (void)context;
-    return 2;
-}
-
-static void amplitude_alone(PositionMethod *m) {
-    m->amplitude = of_no_rotation;
+static void rotates_twice(PositionMethod *m) {
+    m->frequency = rotary_frequency;
 }
 
 static void yarn_queries_alone_hook(const PositionContext *context, PositionRole role, float *x, int stride) {
@@ -201,12 +196,8 @@ static void alpha_not_used(PositionMethod *m) {
 
 /* ---- methods of 2024 to 2026 ---- */
 
-static double hope_cuts_nothing_rate(const PositionContext *context, int pair) {
-    return rotary_frequency(context, pair);
-}
-
 static void hope_cuts_nothing(PositionMethod *m) {
-    m->frequency = hope_cuts_nothing_rate;
+    m->frequency = rotary_frequency;
 }
 
 /* The bias of each head is that of the head before; of the first, none. */
@@ -297,6 +288,50 @@ static void rfs_claimed_prefix_stable(PositionMethod *m) {
     m->claims |= POS_PREFIX_STABLE;
 }
 
+static void pope_key_as_query_hook(const PositionContext *context, PositionRole role, float *x, int stride) {
+    (void)role;
+    real("pope")->transform(context, POS_QUERY, x, stride);
+}
+
+static void pope_angles_forgotten(PositionMethod *m) {
+    m->transform = pope_key_as_query_hook;
+}
+
+static void pope_angles_fixed_hook(const PositionContext *context, PositionRole role, const float *x,
+                                   float *dx, int stride) {
+    static float nowhere[64 * 1024];
+    PositionContext other = *context;
+    other.grad[0] = nowhere;
+    real("pope")->transform_backward(&other, role, x, dx, stride);
+}
+
+static void pope_angles_not_trained(PositionMethod *m) {
+    m->transform_backward = pope_angles_fixed_hook;
+}
+
+/* As if the derivative of softplus were 1. */
+static void pope_straight_hook(const PositionContext *context, PositionRole role, const float *x, float *dx,
+                               int stride) {
+    static float large[64 * 1024];
+    size_t count = (size_t)context->length * stride;
+    (void)x;
+    if (count > COUNT_OF(large)) BUG("a case too large for a mutant");
+    for (size_t i = 0; i < count; i++) large[i] = 80;
+    real("pope")->transform_backward(context, role, large, dx, stride);
+}
+
+static void pope_straight_through(PositionMethod *m) {
+    m->transform_backward = pope_straight_hook;
+}
+
+static void pope_claims_lengths(PositionMethod *m) {
+    m->claims |= POS_ISOMETRY;
+}
+
+static void pope_widens_by_one(PositionMethod *m) {
+    m->widening = 1;
+}
+
 const MethodMutant family_mutants[] = {
     {"positions stretched, not squeezed", "pi", "formulas", NULL, pi_stretches},
     {"claims to be prefix stable", "pi", "prefix", NULL, prefix_claimed},
@@ -307,7 +342,7 @@ const MethodMutant family_mutants[] = {
     {"scores not scaled", "yarn", "isometry", NULL, yarn_without_attention},
     {"queries scaled alone", "yarn", "formulas", NULL, yarn_scales_queries_alone},
     {"first positions scaled too", "longrope", "shift", NULL, longrope_scales_first},
-    {"amplitude without frequency", "longrope", "form", NULL, amplitude_alone},
+    {"frequency beside rotation", "longrope", "form", NULL, rotates_twice},
     {"low frequencies rotated too", "p_rope", "formulas", NULL, p_rope_turns_all},
     {"centre follows the length", "xpos", "prefix", NULL, xpos_centre_moves},
     {"keys grow as queries do", "xpos", "shift", NULL, xpos_keys_grow_too},
@@ -327,6 +362,11 @@ const MethodMutant family_mutants[] = {
     {"backward not transposed", "fope", "adjoint", NULL, fope_not_transposed},
     {"heads share coefficients", "fope", "formulas", NULL, fope_heads_share},
     {"claims to be prefix stable", "rfs", "form", NULL, rfs_claimed_prefix_stable},
+    {"angles of keys forgotten", "pope", "formulas", NULL, pope_angles_forgotten},
+    {"angles of keys not trained", "pope", "gradient", NULL, pope_angles_not_trained},
+    {"backward without the slope of softplus", "pope", "adjoint", NULL, pope_straight_through},
+    {"claims to keep lengths", "pope", "isometry", NULL, pope_claims_lengths},
+    {"widening by 1", "pope", "form", NULL, pope_widens_by_one},
     {"scale registered, not used", "scaled_sinusoidal", "gradient", NULL, alpha_not_used},
 };
 const int family_mutant_count = COUNT_OF(family_mutants);

@@ -8,13 +8,14 @@
 #include <string.h>
 #include "attention/attention.h"
 
-/* The arrays of one sequence: vectors [H,T,D], scores [H,T,T]. */
+/* The arrays of one sequence: values [H,T,D], queries and keys [H,T,E] (E = D, or m D with widening), scores
+ * [H,T,T]. */
 typedef struct NaiveCore {
-    int H, T, D, C, n[2], horizon, window, sinks, last;
+    int H, T, D, E, C, n[2], horizon, window, sinks, last;
     bool active;                        /* the method acts */
     double temperature, root, *stretch; /* root: of D; stretch: query scales [T] */
     double *q, *k, *v, *far_q, *far_k, *sink_q;
-    double *input_q, *input_k; /* before the transform, scaled */
+    double *input_q, *input_k; /* [H,T,D] before the transform, scaled */
     float *r[2];               /* [H,n,D] */
     double *pair, *gates;      /* [H,T,T] or NULL, [H,T] */
     double *before, *s, *p;    /* [H,T,T]: S before and after the change (the same without one), P */
@@ -42,13 +43,13 @@ static double stretch_of(const AttentionOptions *o, int train_length, int i) {
     return 1;
 }
 
-/* [T,D] of head h: part 0, 1, 2 of qkv */
-static double *part_of(const NaiveAttention *a, const Core *c, const double *qkv, int part) {
-    double *x = array(a, (size_t)c->H * c->T * c->D);
+/* Part 0, 1 or 2 of qkv, in rows of `row` >= D numbers */
+static double *part_of(const NaiveAttention *a, const Core *c, const double *qkv, int part, int row) {
+    double *x = array(a, (size_t)c->H * c->T * row);
     for (int h = 0; h < c->H; h++)
         for (int t = 0; t < c->T; t++)
             for (int e = 0; e < c->D; e++)
-                x[(h * c->T + t) * c->D + e] = qkv[(size_t)t * 3 * c->C + part * c->C + h * c->D + e];
+                x[(h * c->T + t) * row + e] = qkv[(size_t)t * 3 * c->C + part * c->C + h * c->D + e];
     return x;
 }
 
@@ -58,12 +59,12 @@ static void turn_all(const NaiveAttention *a, const Core *c, PositionRole role, 
     const double *input = role == POS_QUERY || role == POS_QUERY_FAR ? c->input_q : c->input_k;
     bool query = role == POS_QUERY || role == POS_QUERY_FAR;
     for (int h = 0; h < c->H; h++) {
-        double *head = x + (size_t)h * c->T * c->D;
-        for (int i = 0; query && sign > 0 && i < c->T * c->D; i++) head[i] *= c->stretch[i / c->D];
+        double *head = x + (size_t)h * c->T * c->E;
+        for (int i = 0; query && sign > 0 && i < c->T * c->E; i++) head[i] *= c->stretch[i / c->E];
         if (c->active)
             naive_position_transform(a->position, a->layer, a->sequence, role, h, head,
                                      input + (size_t)h * c->T * c->D, last, sign);
-        for (int i = 0; query && sign < 0 && i < c->T * c->D; i++) head[i] *= c->stretch[i / c->D];
+        for (int i = 0; query && sign < 0 && i < c->T * c->E; i++) head[i] *= c->stretch[i / c->E];
     }
 }
 
@@ -87,12 +88,12 @@ static int distance(const Core *c, int i, int j) {
 static const double *query_for(const Core *c, int h, int i, int j) {
     bool far = c->horizon && distance(c, i, j) >= c->horizon;
     const double *q = far ? c->far_q : c->window && j < c->sinks ? c->sink_q : c->q;
-    return q + (size_t)(h * c->T + i) * c->D;
+    return q + (size_t)(h * c->T + i) * c->E;
 }
 
 static const double *key_for(const Core *c, int h, int i, int j) {
     bool far = c->horizon && distance(c, i, j) >= c->horizon;
-    return (far ? c->far_k : c->k) + (size_t)(h * c->T + j) * c->D;
+    return (far ? c->far_k : c->k) + (size_t)(h * c->T + j) * c->E;
 }
 
 static size_t vector_at(const Core *c, int which, int h, int d) {
@@ -156,6 +157,7 @@ static Core *make_core(const NaiveAttention *a, const double *qkv, const double 
     const AttentionOptions *o = &a->model->options.attention;
     Core *c = NEW(a->arena, 1, Core);
     c->H = shape->heads, c->T = a->T, c->D = shape->head_dim, c->C = shape->width;
+    c->E = naive_position_row(a->position, a->layer);
     c->active = attention_has_position(o, a->layer);
     c->temperature = o->temperature > 0 ? o->temperature : 1;
     if (o->window && o->window < c->T && meant(o->window_layers, c->active))
@@ -165,9 +167,9 @@ static Core *make_core(const NaiveAttention *a, const double *qkv, const double 
     c->stretch = array(a, c->T);
     for (int i = 0; i < c->T; i++)
         c->stretch[i] = meant(o->scale_layers, c->active) ? stretch_of(o, shape->train_length, i) : 1;
-    c->q = part_of(a, c, qkv, 0), c->k = part_of(a, c, qkv, 1), c->v = part_of(a, c, qkv, 2);
-    c->sink_q = part_of(a, c, qkv, 0);
-    c->input_q = part_of(a, c, qkv, 0), c->input_k = part_of(a, c, qkv, 1);
+    c->q = part_of(a, c, qkv, 0, c->E), c->k = part_of(a, c, qkv, 1, c->E);
+    c->sink_q = part_of(a, c, qkv, 0, c->E), c->v = part_of(a, c, qkv, 2, c->D);
+    c->input_q = part_of(a, c, qkv, 0, c->D), c->input_k = part_of(a, c, qkv, 1, c->D);
     for (int i = 0; i < c->H * c->T * c->D; i++) c->input_q[i] *= c->stretch[i / c->D % c->T];
     turn_all(a, c, POS_QUERY, c->q, c->T, 1);
     turn_all(a, c, POS_KEY, c->k, c->T, 1);
@@ -178,7 +180,7 @@ static Core *make_core(const NaiveAttention *a, const double *qkv, const double 
     c->s = c->active && m->scores ? array(a, pairs) : c->before;
     if (c->active && m->horizon) {
         c->horizon = m->horizon(shape, a->context->options);
-        c->far_q = part_of(a, c, qkv, 0), c->far_k = part_of(a, c, qkv, 1);
+        c->far_q = part_of(a, c, qkv, 0, c->E), c->far_k = part_of(a, c, qkv, 1, c->E);
         turn_all(a, c, POS_QUERY_FAR, c->far_q, c->T, 1);
         turn_all(a, c, POS_KEY_FAR, c->far_k, c->T, 1);
     }
@@ -212,7 +214,7 @@ static void make_scores(const NaiveAttention *a, Core *c) {
             for (int j = i; j >= 0; j--) {
                 size_t at = ((size_t)h * c->T + i) * c->T + j;
                 int d = distance(c, i, j);
-                double product = dot(query_for(c, h, i, j), key_for(c, h, i, j), c->D);
+                double product = dot(query_for(c, h, i, j), key_for(c, h, i, j), c->E);
                 if (c->n[0])
                     product += dot_float(vector_query(c, h, i, j), c->r[0] + vector_at(c, 0, h, d), c->D);
                 double bias = c->active ? a->bias[h * c->T + d] : 0;
@@ -293,8 +295,8 @@ typedef struct Gradient {
 } Gradient;
 
 static Gradient gradient_new(const NaiveAttention *a, const Core *c) {
-    size_t vectors = (size_t)c->H * c->T * c->D, square = (size_t)c->T * c->T;
-    Gradient g = {.q = array(a, vectors), .k = array(a, vectors), .v = array(a, vectors)};
+    size_t vectors = (size_t)c->H * c->T * c->E, square = (size_t)c->T * c->T;
+    Gradient g = {.q = array(a, vectors), .k = array(a, vectors), .v = array(a, (size_t)c->H * c->T * c->D)};
     g.far_q = array(a, vectors), g.far_k = array(a, vectors), g.sink_q = array(a, vectors);
     g.ds = array(a, c->H * square), g.gates = array(a, (size_t)c->H * c->T);
     g.pair = NEW(a->arena, square, float);
@@ -349,12 +351,12 @@ static void scores_backward(const NaiveAttention *a, const Core *c, Gradient *g)
             before += ds;
             int d = distance(c, i, j);
             bool far = c->horizon && d >= c->horizon, sink = c->window && j < c->sinks;
-            size_t qi = (size_t)row * c->D, kj = (size_t)(h * c->T + j) * c->D;
+            size_t qi = (size_t)row * c->E, kj = (size_t)(h * c->T + j) * c->E;
             const double *q = query_for(c, h, i, j), *k = key_for(c, h, i, j);
             const double *vq = vector_query(c, h, i, j);
             double *near_q = sink ? g->sink_q : g->q, *dq = far ? g->far_q : near_q,
                    *dk = far ? g->far_k : g->k;
-            for (int e = 0; e < c->D; e++) {
+            for (int e = 0; e < c->E; e++) {
                 dq[qi + e] += share * k[e];
                 dk[kj + e] += share * q[e];
                 if (!c->n[0]) continue;
@@ -400,10 +402,10 @@ void naive_attend_backward(const NaiveAttention *a, const NaiveCore *c, double *
     }
     for (int t = 0; t < c->T; t++)
         for (int i = 0; i < c->C; i++) {
-            size_t at = (size_t)(i / c->D * c->T + t) * c->D + i % c->D;
+            size_t row = (size_t)(i / c->D * c->T + t), at = row * c->E + i % c->D;
             double *to = dqkv + (size_t)t * 3 * c->C + i;
             to[0] += g.q[at] + g.sink_q[at] + g.far_q[at];
             to[c->C] += g.k[at] + g.far_k[at];
-            to[2 * c->C] += g.v[at];
+            to[2 * c->C] += g.v[row * c->D + i % c->D];
         }
 }

@@ -190,18 +190,24 @@ void naive_position_input_backward(NaivePosition *n, int l, int b, const double 
     method->input_backward(&context, copy);
 }
 
+int naive_position_row(const NaivePosition *n, int l) {
+    int widening = n->position->method->widening;
+    return n->D * (widening && n->sites[l].acts ? widening : 1);
+}
+
 void naive_position_transform(NaivePosition *n, int l, int b, PositionRole role, int head, double *x,
                               const double *input, int last, int sign) {
+    int row = naive_position_row(n, l);
     const PositionMethod *method = n->position->method;
     const Site *site = &n->sites[l];
     if (!site->acts) return;
     if (formulas(n)) {
         NaiveInputs in = inputs_of(n, site, b);
         for (int t = 0; t < n->T; t++)
-            naive_transform(&in, role, x + (size_t)t * (size_t)n->D, t < last ? t : last, sign);
+            naive_transform(&in, role, x + (size_t)t * (size_t)row, t < last ? t : last, sign);
     } else if (method->transform) {
         PositionContext context = context_of(n, site, b);
-        size_t count = (size_t)n->T * (size_t)n->D;
+        size_t count = (size_t)n->T * (size_t)row;
         float *copy = NEW(n->arena, count, float), *before = NEW(n->arena, count, float);
         double *positions = NEW(n->arena, n->T, double);
         context.head = head;
@@ -209,11 +215,12 @@ void naive_position_transform(NaivePosition *n, int l, int b, PositionRole role,
         if (last < n->T)
             context.tables =
                 encoding_prepare(method, &n->model->shape, n->position->options, n->T, positions, n->arena);
-        for (size_t i = 0; i < count; i++) copy[i] = (float)x[i], before[i] = (float)input[i];
+        for (size_t i = 0; i < count; i++) copy[i] = (float)x[i];
+        for (int i = 0; i < n->T * n->D; i++) before[i / n->D * row + i % n->D] = (float)input[i];
         if (sign > 0)
-            method->transform(&context, role, copy, n->D);
+            method->transform(&context, role, copy, row);
         else
-            method->transform_backward(&context, role, before, copy, n->D);
+            method->transform_backward(&context, role, before, copy, row);
         for (size_t i = 0; i < count; i++) x[i] = copy[i];
     }
 }

@@ -24,8 +24,11 @@ void naive_position_embed_backward(NaivePosition *n, int b, const double *dx);
 void naive_position_input(NaivePosition *n, int l, int b, double *x);
 void naive_position_input_backward(NaivePosition *n, int l, int b, const double *dx);
 
-/* Transforms q or k of one head [T,D] in layer l of sequence b, forward (sign 1) or backward (sign -1); row t
-   has position min(t, last). `input`: what the forward transform got. */
+/* The numbers of a row of q and k in layer l, after the transform: D, or m D. */
+int naive_position_row(const NaivePosition *n, int l);
+
+/* Transforms q or k of one head in layer l of sequence b, forward (sign 1) or backward (sign -1), in rows
+   that long; row t has position min(t, last). `input` [T,D]: what the forward transform got. */
 void naive_position_transform(NaivePosition *n, int l, int b, PositionRole role, int head, double *x,
                               const double *input, int last, int sign);
 

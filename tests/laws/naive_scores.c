@@ -33,23 +33,28 @@ static double sigmoid(double z) {
     return 1 / (1 + exp(-z));
 }
 
-/* Su 2023: the query rotated by min(i - j, w), and a key that is not rotated. */
-static void rerope(const NaiveScores *n, int h, int i, double *s) {
-    int D = n->in.shape->head_dim, w = (int)option(n, "window");
+/* q_i . k_j / sqrt(D) with the query rotated by `distance` and the key not: Su et al. 2021, equation 34. The
+   wavelengths are rounded with the option `resonance`; coordinates from n on are not rotated. */
+static double rotated(const NaiveScores *n, int h, int i, int j, double distance) {
+    int D = n->in.shape->head_dim, size = (int)lround(option(n, "fraction") * D);
     bool halves = option(n, "pairs") == 1;
-    const double *q = row(n, n->q, h, i);
-    if (!w) w = n->in.shape->train_length / 2 > 1 ? n->in.shape->train_length / 2 : 1;
-    for (int c = 0; c < D / 2; c++) {
-        double rate = pow(option(n, "base"), -2.0 * c / D);
-        int one = halves ? c : 2 * c, other = halves ? D / 2 + c : 2 * c + 1;
-        for (int j = 0; j <= i; j++) {
-            double angle = (i - j < w ? i - j : w) * rate;
-            const double *k = row(n, n->k, h, j);
-            s[j] += ((q[one] * cos(angle) - q[other] * sin(angle)) * k[one] +
-                     (q[one] * sin(angle) + q[other] * cos(angle)) * k[other]) /
-                    sqrt(D);
-        }
+    const double *q = row(n, n->q, h, i), *k = row(n, n->k, h, j);
+    double sum = dot(q + size, k + size, D - size);
+    for (int c = 0; c < size / 2; c++) {
+        double wave = 2 * acos(-1) * pow(option(n, "base"), 2.0 * c / size);
+        double angle = 2 * acos(-1) * distance / (option(n, "resonance") != 0 ? floor(wave + 0.5) : wave);
+        int one = halves ? c : 2 * c, other = halves ? size / 2 + c : 2 * c + 1;
+        sum += (q[one] * k[one] + q[other] * k[other]) * cos(angle) +
+               (q[one] * k[other] - q[other] * k[one]) * sin(angle);
     }
+    return sum / sqrt(D);
+}
+
+/* Su 2023: the distance is at most w. */
+static void rerope(const NaiveScores *n, int h, int i, double *s) {
+    int w = (int)option(n, "window");
+    if (!w) w = n->in.shape->train_length / 2 > 1 ? n->in.shape->train_length / 2 : 1;
+    for (int j = 0; j <= i; j++) s[j] += rotated(n, h, i, j, i - j < w ? i - j : w);
 }
 
 /* Shaw et al. 2018, equations 3 and 4, with i - j clipped at k; the tensors are the vectors of keys and of
@@ -159,22 +164,6 @@ static void dape(const NaiveScores *n, int h, int i, double *s) {
     }
 }
 
-/* The score of pairs of coordinates half of a head apart (halves) or neighbours, rotated by the angle rate *
-   (p - r). */
-static double rotated(const NaiveScores *n, int h, int i, int j, double distance) {
-    int D = n->in.shape->head_dim;
-    bool halves = option(n, "pairs") == 1;
-    const double *q = row(n, n->q, h, i), *k = row(n, n->k, h, j);
-    double sum = 0;
-    for (int c = 0; c < D / 2; c++) {
-        double angle = distance * pow(option(n, "base"), -2.0 * c / D);
-        int one = halves ? c : 2 * c, other = halves ? D / 2 + c : 2 * c + 1;
-        sum += (q[one] * k[one] + q[other] * k[other]) * cos(angle) +
-               (q[one] * k[other] - q[other] * k[one]) * sin(angle);
-    }
-    return sum / sqrt(D);
-}
-
 /* Jin et al. 2024, the listing of appendix A: grouped query and key positions from distance w on. */
 static void self_extend(const NaiveScores *n, int h, int i, double *s) {
     int w = (int)option(n, "window"), G = (int)option(n, "group");
@@ -274,6 +263,19 @@ static void dape_v2(const NaiveScores *n, int h, int i, double *s) {
     }
 }
 
+/* Gopalakrishnan et al. 2025: complex numbers with the lengths softplus(q) and softplus(k), the angle of a
+   key plus that of the tensor; the real part of the product with the conjugate. */
+static void pope(const NaiveScores *n, int h, int i, double *s) {
+    int D = n->in.shape->head_dim;
+    for (int j = 0; j <= i; j++)
+        for (int c = 0; c < D; c++) {
+            double w = pow(option(n, "base"), -(double)c / D);
+            double lengths = log1p(exp(row(n, n->q, h, i)[c])) * log1p(exp(row(n, n->k, h, j)[c]));
+            double turn = fmin(fmax(n->in.param[0][h * D + c], -2 * acos(-1)), 0);
+            s[j] += lengths * cos((j - i) * w + turn) / sqrt(D);
+        }
+}
+
 static const struct {
     const char *method;
     void (*scores)(const NaiveScores *, int h, int i, double *s);
@@ -283,7 +285,7 @@ static const struct {
     {"fox", fox, NULL},         {"fire", fire, NULL},        {"cope", cope, NULL},
     {"dape", dape, NULL},       {"dape_v2", dape_v2, NULL},  {"self_extend", self_extend, NULL},
     {"fope", fope, NULL},       {"wavelet", wavelet, NULL},  {"stick_breaking", stick_breaking, NULL},
-    {"grape_a", grape_a, NULL},
+    {"grape_a", grape_a, NULL}, {"pope", pope, NULL},
 };
 
 bool naive_scores_known(const char *method) {

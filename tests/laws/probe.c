@@ -72,7 +72,8 @@ Probe probe_new_at(const LawCase *c, int length, const double *positions, Arena 
         p.context.param[i] = p.value[i];
     }
     prepare(&p, arena);
-    p.stride = p.shape.head_dim + GAP;
+    p.row = p.shape.head_dim * (p.method->widening ? p.method->widening : 1);
+    p.stride = p.row + GAP;
     size_t T = (size_t)length;
     p.size[EMBED] = p.method->embed ? T * (size_t)p.shape.width : 0;
     p.size[INPUT] = p.method->input ? T * (size_t)p.shape.width : 0;
@@ -85,7 +86,7 @@ Probe probe_new_at(const LawCase *c, int length, const double *positions, Arena 
 }
 
 bool probe_inside(const Probe *p, int part, size_t i) {
-    return (part != QUERY && part != KEY) || (int)(i % (size_t)p->stride) < p->shape.head_dim;
+    return (part != QUERY && part != KEY) || (int)(i % (size_t)p->stride) < p->row;
 }
 
 float *probe_data(const Probe *p, uint64_t seed, const char *name, Arena *arena) {
@@ -110,7 +111,7 @@ const char *probe_spoilt(const Probe *p, const float *data) {
         all = all && guarded(at - GUARD, GUARD);
         bool intact = guarded(at - GUARD / 2, GUARD / 2) && guarded(at + p->size[part], GUARD / 2);
         for (size_t row = 0; (part == QUERY || part == KEY) && row < p->size[part]; row += (size_t)p->stride)
-            intact = intact && guarded(at + row + p->shape.head_dim, GAP);
+            intact = intact && guarded(at + row + p->row, GAP);
         if (!intact && p->size[part]) return probe_hooks[part];
     }
     return all ? NULL : "a hook";

@@ -5,7 +5,8 @@
 #include "laws.h"
 
 /* The arrays that hooks change, one after the other with guards between them: x[T,C], p[T,C] (zero when the
-   forward hook is called), q and k [T,D] with gaps between rows, bias[H,T]. The part of a missing hook is
+   forward hook is called), q and k [T,D], or
+   [T,m D] with widening, with gaps between rows, bias[H,T]. The part of a missing hook is
    empty. */
 enum { EMBED, INPUT, QUERY, KEY, BIAS, PARTS };
 extern const char *const probe_hooks[PARTS]; /* names of the parts' hooks, for messages */
@@ -25,7 +26,7 @@ typedef struct Probe {
     const unsigned char *tables; /* [table_bytes]: all memory that prepare() allocated */
     size_t table_bytes;
     size_t start[PARTS], size[PARTS], total; /* of the parts, in floats */
-    int stride;                              /* of the rows of q and k */
+    int stride, row; /* of q and k: from row to row; numbers of a row, D, or m D with widening */
 } Probe;
 
 /* Parameters as law_model has them, the same at every length. */

@@ -63,8 +63,11 @@ static const AttentionOptions options[] = {
 static LawCase make_case(const PositionMethod *m, int n, Arena *arena) {
     static const struct {
         int layers, heads, width, batch, length, train_length;
-    } sizes[] = {
-        {2, 3, 12, 2, 70, 40}, {1, 2, 24, 1, 300, 290}, {1, 2, 8, 1, 300, 60}, {1, 8, 32, 1, 170, 160}};
+    } sizes[] = {{2, 3, 12, 2, 70, 40},
+                 {1, 2, 24, 1, 300, 290},
+                 {1, 2, 8, 1, 300, 60},
+                 {1, 8, 32, 1, 170, 160},
+                 {2, 2, 40, 2, 70, 40}};
     LawCase c = {.model = {.layers = sizes[n].layers,
                            .heads = sizes[n].heads,
                            .width = sizes[n].width,
@@ -96,9 +99,10 @@ static void agrees_with_the_naive_model(void **state) {
     Arena *arena = arena_new(0);
     Error err;
     const PositionMethod *method = *state;
-    for (int n = 0; n < 4; n++) {
-        if (n == 2 && !method->horizon) continue; /* the horizon covers whole tiles */
-        if (n == 3 && !method->scores) continue;  /* the number of heads for which products are vectorised */
+    for (int n = 0; n < 5; n++) {
+        if (n == 2 && !method->horizon) continue;  /* the horizon covers whole tiles */
+        if (n == 3 && !method->scores) continue;   /* the number of heads for which products are vectorised */
+        if (n == 4 && !method->widening) continue; /* rows that are wider, and wider by another padding */
         for (int i = 0; i < COUNT_OF(options); i++) {
             LawCase c = make_case(method, n, arena);
             if (!accepted(&c, &options[i])) continue;

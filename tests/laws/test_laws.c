@@ -146,7 +146,7 @@ static const struct {
                  {"learned", NULL}, {"shape", NULL},         {"randomised", NULL},
                  {"rerope", NULL},  {"shaw", NULL},          {"transformer_xl", NULL},
                  {"fox", NULL},     {"fire", NULL},          {"cope", NULL},
-                 {"dape", NULL}};
+                 {"dape", NULL},    {"pope", NULL}};
 
 /* A method's file may be deleted, with which its mutants and cases disappear. */
 static bool registered(const char *method) {
@@ -273,6 +273,8 @@ static const CoreMutant core_mutants[] = {
      "model->params[p].name));", "init"},
     {"no projection after an update", "optimizer->last_rate = rate;\n    model_project(model);",
      "optimizer->last_rate = rate;", "optimizer"},
+    {"widened rows remain in layers that do not widen",
+     "if (!a->method->widening || !a->options->nope_every) return;", "return;", "agreement"},
     {"horizon off by one", "- a->use->horizon - t->j0 + 1", "- a->use->horizon - t->j0 + 2", "agreement"},
     {"far keys have no gradient", "nn_ops_add(a->current.near.dk, far->dk, count);", "", "agreement"},
     {"vectors off by one", "int d = v->near - 1 - x;", "int d = v->near - x;", "agreement"},

@@ -163,6 +163,33 @@ write_config() {
     sed -e '' "$@" "$fixtures/e2e.json" | sed -e "s/alibi/$one/" -e "s/sinusoidal/$two/" >e2e.json
 }
 
+# as_fairseq FILE OUT [SHAPE]: the tensors of FILE as OUT; SHAPE is SQL for the shapes that its header states.
+as_fairseq() {
+    local size
+    size=$(od -An -tu8 -N8 "$1" | tr -d ' ')
+    head -c $((8 + size)) "$1" | tail -c "$size" >header.json
+    sql :memory: "
+        CREATE TABLE part (ours, theirs, i, n);
+        INSERT INTO part VALUES ('norm1', 'self_attn_layer_norm', 0, 1), ('norm2', 'final_layer_norm', 0, 1),
+            ('attention.qkv', 'self_attn.q_proj', 0, 3), ('attention.qkv', 'self_attn.k_proj', 1, 3),
+            ('attention.qkv', 'self_attn.v_proj', 2, 3), ('attention.out', 'self_attn.out_proj', 0, 1),
+            ('ffn.in', 'fc1', 0, 1), ('ffn.out', 'fc2', 0, 1), ('decoder', 'decoder', 0, 1),
+            ('embedding.weight', 'decoder.embed_tokens.weight', 0, 1), ('norm.', 'decoder.layer_norm.', 0, 1);
+        WITH tensor AS (SELECT key, value ->> '$.shape' AS shape, value ->> '$.data_offsets[0]' AS a,
+                value ->> '$.data_offsets[1]' - value ->> '$.data_offsets[0]' AS size
+            FROM json_each(CAST(readfile('header.json') AS TEXT)) WHERE key <> '__metadata__'),
+        renamed AS (SELECT replace(replace(key, ours, theirs), 'layers.', iif(key LIKE 'layers%', 'decoder.', '') || 'layers.')
+                AS name, a + size * i / n AS a, size / n AS size, json_set(shape, '\$[0]', (shape ->> '\$[0]') / n) AS shape
+            FROM tensor JOIN part ON instr(key, ours) ORDER BY 2)
+        SELECT json_group_object(name, json_object('dtype', 'F32', 'shape', json(${3:-shape}),
+            'data_offsets', json_array(a, a + size))) FROM renamed" | tr -d '\n' >names.json
+    size=$(stat -c %s names.json)
+    { printf "\\x$(printf %02x $((size % 256)))\\x$(printf %02x $((size / 256)))\0\0\0\0\0\0"; cat names.json; data "$1"; } >"$2"
+}
+data() { # data FILE: the numbers of a safetensors file
+    tail -c +$((9 + $(od -An -tu8 -N8 "$1"))) "$1"
+}
+
 build_shim() { # builds shim.so from tests/faults/shim.c
     gcc -D_GNU_SOURCE -O1 -shared -fPIC -o shim.so "$root/tests/faults/shim.c" -ldl
 }

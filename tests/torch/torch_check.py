@@ -55,8 +55,8 @@ METHODS = [
     {"name": "rotary", "resonance": True}, {"name": "yarn", "factor": 3, "resonance": True}, "nape", "hard_alibi",
     {"name": "hard_alibi", "local": 3}, "bounded_alibi", {"name": "bounded_alibi", "slopes": True, "by_head": True},
     {"name": "bounded_alibi", "fixed_bound": 2}, "bam", {"name": "bam", "start": "constant", "shape": 0.7}, "dape_v2",
-    "grape_a", "wavelet", {"name": "wavelet", "scales": 3}, "rfs"]
-MIXED = ["rotary", "rerope", "alibi", "t5", "shaw", "transformer_xl", "fire", "fox", "cope", "dape"]  # dape does not support sinks
+    "grape_a", "wavelet", {"name": "wavelet", "scales": 3}, "rfs", "pope", {"name": "pope", "start": "uniform", "base": 500}]
+MIXED = ["rotary", "rerope", "alibi", "t5", "shaw", "transformer_xl", "fire", "fox", "cope", "pope", "dape"]  # dape does not support sinks
 ATTENTION = [
     {"window": 12}, {"window": 24, "sinks": 3}, {"top_k": 5}, {"scale": "log_n"}, {"temperature": 1.3},
     {"scale": "llama4", "scale_floor": 10, "scale_coefficient": 0.5}, {"scale": "log_learned"}, {"nope_every": 2},
@@ -268,6 +268,13 @@ def fourier(o, p, t, x, train):
     return x * mixed(a.cos(), p["cosines"]) + turned_half * mixed(a.sin(), p["sines"])
 
 
+def polar(o, z, t, angle):
+    """[B,H,T,2D]: complex numbers of length softplus(z), which have the angles t w_c plus those of the tensor."""
+    size = z.shape[-1]
+    a = t[:, None] * o["base"] ** (-torch.arange(size) / size) + angle
+    return torch.cat([F.softplus(z) * a.cos(), F.softplus(z) * a.sin()], -1)
+
+
 def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None, sink_logit=None):
     """out[B,T,C] of one layer; learnt: the tensors of a scale that is learnt; sink_logit: that of this option."""
     b, length, width = y.shape
@@ -311,6 +318,10 @@ def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None, sink_logit=
             s = torch.where(near < w, s, at(q, torch.full((length,), float(w))) @ k.transpose(-1, -2))
     elif method == "fope":
         s = fourier(o, p, positions, q, train) @ fourier(o, p, positions, k, train).transpose(-1, -2)
+    elif method == "pope":
+        keys = polar(o, k, positions, p["angle"].clamp(-2 * math.pi, 0)[:, None])
+        by_row = lambda t: polar(o, q, positions + t - row, 0.0) @ keys.transpose(-1, -2)
+        s = torch.where(sink, by_row(stand), by_row(row))
     else:
         s = q @ k.transpose(-1, -2)
     if method == "wavelet":

@@ -454,7 +454,7 @@ static void mistakes(void **state) {
         const char *text;
     } cases[] = {
         {{.what = "curvs"}, "there is no analysis 'curvs'; did you mean 'curves'?"},
-        {{.what = "xyz"}, "there is no analysis 'xyz'; there are curves, matrix, compare"},
+        {{.what = "xyz"}, "there is no analysis 'xyz'; known: curves, matrix, compare"},
         {{.what = "curves", .experiment = "y"}, "has no experiment 'y'"},
         {{.what = "compare"}, "analysis 'compare' needs two ROWs or more, or --baseline METHOD"},
         {{.what = "compare", .baseline = "t5"},

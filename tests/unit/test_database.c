@@ -268,6 +268,7 @@ static void test_status(void **state) {
                   "failed,failed,failed");
     assert_false(runs_set_status(store, "nobody", RUN_DONE, NULL, &err));
     assert_int_equal(err.code, EXIT_DAMAGED);
+    assert_non_null(strstr(err.text, "run nobody was deleted from database '"));
     database_close(store);
 }
 

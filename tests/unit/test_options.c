@@ -417,6 +417,12 @@ static void test_nearest(void **state) {
     static const char *const names[] = {"length", "tokens", "lr", "tokens_per_step", NULL};
     assert_string_equal(options_synonym("lr"), "train.optimizer.lr");
     assert_null(options_synonym("zzz"));
+    assert_true(options_number_of("1,-2.5,3", 1, 3) == -2.5);
+    assert_true(options_number_of("1, 2", 1, 2) == 2);
+    assert_true(isnan(options_number_of("1,2,3", 0, 2)));
+    assert_true(isnan(options_number_of("1,2", 0, 3)));
+    assert_true(isnan(options_number_of("1,inf", 0, 2)));
+    assert_true(isnan(options_number_of("", 0, 1)));
     assert_string_equal(text_nearest("lenght", names), "length");
     assert_string_equal(text_nearest("Length", names), "length");
     assert_string_equal(text_nearest("token", names), "tokens");

@@ -28,43 +28,33 @@ static void blend_goes_from_one_frequency_to_the_other(void **state) {
     }
 }
 
-/* Each row has a position of its own; only those within the range are written. */
-static void fill_writes_the_rows_of_a_range(void **state) {
-    (void)state;
-    static const double positions[T] = {2, -1, 3.5, 1, 3};
-    float table[T * N] = {0};
-    rotary_fill(table, &context, positions, rotary_frequency, 0.5, 1, 3);
-    for (int t = 0; t < T; t++)
-        for (int pair = 0; pair < N / 2; pair++) {
-            bool inside = positions[t] >= 1 && positions[t] < 3;
-            double angle = positions[t] * pow(100, -2.0 * pair / N);
-            near(table[t * N / 2 + pair], inside ? 0.5 * cos(angle) : 0, 1e-6);
-            near(table[T * N / 2 + t * N / 2 + pair], inside ? 0.5 * sin(angle) : 0, 1e-6);
-        }
+/* A quarter turn and twice the length at odd positions, for queries alone. */
+static PositionRotation quarter(const PositionContext *own, PositionRole role, int pair, double position) {
+    (void)own, (void)pair;
+    bool turns = role == POS_QUERY && (int)position % 2;
+    return (PositionRotation){turns ? M_PI / 2 : 0, turns ? 2 : 1};
 }
 
-/* A quarter turn for queries, none for keys; the coordinates beyond n stay. */
-static void roles_have_tables_of_their_own(void **state) {
+/* Each role has a table of its own, each row a position of its own; the coordinates beyond n stay. */
+static void rotation_acts_by_role_and_position(void **state) {
     (void)state;
+    static const double positions[T] = {3, 2, 8, 1, 5};
+    const PositionMethod method = {ROTARY_ROTATION(quarter)};
     Arena *arena = arena_new(0);
-    RotaryTables *tables = rotary_tables(2, T, N, ROTARY_HALF, arena);
-    float *turn = tables->tables + T * N, x[T * D];
-    for (int t = 0; t < T; t++)
-        for (int pair = 0; pair < N / 2; pair++) rotary_set_angle(turn, T, N, t, pair, M_PI / 2, 2);
-    tables->of[POS_QUERY] = 2;
     PositionContext own = context;
-    own.tables = tables;
+    own.tables = rotary_prepare(&method, &context, positions, arena);
+    float x[T * D];
     for (int backward = 0; backward < 2; backward++)
         for (int role = POS_QUERY; role <= POS_KEY; role++) {
             for (int i = 0; i < T * D; i++) x[i] = (float)(i + 1);
             if (backward)
-                rotary_rotate_role_backward(&own, (PositionRole)role, NULL, x, D);
+                method.transform_backward(&own, (PositionRole)role, NULL, x, D);
             else
-                rotary_rotate_role(&own, (PositionRole)role, x, D);
+                method.transform(&own, (PositionRole)role, x, D);
             for (int i = 0; i < T * D; i++) {
                 int c = i % D, sign = (c < N / 2) != backward ? -1 : 1;
                 int from = c < N / 2 ? i + N / 2 : i - N / 2;
-                bool rotated = role == POS_QUERY && c < N;
+                bool rotated = role == POS_QUERY && c < N && (int)positions[i / D] % 2;
                 near(x[i], rotated ? 2 * sign * (from + 1) : i + 1, 1e-5);
             }
         }
@@ -93,8 +83,7 @@ static void sinusoids_have_two_layouts(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blend_goes_from_one_frequency_to_the_other),
-        cmocka_unit_test(fill_writes_the_rows_of_a_range),
-        cmocka_unit_test(roles_have_tables_of_their_own),
+        cmocka_unit_test(rotation_acts_by_role_and_position),
         cmocka_unit_test(sinusoids_have_two_layouts),
     };
     return cmocka_run_group_tests_name("rotary", tests, NULL, NULL);
