@@ -157,29 +157,6 @@ static void load_gradient(Attention *a, const float *dout, const float *out, int
     }
 }
 
-bool attention_sink_logit(const Attention *a, int h, float *logit) {
-    const float *learnt = a->learnt[ATTENTION_SINK_LOGITS];
-    *logit = learnt ? learnt[h] : 0;
-    return a->options->sink_logit != ATTENTION_SINK_OFF;
-}
-
-float attention_close_row(float logit, float *top, float *total) {
-    float highest = fmaxf(*top, logit), shrink = expf(*top - highest);
-    *total = *total * shrink + expf(logit - highest);
-    *top = highest;
-    return shrink / *total;
-}
-
-/* The gradient of head h's sink logit: as that of a score, P (dP - delta), where dP is 0. */
-static void sink_logit_backward(Attention *a, const float *lse, int h) {
-    float logit, *gradient = a->dlearnt[ATTENTION_SINK_LOGITS];
-    double sum = 0;
-    if (!gradient || !attention_sink_logit(a, h, &logit)) return;
-    for (int t = a->cached; t < a->length; t++)
-        sum -= exp((double)logit - (double)lse[t]) * (double)a->current.delta[t];
-    gradient[h] += (float)sum;
-}
-
 static void backward_sequence(Attention *a, float *dqkv, const float *dout, const float *out,
                               const float *lse, const float *qkv, int sequence,
                               const AttentionDropout *dropout) {

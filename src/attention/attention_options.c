@@ -8,9 +8,9 @@
 #include "attention/internal.h"
 
 static const char *const layer_names[] = {"all", "position", "nope", NULL};
-static const char *const sink_logit_names[] = {"off", "zero", "learned", NULL};
+static const char *const sink_logit_names[] = {"off", "zero", "by_head", NULL};
 static const char *const scale_names[] = {"off",     "log_n", "llama4",   "log_learned",
-                                          "learned", "ssmax", "asentmax", NULL};
+                                          "by_head", "ssmax", "asentmax", NULL};
 static const char *const gate_names[] = {"off", "head", "element", NULL};
 static const char *const log_names[] = {"n", "n_plus_1", NULL};
 
@@ -29,7 +29,7 @@ const OptionField attention_fields[] = {
     {"scale", OPTION_CHOICE, offsetof(AttentionOptions, scale), .default_value = ATTENTION_SCALE_NONE,
      .choices = scale_names,
      .help = "scale of the query at position i; log_n: max(1, ln(i+1) / ln L); llama4: see scale_floor; "
-             "learnt by each head: log_learned 1 + a l, learned a, ssmax a l, asentmax 1 + a l^b, where l is "
+             "learnt by each head: log_learned 1 + a l, by_head a, ssmax a l, asentmax 1 + a l^b, where l is "
              "ln(i+1)"},
     {"scale_floor", OPTION_INT, offsetof(AttentionOptions, scale_floor), .default_value = 8192, .low = 1,
      .high = 1 << 24, .help = "llama4: scale 1 + scale_coefficient ln(floor((i+1) / scale_floor) + 1)"},
@@ -52,8 +52,9 @@ const OptionField attention_fields[] = {
          "softmax (arXiv 2410.01104)"},
     {"sink_logit", OPTION_CHOICE, offsetof(AttentionOptions, sink_logit), .default_value = ATTENTION_SINK_OFF,
      .choices = sink_logit_names, .newer = true,
-     .help = "one more term exp(s) in each softmax, without a value; zero: s = 0; learned: by each head, "
-             "from 0"},
+     .help =
+         "one more term exp(s) in each softmax, without a value; zero: s = 0; by_head: learnt by each head, "
+         "from 0"},
     {"output_gate", OPTION_CHOICE, offsetof(AttentionOptions, output_gate),
      .default_value = ATTENTION_GATE_OFF, .choices = gate_names, .newer = true,
      .help =

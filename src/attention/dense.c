@@ -163,9 +163,9 @@ static float softmax(const Attention *a, int h, float *row, int columns) {
         simd_store(row + j, p);
     }
     float sum = simd_reduce_sum(total), factor = 1 / sum, lse = highest * temperature + logf(sum);
-    if (attention_sink_logit(a, h, &logit)) {
+    if (sink_logit_of(a, h, &logit)) {
         float closed = highest * temperature;
-        factor = attention_close_row(logit, &closed, &sum);
+        factor = sink_logit_close_row(logit, &closed, &sum);
         lse = closed + logf(sum);
     }
     for (int j = 0; j < columns; j += SIMD_LANES) simd_store(row + j, simd_load(row + j) * factor);

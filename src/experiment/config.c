@@ -117,17 +117,6 @@ static bool read_changes(const OptionReader *reader, Encoding *position, Attenti
            options_read(attention, &section, changed, reader->source, reader->arena, reader->err);
 }
 
-/* Adds the defaults that `changed` does not contain because they are of newer options, where training had
-   other values. */
-static void write_reset(Json *changed, const AttentionOptions *trained) {
-    const Json *set = options_changes(trained, attention_fields, attention_field_count, json_arena(changed));
-    for (int i = 0; i < attention_field_count; i++) {
-        const OptionField *field = &attention_fields[i];
-        if (json_get(set, field->key) && !json_get(changed, field->key))
-            json_set(changed, field->key, options_default_json(field, json_arena(changed)));
-    }
-}
-
 static bool read_variant(const OptionReader *reader, const Config *config, EvaluateVariant *variant,
                          const Json *json, const char *path) {
     Encoding position;
@@ -149,11 +138,11 @@ static bool read_variant(const OptionReader *reader, const Config *config, Evalu
     const char *source = arena_format(reader->arena, "%s: '%s'", reader->source, path);
     if (!model_with_changes(model, &position, &attention, source, reader->arena, reader->err)) return false;
     Arena *scratch = json_arena(json);
-    Json *options = json_new_object(scratch), *changed = json_new_object(scratch);
+    Json *options = json_new_object(scratch);
     if (json_get(json, "method")) json_set(options, "method", encoding_json(&position, scratch));
-    options_write(changed, &attention, attention_fields, attention_field_count);
-    write_reset(changed, &config->model.attention);
-    if (json_get(json, "attention")) json_set(options, "attention", changed);
+    if (json_get(json, "attention"))
+        json_set(options, "attention",
+                 evaluation_config_attention(&attention, &config->model.attention, scratch));
     variant->options = json_print(options, reader->arena);
     return true;
 }

@@ -223,7 +223,7 @@ static void learnt_scales(void **state) {
     arena_free(arena);
 }
 
-/* Of a model of one layer without biases, the last row is that of a temperature: a for `learned` (all rows),
+/* Of a model of one layer without biases, the last row is that of a temperature: a for by_head (all rows),
    a ln n for ssmax, 1 + a l^a for asentmax, where both numbers of a head are a. */
 static void learnt_scales_are_temperatures(void **state) {
     (void)state;

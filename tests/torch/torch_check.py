@@ -63,9 +63,9 @@ ATTENTION = [
     {"nope_every": 2, "scale": "log_learned", "scale_layers": "nope"},
     {"nope_every": 2, "window": 9, "window_layers": "nope", "scale": "log_n", "scale_layers": "position"},
     {"nope_every": 2, "window": 9, "sinks": 2, "scale": "llama4", "scale_floor": 4, "scale_layers": "nope"},
-    {"sink_logit": "learned", "window": 12, "temperature": 1.3}, {"sink_logit": "learned", "nope_every": 2},
+    {"sink_logit": "by_head", "window": 12, "temperature": 1.3}, {"sink_logit": "by_head", "nope_every": 2},
     {"output_gate": "head", "window": 24, "sinks": 3}, {"output_gate": "element"},
-    {"sink_logit": "zero", "top_k": 5}, {"scale": "learned", "window": 24, "sinks": 3},
+    {"sink_logit": "zero", "top_k": 5}, {"scale": "by_head", "window": 24, "sinks": 3},
     {"scale": "ssmax", "scale_start": 0.3}, {"scale": "ssmax", "scale_log": "n_plus_1", "top_k": 5},
     {"scale": "asentmax", "scale_log": "n_plus_1", "nope_every": 2, "scale_layers": "nope"}]
 VARIANTS = [
@@ -287,7 +287,7 @@ def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None, sink_logit=
     if learnt is not None:
         n = (row + 1 + (a.get("scale_log", "n") == "n_plus_1")).log()[:, None]
         by = learnt["scale"][:, None, None]
-        by = {"learned": lambda: by, "ssmax": lambda: by * n, "log_learned": lambda: 1 + by * n,
+        by = {"by_head": lambda: by, "ssmax": lambda: by * n, "log_learned": lambda: 1 + by * n,
               "asentmax": lambda: 1 + by * n ** learnt["scale_power"][:, None, None]}[a["scale"]]()
         q = q * by
     elif a["scale"] in ("log_n", "llama4") and acts(a["scale_layers"]):
@@ -442,7 +442,7 @@ def logits(w, model, m, o, tokens, train, positions=None):
         assert (learnt is not None) == (a["scale"] not in ("off", "log_n", "llama4")
                                         and (a["scale_layers"] != "nope" or layer % 2 == 1))
         sink = w.get(at + "attention.sink_logit")
-        assert (sink is not None) == (a.get("sink_logit") == "learned")
+        assert (sink is not None) == (a.get("sink_logit") == "by_head")
         mixed = attend(m, o, {**own(""), **own(at)}, a, layer, y, qkv, t, train, learnt, sink)
         if a.get("output_gate", "off") != "off":  # one number for each head, or for each element
             gate = linear(y, at + "attention.gate").sigmoid()
