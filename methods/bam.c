@@ -12,7 +12,9 @@
  * experiments. All layers share a and b. The paper also scales all scores by a learned multiple of ln n; the
  * option `scale` of attention has a similar form. dB/da = B ln(d + 1e-5), dB/db = B.
  *
- * Speed: H T powers per pass; each pair costs one addition, as with alibi.
+ * Speed: H T powers per pass, and H T more backward. Each pair costs one addition forward and two backward,
+ * where scores are computed again and gradients summed along diagonals, in addition to none's 14 D
+ * operations.
  */
 #include "position/position.h"
 

@@ -15,7 +15,9 @@
  * configuration they are not trained: they are drawn once, the same in all runs. Option `learned` trains
  * them. A pair is a coordinate and the one D/2 after it.
  *
- * Speed: 4 m c operations per row of queries and of keys, with m and c at most D/2 and D/4, and rotary's 3 D.
+ * Speed: 4 m c operations per row of queries and of keys, with m and c at most D/2 and D/4, and rotary's 3 D,
+ * forward and backward each; `learned` has at least 4 m c more backward. The sums depend on head and position
+ * alone: computed once per pass, they would cost 4 m c T H in all.
  */
 #include "position/rotary.h"
 

@@ -11,7 +11,8 @@
  * the same query as the product, including a scale of attention.
  *
  * Speed: forward 2 D operations per row for the gate, and one multiplication and addition per pair; backward
- * twice as many. Most of the cost is that rows of scores are stored in memory.
+ * again as many, 6 D per row for the gradients and 2 per pair for their sum. Most of the cost is that rows of
+ * scores are stored in memory.
  */
 #include "position/position.h"
 

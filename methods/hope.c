@@ -9,7 +9,8 @@
  * Not confirmed: the threshold of one turn follows from the abstract. The threshold of the paper was not
  * found in a source, and the authors published no code.
  *
- * Speed: that of rotary, 3 D operations per row of queries and of keys.
+ * Speed: that of rotary, 3 D operations per row of queries and of keys, forward and backward each; pairs that
+ * are not rotated are multiplied by 1 and 0.
  */
 #include "position/rotary.h"
 

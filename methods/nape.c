@@ -8,7 +8,8 @@
  * so that some heads are local and the others reach any distance. The authors' code also has the slopes
  * 2^-(h-1). If the model has one head, it is local.
  *
- * Speed: H T numbers per pass; each pair costs one addition, as with alibi.
+ * Speed: H T numbers per pass. Each pair costs one addition forward and one backward, where scores are
+ * computed again, in addition to none's 14 D operations; the product of the scores starts with the bias.
  */
 #include "position/position.h"
 

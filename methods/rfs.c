@@ -11,7 +11,8 @@
  * Not confirmed: no code was found. The range (here an option) and the random positions in evaluation are
  * from a summary of the paper.
  *
- * Speed: T uniform numbers per sequence and T divisions; the partner's tables are computed for each sequence.
+ * Speed: T + 1 uniform numbers, logarithms and additions and T products per sequence. The partner's tables
+ * are computed for each sequence: T C sines with sinusoidal, T D with rotary.
  */
 #include "position/position.h"
 

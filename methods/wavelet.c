@@ -12,8 +12,9 @@
  *
  * Not confirmed: the scales and shifts of the paper, and its sign of d, were not found in a source.
  *
- * Speed: a second product for each pair, D operations forward and D backward for the gradient of q, in
- * addition to none's 14 D; the vectors themselves are computed once per pass.
+ * Speed: a second product for each pair up to the last wavelet: 2 D operations forward, 2 D when the backward
+ * pass computes scores again and 2 D for the gradient of q, in addition to none's 14 D. Pairs beyond it share
+ * one product per row. The vectors are computed once per pass: n H D exponentials for n distances.
  */
 #include "position/position.h"
 

@@ -60,7 +60,7 @@ void bias_begin(Attention *a) {
 void bias_end(Attention *a) {
     const BiasTerms *terms = &a->terms;
     for (int i = 0; i < RELATIVE_ROLES; i++)
-        if (terms->vectors[i].dgiven && a->method->vectors_backward)
+        if (terms->vectors[i].dgiven)
             a->method->vectors_backward(a->context, vector_roles[i], terms->vectors[i].dgiven);
     for (int h = 0; terms->dpair && terms->pair_fits && h < a->heads; h++)
         a->method->pair_bias_backward(a->context, terms->dpair + (size_t)h * a->length * a->length, h, 0,

@@ -37,7 +37,7 @@ typedef struct PackedPair {
    neighbouring keys have neighbouring rows. Beyond `near` all distances share row 0. */
 typedef struct RelativeVectors {
     int count, near;       /* n; n rounded up to TILE_PANEL; 0: none */
-    float *given, *dgiven; /* [H,n,D] as the method gives them, and their gradient */
+    float *given, *dgiven; /* [H,n,D] as the method gives them, and their gradient; NULL: not learned */
 } RelativeVectors;
 
 enum { RELATIVE_SCORES, RELATIVE_VALUES, RELATIVE_ROLES };

@@ -30,7 +30,7 @@ PackedHead pack_new(const Attention *a, Arena *arena) {
         size_t rows = (size_t)(vectors[i].near + TILE_PANEL) * a->wide;
         if (!vectors[i].count) continue;
         head.rows[i] = NEW(arena, rows, float), head.panels[i] = NEW(arena, rows, float);
-        if (a->training) head.drows[i] = NEW(arena, rows, float);
+        if (a->training && a->method->vectors_backward) head.drows[i] = NEW(arena, rows, float);
     }
     if (a->method->gate) head.sums = NEW(arena, length, double);
     if (!a->training) return head;

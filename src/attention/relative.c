@@ -21,7 +21,7 @@ void relative_new(RelativeVectors *v, const Attention *a, PositionRole role, Are
     v->near = attention_round_up(v->count, TILE_PANEL);
     size_t given = (size_t)a->heads * v->count * a->size;
     v->given = NEW(arena, given, float);
-    if (a->training) v->dgiven = NEW(arena, given, float);
+    if (a->training && m->vectors_backward) v->dgiven = NEW(arena, given, float);
 }
 
 /* The index of the vector in row x. */
@@ -38,14 +38,14 @@ void relative_load(Attention *a, int role, int h, bool backward) {
         memcpy(a->current.rows[role] + (size_t)x * a->wide, given + (size_t)vector_of(v, x) * a->size,
                (size_t)a->size * sizeof *given);
     pack_panels(a->current.panels[role], a->current.rows[role], a->wide, v->near + TILE_PANEL);
-    if (backward)
+    if (backward && v->dgiven)
         memset(a->current.drows[role], 0,
                (size_t)(v->near + TILE_PANEL) * a->wide * sizeof *a->current.drows[role]);
 }
 
 void relative_return_gradients(Attention *a, int role, int h) {
     const RelativeVectors *v = &a->terms.vectors[role];
-    if (!v->count) return;
+    if (!v->dgiven) return;
     float *dgiven = v->dgiven + (size_t)h * v->count * a->size;
     for (int x = 0; x < v->near; x++)
         for (int i = 0; i < a->size; i++)
@@ -152,6 +152,7 @@ void relative_gradient(Attention *a, int role, const Tile *t, const float *p, co
     int wide = a->wide;
     float far[TILE_ROWS];
     Skew k = skew_of(v, t);
+    if (!v->dgiven) return;
     if (t->sinks) {
         for (int r = 0; r < TILE_ROWS; r++)
             for (int j = 0; j < a->sinks; j++)

@@ -256,8 +256,8 @@ bool json_value_error(const Json *json, const char *source, const char *path, co
                       Error *err) {
     char value[JSON_EXCERPT_SIZE];
     if (json && json_origin(json)) source = json_origin(json);
-    return error_set(err, EXIT_USAGE, "%s%s%s%s must be %s, got %s", source, *path ? ": '" : "", path,
-                     *path ? "'" : "", wanted, json_excerpt(json, value));
+    return error_set(err, EXIT_USAGE, "%s: %s%s%smust be %s, got %s", source, *path ? "'" : "", path,
+                     *path ? "' " : "", wanted, json_excerpt(json, value));
 }
 
 bool json_check_list(const Json *json, const char *source, const char *path, int most, Error *err) {

@@ -15,7 +15,7 @@
 
 typedef struct Json Json; /* a node of cJSON */
 
-/* Parses strict JSON: at most 64 levels and 16 MiB, no duplicate keys, no text after the value. `source`
+/* Parses strict JSON: at most 64 levels and 32 MiB, no duplicate keys, no text after the value. `source`
    names the text in errors ("config 'x.json'"). The tree does not refer to the text. */
 Json *json_parse(const char *text, size_t length, const char *source, Arena *arena, Error *err);
 Json *json_parse_own(const char *text, Arena *arena); /* of this program: a mistake in it is a BUG */
@@ -79,7 +79,7 @@ char *json_print_bare(const Json *json,
 char *json_print_pretty(const Json *json, Arena *arena); /* indented, ends with a newline */
 
 /* Sets an error about a value (EXIT_USAGE): "SOURCE: 'PATH' must be WANTED, got VALUE"; with an empty path
-   "SOURCE must be WANTED, got VALUE". A NULL value is "nothing". Returns false. */
+   "SOURCE: must be WANTED, got VALUE". A NULL value is "nothing". Returns false. */
 bool json_value_error(const Json *json, const char *source, const char *path, const char *wanted, Error *err);
 
 /* Checks that a value, unless NULL, is a list with 1 to `most` items; the error is like that of

@@ -224,7 +224,8 @@ bool scan_begin(const char *text, size_t length, size_t *begin, const char *sour
 
 bool json_syntax_check(const char *text, size_t length, const char *source, Error *err) {
     Scan scan = {.text = (const unsigned char *)text, .length = length};
-    if (length > JSON_SYNTAX_MAX_SIZE) return error_set(err, EXIT_USAGE, "%s: larger than 16 MiB", source);
+    if (length > JSON_SYNTAX_MAX_SIZE)
+        return error_set(err, EXIT_USAGE, "%s: larger than %d MiB", source, JSON_SYNTAX_MAX_SIZE >> 20);
     if (!scan_begin(text, length, &scan.at, source, err)) return false;
     if (value(&scan, 0)) {
         space(&scan);

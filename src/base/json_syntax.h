@@ -11,7 +11,9 @@
 
 #include "base/error.h"
 
-enum { JSON_SYNTAX_MAX_DEPTH = 64, JSON_SYNTAX_MAX_SIZE = 16 << 20 };
+/* The largest text that is needed is a tokenizer.json (17 MB for Llama 3.1). A parsed tokenizer.json takes
+   some 10 times its size, and no text more than about 50 times ("[1,1,1,..."), so the limit bounds memory. */
+enum { JSON_SYNTAX_MAX_DEPTH = 64, JSON_SYNTAX_MAX_SIZE = 32 << 20 };
 
 /* Errors (EXIT_USAGE) name `source`, the line and the column (in characters), both counted from 1. */
 bool json_syntax_check(const char *text, size_t length, const char *source, Error *err);

@@ -58,7 +58,7 @@ static ExitCode run_command(int argc, char **argv, Error *err) {
         return error_set(err, EXIT_USAGE, "a command is missing"), err->code;
     }
     if (strcmp(name, "--version") == 0) {
-        printf("poslab %s\n", version_revision());
+        printf("poslab %s\nBLAS: %s\n", version_revision(), blas_name());
         return EXIT_DONE;
     }
     const Command *command = arguments_find_command(name, commands, err);

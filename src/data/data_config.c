@@ -1,4 +1,3 @@
-/* data_config: see data/data_config.h. */
 #include "data/data_config.h"
 
 #include <string.h>
@@ -20,7 +19,7 @@ static bool read_files(const OptionReader *reader, const char ***files, const Js
     return true;
 }
 
-/* A task makes its own data: nothing else can be given with it but the tokenizer's name. */
+/* Reads data.task, with which only data.tokenizer can be given. */
 static bool read_task(const OptionReader *reader, CorpusOptions *data, const Json *json) {
     ExamplesOptions *task = NEW(reader->arena, 1, ExamplesOptions);
     for (const Json *member = json_first(json); member; member = json_next(member))

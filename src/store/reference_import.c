@@ -234,7 +234,8 @@ static bool read_file(ReferenceReader *reader, const char *path) {
     const char *place = arena_format(reader->arena, "reference '%s'", path);
     if (!text) return error_system(reader->err, "cannot read '%s'", path);
     if (size > JSON_SYNTAX_MAX_SIZE)
-        return error_set(reader->err, EXIT_USAGE, "%s: larger than 16 MiB", place);
+        return error_set(reader->err, EXIT_USAGE, "%s: larger than %d MiB", place,
+                         JSON_SYNTAX_MAX_SIZE >> 20);
     if (!scan_begin(text, size, &begin, place, reader->err) ||
         !json_syntax_check_utf8(text, size, place, reader->err))
         return false;

@@ -20,6 +20,9 @@ typedef struct BpePiece {
     uint32_t tokens[PIECE_TOKENS];
 } BpePiece;
 
+/* The longest piece. Merging takes up to 104 bytes of memory for each byte of it. */
+enum { MOST_PIECE = 1 << 20 };
+
 /* A token of the piece that is being merged. */
 typedef struct Symbol {
     uint32_t token;
@@ -41,7 +44,8 @@ typedef struct Encoder {
     Candidate *heap; /* [symbol_room * 3] */
     size_t symbol_room;
     int candidates;
-    bool slow; /* a pattern took too long */
+    bool slow;       /* a pattern took too long */
+    size_t too_long; /* size of a piece that is longer than MOST_PIECE; 0: there is none */
     Arena *arena;
 } Encoder;
 
@@ -83,6 +87,10 @@ static Candidate pop(Encoder *e) {
 }
 
 static void merge_bytes(Encoder *e, const unsigned char *bytes, size_t size) {
+    if (size > MOST_PIECE) {
+        e->too_long = size;
+        return;
+    }
     if (size > e->symbol_room) {
         e->symbol_room = 2 * size;
         e->symbols = NEW(e->arena, e->symbol_room, Symbol);
@@ -138,7 +146,7 @@ static void encode_piece(Encoder *e, const unsigned char *bytes, size_t size) {
 
 /* Divides by the steps from `step` on. */
 static void divide(Encoder *e, int step, const char *text, size_t size) {
-    if (!size || e->slow) return;
+    if (!size || e->slow || e->too_long) return;
     if (step == e->bpe->step_count) {
         encode_piece(e, (const unsigned char *)text, size);
         return;
@@ -211,6 +219,12 @@ bool bpe_count(Tokenizer *tokenizer, TokenizerText *text, const char *where, Err
     encode(&e, (const char *)text->content, (size_t)text->content_size, false);
     text->tokens = e.tokens;
     text->count = e.count;
+    if (e.too_long)
+        return error_set(
+            err, EXIT_USAGE,
+            "%s: the pattern of '%s' leaves %zu bytes undivided, more than %d; divide the text by "
+            "blanks or lines, or name another tokenizer.json",
+            where, tokenizer->options.vocabulary, e.too_long, MOST_PIECE);
     return !e.slow ||
            error_set(err, EXIT_USAGE,
                      "%s: the pattern of '%s' takes too long on this text; divide long lines, or name "

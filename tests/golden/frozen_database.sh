@@ -35,7 +35,7 @@ sqlite3 frozen.db "
     UPDATE run SET status = 'failed', reason = 'the worker was killed by signal 9'
         WHERE method = 'learned' AND train_length = 32;
     UPDATE run SET host = 'host', cpu = 'CPU';"
-revision=$("$POSLAB" --version | grep -oE '[^ ]+$' | tail -1)
+revision=$("$POSLAB" --version | sed -n 's/^poslab //p')
 printf -- '-- Written by tests/golden/frozen_database.sh.\nPRAGMA application_id = %d;\nPRAGMA user_version = %d;\n' \
     "$(sqlite3 frozen.db 'PRAGMA application_id')" "$(sqlite3 frozen.db 'PRAGMA user_version')"
 sqlite3 frozen.db .dump | sed "s/$revision/frozen/g"

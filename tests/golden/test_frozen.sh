@@ -82,12 +82,17 @@ perl -0pe 's/<svg.*?<\/svg>/<svg>/gs' report.html >got/report.html # drawings di
 
 # --- bits of short runs ---
 
+kernels() { # of OpenBLAS, if they are others than the program itself takes
+    [ "${OPENBLAS_CORETYPE:-}" = "$(unset OPENBLAS_CORETYPE; "$POSLAB" --version | sed -n 's/^BLAS: .* core //p')" ] ||
+        printf %s "${OPENBLAS_CORETYPE:-}"
+    echo
+}
 machine=$( {
     cc --version | head -1
     cc -march=native -Q --help=target 2>/dev/null | grep -E '^ *-m(arch|tune|avx|fma)'
     grep -m1 'model name' /proc/cpuinfo
     grep -m1 flags /proc/cpuinfo
-    echo "${OPENBLAS_CORETYPE:-}"
+    kernels
 } | sha256sum | cut -c1-16)
 seq 1 20000 >corpus.txt
 train() { # train NAME METHOD PRECISION: a line of weights.tsv

@@ -45,19 +45,11 @@ static Scene scene_new(const LawCase *c, int length, bool last_rows, Arena *aren
     Scene z = {.p = probe_new(c, length, arena), .T = length};
     const PositionMethod *m = z.p.method;
     z.H = z.p.shape.heads, z.D = z.p.shape.head_dim, z.C = z.p.shape.width;
-    size_t T = (size_t)length, H = (size_t)z.H, D = (size_t)z.D, C = (size_t)z.C;
+    size_t T = (size_t)length, H = (size_t)z.H, D = (size_t)z.D;
     z.columns = (length + 15) / 16 * 16;
     z.pair_rows = length < MOST_PAIR_ROWS ? length : MOST_PAIR_ROWS;
     z.rows = length < MOST_ROWS ? length : MOST_ROWS;
     z.first = last_rows ? length - z.rows : 0;
-    size_t scores = H * (size_t)z.rows * (size_t)z.columns;
-    z.q = random_array(T * D, c, "q", arena), z.k = random_array(T * D, c, "k", arena);
-    z.x = random_array(T * C, c, "x", arena), z.s = random_array(scores, c, "s", arena);
-    z.heads = random_array(H * (size_t)z.rows * D, c, "heads", arena);
-    for (size_t i = 0; i < scores; i++)
-        if (!seen(&z, i)) z.s[i] = POS_UNSEEN;
-    z.dq = NEW(arena, T * D, float), z.dk = NEW(arena, T * D, float), z.dx = NEW(arena, T * C, float);
-    z.ds = NEW(arena, scores, float), z.dheads = NEW(arena, H * (size_t)z.rows * D, float);
     if (m->vector_count) {
         z.vectors[0] = m->vector_count(&z.p.shape, c->position.options, POS_KEY, length);
         z.vectors[1] = m->vector_count(&z.p.shape, c->position.options, POS_VALUE, length);
@@ -68,7 +60,18 @@ static Scene scene_new(const LawCase *c, int length, bool last_rows, Arena *aren
     z.count[VALUE_VECTORS] = H * (size_t)z.vectors[1] * D;
     if (m->gate) z.count[GATES] = H * T;
     if (m->scores && m->distance_bias) z.count[BIASES] = H * T;
-    if (m->scores) z.count[ROWS_OF_SCORES] = scores;
+    if (m->scores) z.count[ROWS_OF_SCORES] = H * (size_t)z.rows * (size_t)z.columns;
+    size_t scores = z.count[ROWS_OF_SCORES], heads = m->scores ? H * (size_t)z.rows * D : 0,
+           input = m->gate ? T * (size_t)z.C : 0;
+    z.q = random_array(z.count[FAR_QUERY], c, "q", arena),
+    z.k = random_array(z.count[FAR_KEY], c, "k", arena);
+    z.x = random_array(input, c, "x", arena), z.s = random_array(scores, c, "s", arena);
+    z.heads = random_array(heads, c, "heads", arena);
+    for (size_t i = 0; i < scores; i++)
+        if (!seen(&z, i)) z.s[i] = POS_UNSEEN;
+    z.dq = NEW(arena, z.count[FAR_QUERY] + 1, float), z.dk = NEW(arena, z.count[FAR_KEY] + 1, float);
+    z.dx = NEW(arena, input + 1, float);
+    z.ds = NEW(arena, scores + 1, float), z.dheads = NEW(arena, heads + 1, float);
     for (int o = 0; o < OUTPUTS; o++)
         z.out[o] = guarded_new(arena, z.count[o]), z.here[o] = NEW(arena, z.count[o] + 1, float);
     return z;
@@ -246,12 +249,10 @@ bool scores_are_pure(const LawCase *c, Arena *arena, Error *err) {
 
 /* ---- gradients ---- */
 
-/* The slope of the weighted outputs between `at` and `at` + `step`. */
+/* The slope of the weighted outputs between `at` and `at` + `step`; z->here has the outputs at `at`. */
 static double slope(Scene *z, float *const weights[OUTPUTS], float *at, double step) {
     double sum = 0;
     float here = *at;
-    forward(z);
-    for (int o = 0; o < OUTPUTS; o++) memcpy(z->here[o], z->out[o], z->count[o] * sizeof(float));
     *at = (float)(here + step);
     double moved = (double)*at - here;
     forward(z);
@@ -277,9 +278,9 @@ static bool gradient_holds(Scene *z, float *const weights[OUTPUTS], const char *
         double left = 0, right = 0, got = gradient[i];
         bool holds = false;
         if (value[i] == POS_UNSEEN) continue;
-        for (int size = 0; size < 3 && !holds; size++) {
+        for (int size = 0; size < 4 && !holds; size++) {
             double step =
-                (double[]){0.003, 0.012, 0.0008}[size] * fmax(fabs((double)value[i]), 0.1 * largest);
+                (double[]){0.003, 0.012, 0.0008, 0.0002}[size] * fmax(fabs((double)value[i]), 0.1 * largest);
             left = slope(z, weights, &value[i], -step), right = slope(z, weights, &value[i], step);
             double room = 5 * GRADIENT_TOLERANCE * fmax(steepest, fmax(fabs(left), fabs(right)));
             room += fabs(left - right); /* difference of the slopes, from kinks and rounding */
@@ -301,6 +302,7 @@ bool scores_gradients_hold(const LawCase *c, bool used[POS_MAX_TENSORS], Arena *
     if (!any) return true;
     make_weights(&z, c, weights, arena);
     forward(&z); /* scores_backward reads the biases */
+    for (int o = 0; o < OUTPUTS; o++) memcpy(z.here[o], z.out[o], z.count[o] * sizeof(float));
     backward(&z, weights, arena);
     for (int i = 0; i < z.p.count; i++)
         if (!gradient_holds(&z, weights, z.p.tensors[i].name, z.p.value[i], z.p.grad[i], z.p.sizes[i],
@@ -330,11 +332,13 @@ double scores_shift(const LawCase *c, Arena *arena) {
     Scene z = scene_new(c, NEAR_QUERY + 1, true, arena);
     double worst = 0;
     for (int t = 1; t < z.T; t++) {
-        memcpy(z.q + (size_t)t * z.D, z.q, (size_t)z.D * sizeof(float));
-        memcpy(z.k + (size_t)t * z.D, z.k, (size_t)z.D * sizeof(float));
-        memcpy(z.x + (size_t)t * z.C, z.x, (size_t)z.C * sizeof(float));
+        if (z.count[FAR_QUERY]) {
+            memcpy(z.q + (size_t)t * z.D, z.q, (size_t)z.D * sizeof(float));
+            memcpy(z.k + (size_t)t * z.D, z.k, (size_t)z.D * sizeof(float));
+        }
+        if (z.count[GATES]) memcpy(z.x + (size_t)t * z.C, z.x, (size_t)z.C * sizeof(float));
     }
-    for (int h = 0; h < z.H; h++)
+    for (int h = 0; z.count[ROWS_OF_SCORES] && h < z.H; h++)
         for (int r = 0; r < z.rows; r++) {
             size_t head = (size_t)h * z.rows;
             memcpy(z.heads + (head + r) * z.D, z.heads + head * z.D, (size_t)z.D * sizeof(float));
@@ -357,8 +361,9 @@ double scores_shift(const LawCase *c, Arena *arena) {
             worst = fmax(worst, deviation_of(z.out[ROWS_OF_SCORES][i], z.out[ROWS_OF_SCORES][moved]));
     }
     if (!z.count[PAIR_BIAS]) return worst;
-    Scene far = scene_new(c, FAR_AWAY, false, arena);
-    PositionContext context = context_of(&far, false);
+    Probe far = probe_new(c, FAR_AWAY, arena);
+    PositionContext context = far.context;
+    context.shape = &far.shape;
     float *near = NEW(arena, FAR_AWAY, float), *away = NEW(arena, FAR_AWAY, float);
     for (int h = 0; h < z.H; h++) {
         z.p.method->pair_bias(&context, near, h, NEAR_QUERY, 1);
@@ -372,7 +377,7 @@ double scores_shift(const LawCase *c, Arena *arena) {
 double scores_prefix(const LawCase *c, int shorter, int longer, Arena *arena) {
     Scene s = scene_new(c, shorter, false, arena), l = scene_new(c, longer, false, arena);
     double worst = 0;
-    for (int h = 0; h < s.H; h++)
+    for (int h = 0; s.count[ROWS_OF_SCORES] && h < s.H; h++)
         for (int r = 0; r < s.rows; r++) {
             size_t from = (size_t)(h * s.rows + r), to = (size_t)(h * l.rows + r);
             memcpy(l.heads + to * l.D, s.heads + from * s.D, (size_t)s.D * sizeof(float));

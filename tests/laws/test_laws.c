@@ -233,7 +233,7 @@ static const CoreMutant core_mutants[] = {
     {"bias gradient from the last tile alone", "sums[d] += diagonals[u]", "sums[d] = diagonals[u]",
      "agreement"},
     {"gradients of keys not turned back",
-     "if (pair->k) m->transform_backward(context, key, m->layout ? pair->k : NULL, pair->dk, a->wide);", "",
+     "if (pair->k) m->transform_backward(context, key, input ? pair->k : NULL, pair->dk, a->key_wide);", "",
      "agreement"},
     {"backward without the row's mean", "(simd_load(ds + j) - delta)", "(simd_load(ds + j))", "agreement"},
     {"every sequence attends to the first", "  qkv + first * 3 * a->width, b", "  qkv, b", "batch"},

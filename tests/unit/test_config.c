@@ -559,7 +559,7 @@ static void test_mistakes(void **state) {
     for (int i = 0; i < COUNT_OF(cases); i++) assert_bad(cases[i][0], cases[i][1]);
 
     static const char *const whole[][2] = {
-        {"[]", " must be an object, got a list"},
+        {"[]", ": must be an object, got a list"},
         {"{}", "'data.files' is missing"},
         {"{'data':{'files':[]}}", "'data.files' must have between 1 and 10000 items, got 0"},
         {"{'data':{'files':3}}", "'data.files' must be a list, got 3"},
@@ -749,7 +749,7 @@ static void test_extends(void **state) {
     assert_non_null(strstr(err.text, "extends itself; name another config"));
     write_beside("base", "[]");
     assert_null(read_file(json(text), NULL, &err));
-    assert_non_null(strstr(err.text, " must be an object, got a list"));
+    assert_non_null(strstr(err.text, ": must be an object, got a list"));
     for (int i = 0; i < 20; i++)
         write_beside(arena_format(arena, "%d", i),
                      arena_format(arena, "{'extends':'%s-%d.json'}", file_name(path), i + 1));

@@ -148,6 +148,15 @@ static void test_version3(void **state) {
     assert_string_equal(schema_text(), schema);
 }
 
+/* Takes from a database of version 6 what it has more than version 5. */
+static const char undo_version6[] =
+    "DROP VIEW accuracy; DROP VIEW setting; DROP VIEW curve; DROP VIEW outcome;"
+    "ALTER TABLE evaluation DROP COLUMN method_files; ALTER TABLE point DROP COLUMN name;"
+    "ALTER TABLE corpus DROP COLUMN vocabulary_hash; ALTER TABLE corpus DROP COLUMN train_bytes;"
+    "ALTER TABLE corpus DROP COLUMN valid_bytes; ALTER TABLE corpus DROP COLUMN test_bytes;"
+    "ALTER TABLE corpus DROP COLUMN train_words; ALTER TABLE corpus DROP COLUMN valid_words;"
+    "ALTER TABLE corpus DROP COLUMN test_words;";
+
 /* Version 5 has other views: whatever those of version 4 were, they are made again. */
 static void test_version4(void **state) {
     (void)state;
@@ -155,10 +164,8 @@ static void test_version4(void **state) {
     open_and_close();
     const char *query = "SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name";
     const char *schema = rows_of(query), *queries = everything(), *before = rows_of(queries);
-    rows_of("DROP VIEW accuracy; DROP VIEW setting; DROP VIEW curve; DROP VIEW outcome;"
-            "ALTER TABLE evaluation DROP COLUMN method_files; ALTER TABLE point DROP COLUMN name; PRAGMA "
-            "user_version = 4;"
-            "CREATE VIEW accuracy AS SELECT 1 AS size");
+    rows_of(undo_version6);
+    rows_of("PRAGMA user_version = 4; CREATE VIEW accuracy AS SELECT 1 AS size");
     assert_string_not_equal(rows_of(query), schema);
     open_and_close();
     assert_string_equal(rows_of("PRAGMA user_version"), "6\n");
@@ -167,22 +174,24 @@ static void test_version4(void **state) {
     assert_non_null(strstr(schema, " AS hint "));
 }
 
-/* Version 6 adds the files of the evaluated methods, which are unknown of older evaluations. */
+/* Version 6 adds the files of the evaluated methods, and bytes and words of a corpus, which are unknown of
+   older evaluations and corpora. */
 static void test_version5(void **state) {
     (void)state;
     put_version(3);
     open_and_close();
     const char *schema = rows_of("SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name");
     const char *queries = everything(), *before = rows_of(queries);
-    rows_of("DROP VIEW accuracy; DROP VIEW setting; DROP VIEW curve; DROP VIEW outcome;"
-            "ALTER TABLE evaluation DROP COLUMN method_files; ALTER TABLE point DROP COLUMN name; CREATE "
-            "VIEW curve AS SELECT 1;"
-            "PRAGMA user_version = 5");
+    rows_of(undo_version6);
+    rows_of("PRAGMA user_version = 5; CREATE VIEW curve AS SELECT 1");
     open_and_close();
     assert_string_equal(rows_of("PRAGMA user_version"), "6\n");
     assert_string_equal(rows_of("SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name"), schema);
     assert_string_equal(rows_of(queries), before);
     assert_string_equal(rows_of("SELECT count(*) FROM evaluation WHERE method_files IS NOT NULL"), "0\n");
+    assert_string_equal(rows_of("SELECT count(*) > 0, count(bits_per_byte) = count(*), count(word_perplexity)"
+                                " FROM curve"),
+                        "1\n1\n0\n");
     assert_string_equal(
         rows_of("SELECT name || ', ' || method || ', ' || method_name FROM curve JOIN point ON run ="
                 " run_key GROUP BY 1"),

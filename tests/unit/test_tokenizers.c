@@ -386,6 +386,22 @@ static void test_slow_pattern(void **state) {
     expect_error(of(TOKENIZER_BPE, LIST("t"), "t.json"), 0, LIST("file 't'", "'t.json'", "takes too long"));
 }
 
+/* A piece of 1 MiB is merged, a longer one refused. The tokenizer.json has 17 MB, as that of Llama 3.1. */
+static void test_long_pieces(void **state) {
+    (void)state;
+    enum { MOST = 1 << 20, BLANKS = 17000000 };
+    char *json = NEW(arena, BLANKS + 100000, char), *text = NEW(arena, MOST + 2, char);
+    strcpy(json, make_json("", level));
+    memset(json + strlen(json), ' ', BLANKS);
+    fixture_put_text("t.json", json);
+    fixture_put_text("t", memset(text, 'l', MOST));
+    assert_int_equal(read_good(of(TOKENIZER_BPE, LIST("t"), "t.json"), 0)->splits[0].count, MOST / 2);
+    text[MOST] = 'l';
+    fixture_put_text("t", text);
+    expect_error(of(TOKENIZER_BPE, LIST("t"), "t.json"), 0,
+                 LIST("file 't'", "'t.json'", "leaves 1048577 bytes undivided, more than 1048576", "blanks"));
+}
+
 /* A tokenizer.json in which bytes are changed, left out or repeated is read or refused, and its tokens are of
    the vocabulary. */
 static void test_hostile_json(void **state) {
@@ -440,6 +456,7 @@ int main(void) {
         TEST(test_bytes_before_normalisation),
         TEST(test_other_tokenizers_are_refused),
         TEST(test_slow_pattern),
+        TEST(test_long_pieces),
         TEST(test_repeated_group),
         TEST(test_hostile_json),
     };
