@@ -75,8 +75,9 @@ typedef struct PositionTensor {
     int rank;         /* 1 or 2 */
     int dims[2];
     bool per_layer; /* each layer has a copy; the hook embed sees NULL */
-    bool inert; /* no loss depends on it, because softmax cancels a constant of all scores of a query; kept
-                   because the paper has it. Every other tensor must affect the loss. */
+    bool inert; /* no loss depends on it, because softmax cancels a constant of all scores of a query (without
+                   attention's sink_logit); kept because the paper has it. Every other tensor must affect the
+                   loss. */
 } PositionTensor;
 
 /* The vectors that a hook transforms, or adds to. FAR: the pair that applies from the horizon on. */
