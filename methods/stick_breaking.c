@@ -66,7 +66,7 @@ const PositionMethod method_stick_breaking = {
     .label = "Stick-breaking",
     .citation = "Tan et al. 2024, arXiv 2410.17980",
     .also = "stickbreaking",
-    .claims = POS_PREFIX_STABLE | POS_ISOMETRY,
+    .claims = POS_PREFIX_STABLE | POS_ISOMETRY | POS_NORMALISED,
     .scores = scores,
     .scores_backward = scores_backward,
 };

@@ -25,6 +25,7 @@ Attention *attention_new(const Encoding *position, const PositionContext *contex
     const PositionMethod *method = position->method;
     const PositionShape *shape = context->shape;
     Attention a = {.method = method, .context = context, .options = options, .training = training};
+    if (training && options->adaptive_temperature) BUG("an adaptive temperature in training");
     a.heads = shape->heads, a.size = shape->head_dim;
     a.width = shape->width;
     a.length = context->length;
@@ -44,9 +45,11 @@ Attention *attention_new(const Encoding *position, const PositionContext *contex
     }
     if (options->scale != ATTENTION_SCALE_NONE) {
         a.query_scales = NEW(arena, a.length, float);
-        if (options->scale == ATTENTION_SCALE_LOG_LEARNED) a.logs = NEW(arena, a.length, float);
-        for (int i = 0; i < a.length && a.logs; i++) a.logs[i] = (float)log1p(i);
-        if (a.query_scales && !a.logs)
+        bool learnt = options->scale >= ATTENTION_SCALE_LOG_LEARNED;
+        if (learnt) a.logs = a.basis = NEW(arena, a.length, float);
+        if (options->scale == ATTENTION_SCALE_ASENTMAX) a.basis = NEW(arena, a.length, float);
+        if (a.logs) attention_fill_scale_basis(a.logs, options, a.length);
+        if (a.query_scales && !learnt)
             attention_fill_query_scales(a.query_scales, options, shape->train_length, a.length);
     }
     a.s = NEW(arena, TILE_ROWS * TILE_COLUMNS, float);
@@ -56,7 +59,7 @@ Attention *attention_new(const Encoding *position, const PositionContext *contex
     }
     a.has_terms = bias_new(&a.terms, &a, arena);
     place_sinks(&a, arena);
-    if (method->scores || options->top_k) {
+    if (method->scores || options->top_k || options->adaptive_temperature) {
         dense_new(&a, arena);
     } else {
         a.current = pack_new(&a, arena);
@@ -96,9 +99,9 @@ void attention_begin(Attention *a) {
     if (!a->per_layer) begin_biases(a);
 }
 
-void attention_set_scale(Attention *a, const float *scale, float *gradient) {
-    a->learnt = scale;
-    a->dlearnt = gradient;
+void attention_set_tensors(Attention *a, const float *const values[ATTENTION_TENSORS],
+                           float *const gradients[ATTENTION_TENSORS]) {
+    for (int i = 0; i < ATTENTION_TENSORS; i++) a->learnt[i] = values[i], a->dlearnt[i] = gradients[i];
 }
 
 void attention_layer(Attention *a, int layer) {
@@ -110,11 +113,6 @@ void attention_end(Attention *a) {
     if (!a->per_layer) end_biases(a);
 }
 
-/* Whether the current layer uses complete rows of scores (dense.c). */
-static bool in_rows(const Attention *a) {
-    return a->options->top_k || (a->method->scores && a->active);
-}
-
 /* Computes out[T,C] of one sequence, head by head; qkv and x point to the sequence. */
 static void forward_sequence(Attention *a, float *out, float *lse, const float *qkv, int sequence,
                              const AttentionDropout *dropout) {
@@ -122,11 +120,11 @@ static void forward_sequence(Attention *a, float *out, float *lse, const float *
         pack_select(a, h);
         pack_load(a, qkv, h, false);
         if (a->use) bias_head(a, h, false);
-        if (in_rows(a)) continue;
+        if (attention_in_rows(a)) continue;
         flash_forward(a, lse ? lse + (size_t)h * a->length : NULL, sequence, h, dropout);
         pack_unpack(a, out + (size_t)h * a->size, a->width, a->current.o, a->wide, a->cached);
     }
-    if (in_rows(a)) dense_forward(a, out, lse, sequence, dropout);
+    if (attention_in_rows(a)) dense_forward(a, out, lse, sequence, dropout);
 }
 
 void attention_forward(Attention *a, float *out, float *lse, const float *qkv, const float *x, int sequences,
@@ -166,13 +164,14 @@ static void backward_sequence(Attention *a, float *dqkv, const float *dout, cons
         pack_load(a, qkv, h, true);
         pack_clear_gradients(a);
         load_gradient(a, dout, out, h);
+        sink_logit_backward(a, lse + (size_t)h * a->length, h);
         if (a->use) bias_head(a, h, true);
-        if (in_rows(a)) continue;
+        if (attention_in_rows(a)) continue;
         flash_backward(a, lse + (size_t)h * a->length, sequence, h, dropout);
         if (a->use) bias_head_end(a, h);
         pack_return_gradients(a, dqkv, qkv, h);
     }
-    if (!in_rows(a)) return;
+    if (!attention_in_rows(a)) return;
     dense_backward(a, lse, sequence, dropout);
     for (int h = 0; h < a->heads; h++) {
         pack_select(a, h);

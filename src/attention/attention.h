@@ -38,8 +38,25 @@
  * (Chiang and Cholak 2022, arXiv 2202.12172; the maximum and the base as in kexue.fm/archives/8823), or as in
  * Llama 4 by 1 + coefficient ln(floor((i+1) / floor) + 1), or by 1 + a ln(i+1) with a number a that each head
  * of each layer learns, from 0 (our reading of the length-dependent parameters of Awasthi and Gupta 2023,
- * arXiv 2310.00726, whose form is not published). temperature: all scores, biases included, are multiplied by
- * it. A struct of zeros is plain attention.
+ * arXiv 2310.00726, whose form is not published). Further scales that each head of each layer learns: a, from
+ * 1 (HeadScale, Wang et al. 2024, arXiv 2404.12224); ssmax: a l, from scale_start (SSMax, Nakanishi 2025,
+ * arXiv 2501.19399); asentmax: 1 + a l^b, a from U(0.1, 1), b from N(0, 0.1) (Vasylenko et al. 2025, arXiv
+ * 2506.16640, with learnt numbers where that paper has projections of the input). Here l is ln(i+1), the
+ * logarithm of the number of keys up to the query, or with scale_log ln(i+2); the source of ssmax has the
+ * first, that of asentmax the second, with which a power is finite in all rows. Windows do not change l. All
+ * scales act on q: biases of the method are not scaled (BAM, arXiv 2505.22842, scales them too).
+ * temperature: all scores, biases included, are multiplied by it. sink_logit: the softmax of each query has
+ * one more term exp(s), whose value is zero, so that a head can attend to nothing; s is 0 (softmax plus one,
+ * Miller 2023, evanmiller.org/attention-is-off-by-one.html) or a number that each head of each layer learns,
+ * from 0 (gpt-oss, OpenAI 2025, arXiv 2508.10925). It is a score as the softmax sees it: temperature, query
+ * scales and top_k do not apply to it. Methods with the claim POS_NORMALISED are refused with it.
+ * output_gate: the result of attention is multiplied by a sigmoid of a linear layer of the input of q, k and
+ * v, one number for each head or for each element (G1 of Qiu et al. 2025, arXiv 2505.06708;
+ * model/output_gate.c). adaptive_temperature, in evaluation only: the scores of a query, as the softmax sees
+ * them, are multiplied by a factor that grows with the entropy h of their softmax (in nats, over the keys
+ * that the query uses, without a sink logit): max(1, -0.037 h^4 + 0.481 h^3 - 2.3 h^2
+ * + 4.917 h - 1.791) where h > 0.5, else 1 (Velickovic et al. 2024, arXiv 2410.01104, appendix); complete
+ * rows are computed. A struct of zeros is plain attention.
  */
 typedef enum AttentionLayers {
     ATTENTION_LAYERS_ALL,
@@ -50,15 +67,29 @@ typedef enum AttentionScale {
     ATTENTION_SCALE_NONE,
     ATTENTION_SCALE_LOG_N,
     ATTENTION_SCALE_LLAMA4,
-    ATTENTION_SCALE_LOG_LEARNED
+    ATTENTION_SCALE_LOG_LEARNED,
+    ATTENTION_SCALE_LEARNED,
+    ATTENTION_SCALE_SSMAX,
+    ATTENTION_SCALE_ASENTMAX
 } AttentionScale;
+typedef enum AttentionGate { ATTENTION_GATE_OFF, ATTENTION_GATE_HEAD, ATTENTION_GATE_ELEMENT } AttentionGate;
+typedef enum AttentionLog { ATTENTION_LOG_N, ATTENTION_LOG_NEXT } AttentionLog;
+typedef enum AttentionSinkLogit {
+    ATTENTION_SINK_OFF,
+    ATTENTION_SINK_ZERO,
+    ATTENTION_SINK_LEARNED
+} AttentionSinkLogit;
 
 typedef struct AttentionOptions {
     int64_t nope_every; /* every n-th layer works without the position method's layer hooks; 0: none */
     int64_t window, sinks, top_k;           /* 0: off */
     int window_layers, scale, scale_layers; /* AttentionLayers, AttentionScale, AttentionLayers */
+    int sink_logit, output_gate;            /* AttentionSinkLogit, AttentionGate */
     int64_t scale_floor;
     double scale_coefficient, temperature;
+    bool adaptive_temperature;
+    int scale_log;      /* AttentionLog */
+    double scale_start; /* of ssmax */
 } AttentionOptions;
 
 extern const OptionField attention_fields[];
@@ -67,6 +98,9 @@ extern const OptionSection attention_section; /* `model.attention` */
 
 /* Rules across options. `source` as in options_read. */
 bool attention_check(const AttentionOptions *options, const char *source, Error *err);
+
+/* Refuses options that are for evaluation only. */
+bool attention_check_training(const AttentionOptions *options, const char *source, Error *err);
 
 /* Whether the position method acts in layer `layer` (from 0). */
 bool attention_has_position(const AttentionOptions *options, int layer);
@@ -87,12 +121,34 @@ void attention_begin(Attention *attention);
    computes the biases of this layer. */
 void attention_layer(Attention *attention, int layer);
 
-/* Whether the heads of layer `layer` learn a scale (ATTENTION_SCALE_LOG_LEARNED). */
-bool attention_learns_scale(const AttentionOptions *options, int layer);
+/* What each head of a layer can learn. Weight decay does not apply. */
+typedef enum AttentionTensor {
+    ATTENTION_SCALES,
+    ATTENTION_SCALE_POWERS,
+    ATTENTION_SINK_LOGITS,
+    ATTENTION_TENSORS
+} AttentionTensor;
 
-/* The numbers a[H] of the next layer, and where their gradients are added up (NULL: nowhere); NULL, NULL
-   where it learns none. Called before attention_layer. */
-void attention_set_scale(Attention *attention, const float *scale, float *gradient);
+/* The names of the tensors of a layer, as in "layers.N.attention.NAME"; each is [H]. */
+extern const char *const attention_tensor_names[ATTENTION_TENSORS];
+
+/* Whether layer `layer` has the tensor. */
+bool attention_has_tensor(const AttentionOptions *options, int layer, AttentionTensor tensor);
+
+/* How many numbers the output gate has for each row; 0: there is none. */
+int attention_gate_size(const AttentionOptions *options, const PositionShape *shape);
+
+/* Initial values of a tensor: normal, or uniform from mean - spread to mean + spread. */
+typedef struct AttentionStart {
+    double mean, spread;
+    bool normal;
+} AttentionStart;
+AttentionStart attention_start(const AttentionOptions *options, AttentionTensor tensor);
+
+/* The tensors of the next layer, and where their gradients are added up (all NULL: nowhere); NULL where the
+   layer has none. Called before attention_layer. */
+void attention_set_tensors(Attention *attention, const float *const values[ATTENTION_TENSORS],
+                           float *const gradients[ATTENTION_TENSORS]);
 
 /* Dropout of probabilities, decided by the number at index (sequence, head, i, j) of the random stream `key`.
    p = 0: none. */

@@ -8,7 +8,11 @@
 #include "attention/internal.h"
 
 static const char *const layer_names[] = {"all", "position", "nope", NULL};
-static const char *const scale_names[] = {"off", "log_n", "llama4", "log_learned", NULL};
+static const char *const sink_logit_names[] = {"off", "zero", "by_head", NULL};
+static const char *const scale_names[] = {"off",     "log_n", "llama4",   "log_learned",
+                                          "by_head", "ssmax", "asentmax", NULL};
+static const char *const gate_names[] = {"off", "head", "element", NULL};
+static const char *const log_names[] = {"n", "n_plus_1", NULL};
 
 const OptionField attention_fields[] = {
     {"nope_every", OPTION_INT, offsetof(AttentionOptions, nope_every), .default_value = 0, .low = 0,
@@ -24,7 +28,9 @@ const OptionField attention_fields[] = {
      .help = "only the k highest scores of each query count; 0: all"},
     {"scale", OPTION_CHOICE, offsetof(AttentionOptions, scale), .default_value = ATTENTION_SCALE_NONE,
      .choices = scale_names,
-     .help = "scale of the query at position i; log_n: max(1, ln(i+1) / ln L); llama4: see scale_floor"},
+     .help = "scale of the query at position i; log_n: max(1, ln(i+1) / ln L); llama4: see scale_floor; "
+             "learnt by each head: log_learned 1 + a l, by_head a, ssmax a l, asentmax 1 + a l^b, where l is "
+             "ln(i+1)"},
     {"scale_floor", OPTION_INT, offsetof(AttentionOptions, scale_floor), .default_value = 8192, .low = 1,
      .high = 1 << 24, .help = "llama4: scale 1 + scale_coefficient ln(floor((i+1) / scale_floor) + 1)"},
     {"scale_coefficient", OPTION_REAL, offsetof(AttentionOptions, scale_coefficient), .default_value = 0.1,
@@ -33,8 +39,27 @@ const OptionField attention_fields[] = {
      .default_value = ATTENTION_LAYERS_ALL, .choices = layer_names,
      .help = "layers in which the scale "
              "applies"},
+    {"scale_log", OPTION_CHOICE, offsetof(AttentionOptions, scale_log), .default_value = ATTENTION_LOG_N,
+     .choices = log_names, .newer = true,
+     .help = "l of learnt scales, at the position i = n - 1: ln(n) or ln(n+1); asentmax requires n_plus_1"},
+    {"scale_start", OPTION_REAL, offsetof(AttentionOptions, scale_start), .default_value = 1, .low = 0.001,
+     .high = 100, .newer = true, .help = "ssmax: the initial value of a"},
     {"temperature", OPTION_REAL, offsetof(AttentionOptions, temperature), .default_value = 1, .low = 0.01,
      .high = 100, .help = "factor on the scores with all their biases"},
+    {"adaptive_temperature", OPTION_BOOL, offsetof(AttentionOptions, adaptive_temperature), .newer = true,
+     .help =
+         "in evaluate.variants only: a further factor on the scores of a query, from the entropy of their "
+         "softmax (arXiv 2410.01104)"},
+    {"sink_logit", OPTION_CHOICE, offsetof(AttentionOptions, sink_logit), .default_value = ATTENTION_SINK_OFF,
+     .choices = sink_logit_names, .newer = true,
+     .help =
+         "one more term exp(s) in each softmax, without a value; zero: s = 0; by_head: learnt by each head, "
+         "from 0"},
+    {"output_gate", OPTION_CHOICE, offsetof(AttentionOptions, output_gate),
+     .default_value = ATTENTION_GATE_OFF, .choices = gate_names, .newer = true,
+     .help =
+         "what attention returns, times a sigmoid of a linear layer of its input: one factor for each head "
+         "or element"},
 };
 const int attention_field_count = COUNT_OF(attention_fields);
 const OptionSection attention_section = {"model.attention",
@@ -46,12 +71,26 @@ bool attention_check(const AttentionOptions *o, const char *source, Error *err) 
     if (o->sinks && !o->window)
         return error_set(err, EXIT_USAGE,
                          "%s: 'model.attention.sinks' needs 'model.attention.window' above 0", source);
+    if (o->scale == ATTENTION_SCALE_ASENTMAX && o->scale_log != ATTENTION_LOG_NEXT)
+        return error_set(err, EXIT_USAGE,
+                         "%s: 'model.attention.scale' \"asentmax\" needs 'model.attention.scale_log' "
+                         "\"n_plus_1\": the first query has ln(1) = 0, and 0^b is not always finite",
+                         source);
     if (!o->nope_every &&
         (o->scale_layers == ATTENTION_LAYERS_NOPE || o->window_layers == ATTENTION_LAYERS_NOPE))
         return error_set(err, EXIT_USAGE,
                          "%s: 'model.attention.%s' \"nope\" needs 'model.attention.nope_every' above 0",
                          source, o->scale_layers == ATTENTION_LAYERS_NOPE ? "scale_layers" : "window_layers");
     return true;
+}
+
+bool attention_check_training(const AttentionOptions *o, const char *source, Error *err) {
+    return !o->adaptive_temperature ||
+           error_set(
+               err, EXIT_USAGE,
+               "%s: 'model.attention.adaptive_temperature' is for evaluation; set it in 'attention' of an "
+               "item of 'evaluate.variants'",
+               source);
 }
 
 bool attention_has_position(const AttentionOptions *options, int layer) {
@@ -63,9 +102,27 @@ static bool meant(int layers, bool has_position) {
     return layers == ATTENTION_LAYERS_ALL || (layers == ATTENTION_LAYERS_POSITION) == has_position;
 }
 
-bool attention_learns_scale(const AttentionOptions *options, int layer) {
-    return options->scale == ATTENTION_SCALE_LOG_LEARNED &&
-           meant(options->scale_layers, attention_has_position(options, layer));
+const char *const attention_tensor_names[] = {"scale", "scale_power", "sink_logit"};
+
+bool attention_has_tensor(const AttentionOptions *o, int layer, AttentionTensor tensor) {
+    if (tensor == ATTENTION_SINK_LOGITS) return o->sink_logit == ATTENTION_SINK_LEARNED;
+    bool learns = tensor == ATTENTION_SCALES ? o->scale >= ATTENTION_SCALE_LOG_LEARNED
+                                             : o->scale == ATTENTION_SCALE_ASENTMAX;
+    return learns && meant(o->scale_layers, attention_has_position(o, layer));
+}
+
+int attention_gate_size(const AttentionOptions *o, const PositionShape *shape) {
+    return o->output_gate == ATTENTION_GATE_HEAD      ? shape->heads
+           : o->output_gate == ATTENTION_GATE_ELEMENT ? shape->width
+                                                      : 0;
+}
+
+AttentionStart attention_start(const AttentionOptions *o, AttentionTensor tensor) {
+    if (tensor == ATTENTION_SCALE_POWERS) return (AttentionStart){.spread = 0.1, .normal = true};
+    if (tensor == ATTENTION_SINK_LOGITS || o->scale == ATTENTION_SCALE_LOG_LEARNED)
+        return (AttentionStart){0};
+    if (o->scale == ATTENTION_SCALE_ASENTMAX) return (AttentionStart){.mean = 0.55, .spread = 0.45};
+    return (AttentionStart){.mean = o->scale == ATTENTION_SCALE_SSMAX ? o->scale_start : 1};
 }
 
 void attention_select_layer(Attention *a, int layer) {
@@ -77,6 +134,12 @@ void attention_select_layer(Attention *a, int layer) {
     a->window = windowed && o->window < a->length ? (int)o->window : 0;
     a->sinks = a->window ? (int)o->sinks : 0;
     a->query_scale = a->query_scales && meant(o->scale_layers, has) ? a->query_scales : NULL;
+}
+
+void attention_fill_scale_basis(float *basis, const AttentionOptions *o, int length) {
+    int next = o->scale_log == ATTENTION_LOG_NEXT;
+    for (int i = 0; i < length; i++)
+        basis[i] = o->scale == ATTENTION_SCALE_LEARNED ? 1 : (float)log1p(i + next);
 }
 
 void attention_fill_query_scales(float *factors, const AttentionOptions *o, int train_length, int length) {

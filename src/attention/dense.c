@@ -1,9 +1,9 @@
 /* dense: attention with complete rows of scores of all heads, TILE_ROWS queries at a time.
  *
- * Used for methods that change scores (PositionScores) and for exact top-k. Tiles are computed as in
- * attention/flash.c and copied into the rows; the softmax is computed per row. The memory is a few times H
- * TILE_ROWS T numbers plus all heads of one sequence. The backward pass recomputes the rows with the same
- * bits as the forward pass, so that top-k selects the same keys.
+ * Used for methods that change scores (PositionScores), for exact top-k and an adaptive temperature. Tiles
+ * are computed as in attention/flash.c and copied into the rows; the softmax is computed per row. The memory
+ * is a few times H TILE_ROWS T numbers plus all heads of one sequence. The backward pass recomputes the rows
+ * with the same bits as the forward pass, so that top-k selects the same keys.
  */
 #include <math.h>
 #include <string.h>
@@ -138,20 +138,40 @@ static void hide(Attention *a, float *row, int i, int columns) {
 
 /* ---- forward ---- */
 
-/* Turns the scores of a row into probabilities and returns its lse. */
-static float softmax(const Attention *a, float *row, int columns) {
-    float temperature = a->temperature;
+/* The factor of adaptive_temperature, from the entropy of the softmax of row * temperature, whose maximum is
+   `highest` * temperature. Scores of -infinity have no share of it. */
+static float adaptive_factor(const float *row, int columns, float highest, float temperature) {
+    SimdFloat total = simd_broadcast(0), weighted = simd_broadcast(0), least = simd_broadcast(-1e4F);
+    for (int j = 0; j < columns; j += SIMD_LANES) {
+        SimdFloat below = simd_max((simd_load(row + j) - highest) * temperature, least), p = simd_exp(below);
+        total += p;
+        weighted += p * below;
+    }
+    double sum = (double)simd_reduce_sum(total), h = log(sum) - (double)simd_reduce_sum(weighted) / sum;
+    double factor = -1.791 + h * (4.917 + h * (-2.3 + h * (0.481 + h * -0.037)));
+    return h > 0.5 && factor > 1 ? (float)factor : 1;
+}
+
+/* Turns the scores of a row of head h into probabilities and returns its lse. */
+static float softmax(const Attention *a, int h, float *row, int columns) {
+    float temperature = a->temperature, logit;
     SimdFloat top = simd_broadcast(-INFINITY), total = simd_broadcast(0);
     for (int j = 0; j < columns; j += SIMD_LANES) top = simd_max(simd_load(row + j), top);
     float highest = simd_reduce_max(top);
+    if (a->options->adaptive_temperature) temperature *= adaptive_factor(row, columns, highest, temperature);
     for (int j = 0; j < columns; j += SIMD_LANES) {
         SimdFloat p = simd_exp((simd_load(row + j) - highest) * temperature);
         total += p;
         simd_store(row + j, p);
     }
-    float sum = simd_reduce_sum(total), factor = 1 / sum;
+    float sum = simd_reduce_sum(total), factor = 1 / sum, lse = highest * temperature + logf(sum);
+    if (sink_logit_of(a, h, &logit)) {
+        float closed = highest * temperature;
+        factor = sink_logit_close_row(logit, &closed, &sum);
+        lse = closed + logf(sum);
+    }
     for (int j = 0; j < columns; j += SIMD_LANES) simd_store(row + j, simd_load(row + j) * factor);
-    return highest * temperature + logf(sum);
+    return lse;
 }
 
 static void forward_block(Attention *a, const Block *b, float *lse, int sequence,
@@ -165,7 +185,7 @@ static void forward_block(Attention *a, const Block *b, float *lse, int sequence
             float *row = row_of(b, a->block, h, r);
             int i = b->first + r;
             hide(a, row, i, b->columns);
-            float value = softmax(a, row, b->columns);
+            float value = softmax(a, h, row, b->columns);
             if (lse) lse[(size_t)h * a->length + i] = value;
             if (dropout->p > 0) flash_dropout(a, dropout, row, sequence, h, i, 0, i + 1);
         }

@@ -115,7 +115,8 @@ static void forward_rows(Attention *a, float *o, float *lse, int sequence, int h
                          const AttentionDropout *dropout) {
     Extent extent[TILE_ROWS];
     SimdFloat sum[TILE_ROWS];
-    float top[TILE_ROWS], scale = a->scale;
+    float top[TILE_ROWS], scale = a->scale, logit;
+    bool sink = sink_logit_of(a, h, &logit);
     int rows = attention_min(a->length - i0, TILE_ROWS);
     bool first = true;
     for (int r = 0; r < TILE_ROWS; r++) top[r] = -INFINITY, sum[r] = simd_broadcast(0);
@@ -149,6 +150,7 @@ static void forward_rows(Attention *a, float *o, float *lse, int sequence, int h
     }
     for (int r = 0; r < rows; r++) {
         float total = simd_reduce_sum(sum[r]), factor = 1 / total;
+        if (sink) factor = sink_logit_close_row(logit, &top[r], &total);
         for (int i = 0; i < a->wide; i++) o[(size_t)r * a->wide + i] *= factor;
         if (lse) lse[i0 + r] = top[r] + logf(total);
     }

@@ -6,6 +6,7 @@
  *     bias.c               terms of methods in a tile of scores, except for the distance bias
  *     relative.c           relative vectors, for scores and for values
  *     flash.c              one head in tiles, with a running softmax; used for most methods
+ *     sink_logit.c         one more term in each softmax
  *     dense.c              complete rows of all heads, for methods that change scores and for top-k
  *
  * Packing copies q, k and v of one head out of qkv into rows of `wide` floats (D rounded up to 16, padded
@@ -89,9 +90,10 @@ struct Attention {
                  a contiguous run of it; padded with zeros for rows beyond T and keys that are not seen */
     double *diagonal;    /* [H,T]: dS summed along diagonals */
     float *query_scales; /* [T] */
-    float *logs;         /* [T]: ln(i + 1), of scales that heads learn; otherwise NULL */
-    const float *learnt; /* [H] of the current layer; NULL: none */
-    float *dlearnt;      /* [H]; NULL: no gradients */
+    float *logs;         /* [T]: l of scales that heads learn (1 for by_head); otherwise NULL */
+    float *basis;        /* [T]: what the learnt number multiplies; logs, or for asentmax their power */
+    const float *learnt[ATTENTION_TENSORS]; /* [H] of the current layer; NULL: none */
+    float *dlearnt[ATTENTION_TENSORS];      /* [H]; NULL: no gradients */
     bool has_terms;
     BiasTerms terms;
     const void *sink_tables;   /* the method's tables for queries at the positions that sinks use */
@@ -133,11 +135,25 @@ static inline int attention_max(int x, int y) {
     return x > y ? x : y;
 }
 
-/* attention/attention_options.c: sets the members that depend on the layer; computes factors[T], by which
-   queries are multiplied. */
+/* attention/attention_options.c: sets the members that depend on the layer; computes l of learnt scales, and
+   factors[T], by which queries are multiplied. */
 void attention_select_layer(Attention *a, int layer);
+void attention_fill_scale_basis(float *basis, const AttentionOptions *options, int length);
 void attention_fill_query_scales(float *factors, const AttentionOptions *options, int train_length,
                                  int length);
+
+/* attention/sink_logit.c: sink_logit_of sets *logit to that of head h and returns false if there is none.
+   sink_logit_close_row adds a sink logit to the sum of a row's exponentials, which are relative to *top, and
+   returns the factor by which these exponentials become probabilities. sink_logit_backward adds the gradient
+   of head h, given lse[K] and a->current.delta. */
+bool sink_logit_of(const Attention *a, int h, float *logit);
+float sink_logit_close_row(float logit, float *top, float *total);
+void sink_logit_backward(Attention *a, const float *lse, int h);
+
+/* Whether the current layer uses complete rows of scores (dense.c). */
+static inline bool attention_in_rows(const Attention *a) {
+    return a->options->top_k || a->options->adaptive_temperature || (a->method->scores && a->active);
+}
 
 /* The first tile row that has queries. Its rows before a->cached are computed, too: their results are not
    used, and their gradients are zero. */

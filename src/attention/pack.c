@@ -3,6 +3,7 @@
  * Gradients take the reverse path: through the backward transforms, into dqkv. A head can be packed more than
  * once: as the near pair, as the far pair, and with the query positions that sinks use.
  */
+#include <math.h>
 #include <string.h>
 
 #include "attention/internal.h"
@@ -69,18 +70,37 @@ void pack_panels(float *panels, const float *packed, int wide, int count) {
 
 /* The factors of head h, where each head learns its own. */
 static void select_scale(Attention *a, int h) {
-    if (!a->query_scale || !a->learnt) return;
-    for (int t = 0; t < a->length; t++) a->query_scales[t] = 1 + a->learnt[h] * a->logs[t];
+    const float *learnt = a->learnt[ATTENTION_SCALES], *powers = a->learnt[ATTENTION_SCALE_POWERS];
+    int scale = a->options->scale;
+    bool from_one = scale == ATTENTION_SCALE_LOG_LEARNED || scale == ATTENTION_SCALE_ASENTMAX;
+    float base = from_one ? 1 : 0;
+    if (!a->query_scale || !learnt) return;
+    for (int t = 0; t < a->length && powers; t++) a->basis[t] = powf(a->logs[t], powers[h]);
+    for (int t = 0; t < a->length; t++) a->query_scales[t] = base + learnt[h] * a->basis[t];
 }
 
-/* da = sum over i of ln(i+1) dq_i . q_i: dq is the gradient of the scaled queries, q are those of qkv. */
+/* da = sum over i of basis_i dq_i . q_i: dq is the gradient of the scaled queries, q are those of qkv. */
 static void scale_backward(const Attention *a, const float *dq, const float *qkv, int h) {
-    if (!a->query_scale || !a->dlearnt) return;
+    if (!a->query_scale || !a->dlearnt[ATTENTION_SCALES]) return;
     double sum = 0;
     const float *q = qkv + (size_t)h * a->size;
     for (int t = 0; t < a->length; t++, q += 3 * a->width, dq += a->key_wide)
-        for (int i = 0; i < a->size; i++) sum += (double)a->logs[t] * dq[i] * q[i];
-    a->dlearnt[h] += (float)sum;
+        for (int i = 0; i < a->size; i++) sum += (double)a->basis[t] * dq[i] * q[i];
+    a->dlearnt[ATTENTION_SCALES][h] += (float)sum;
+}
+
+/* The same for the power b: the derivative of a l^b is a l^b ln l. */
+static void power_backward(const Attention *a, const float *dq, const float *qkv, int h) {
+    float *gradient = a->dlearnt[ATTENTION_SCALE_POWERS];
+    if (!a->query_scale || !gradient) return;
+    double sum = 0;
+    const float *q = qkv + (size_t)h * a->size;
+    for (int t = 0; t < a->length; t++, q += 3 * a->width, dq += a->key_wide) {
+        double row = 0;
+        for (int i = 0; i < a->size; i++) row += (double)dq[i] * q[i];
+        sum += row * (double)a->basis[t] * log((double)a->logs[t]);
+    }
+    gradient[h] += (float)(sum * (double)a->learnt[ATTENTION_SCALES][h]);
 }
 
 static void query_scale(const Attention *a, float *x) {
@@ -193,6 +213,7 @@ void pack_return_gradients(Attention *a, float *dqkv, const float *qkv, int h) {
         nn_ops_add(a->current.near.dq, a->current.sink.dq, count);
     }
     scale_backward(a, a->current.near.dq, qkv, h);
+    power_backward(a, a->current.near.dq, qkv, h);
     query_scale(a, a->current.near.dq);
     float *to = dqkv + (size_t)h * a->size;
     pack_unpack(a, to, 3 * a->width, a->current.near.dq, a->key_wide, 0);

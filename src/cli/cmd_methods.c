@@ -19,6 +19,7 @@ static const struct {
     {POS_PREFIX_STABLE, "prefix-stable", "outputs do not depend on the length of what follows"},
     {POS_ISOMETRY, "isometry", "the norm of queries and keys does not change"},
     {POS_BY_POSITION, "by-position", "can use positions that another method chooses"},
+    {POS_NORMALISED, "normalised", "scores are logarithms of probabilities, which softmax does not change"},
 };
 
 #define COST_FILE "results/methods/cost.csv" /* as `poslab bench --format csv` prints it */

@@ -57,7 +57,8 @@ static bool read_model(const OptionReader *reader, Config *config, const Json *j
     ModelOptions *model = &config->model;
     const Json *attention = json_get(json, "attention");
     bool fine = options_read_section(reader, model, &model_section, json);
-    fine &= options_read_section(reader, &model->attention, &attention_section, attention);
+    fine &= options_read_section(reader, &model->attention, &attention_section, attention) &&
+            options_note(reader, attention_check_training(&model->attention, reader->source, reader->err));
     return fine;
 }
 
@@ -137,10 +138,11 @@ static bool read_variant(const OptionReader *reader, const Config *config, Evalu
     const char *source = arena_format(reader->arena, "%s: '%s'", reader->source, path);
     if (!model_with_changes(model, &position, &attention, source, reader->arena, reader->err)) return false;
     Arena *scratch = json_arena(json);
-    Json *options = json_new_object(scratch), *changed = json_new_object(scratch);
+    Json *options = json_new_object(scratch);
     if (json_get(json, "method")) json_set(options, "method", encoding_json(&position, scratch));
-    options_write(changed, &attention, attention_fields, attention_field_count);
-    if (json_get(json, "attention")) json_set(options, "attention", changed);
+    if (json_get(json, "attention"))
+        json_set(options, "attention",
+                 evaluation_config_attention(&attention, &config->model.attention, scratch));
     variant->options = json_print(options, reader->arena);
     return true;
 }

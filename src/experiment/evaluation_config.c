@@ -338,6 +338,18 @@ static EvaluateRequest request_of(const EvaluationConfig *evaluate, const Evalua
     return request;
 }
 
+Json *evaluation_config_attention(const AttentionOptions *options, const AttentionOptions *trained,
+                                  Arena *arena) {
+    Json *json = options_json(options, attention_fields, attention_field_count, arena);
+    const Json *set = options_changes(trained, attention_fields, attention_field_count, arena);
+    for (int i = 0; i < attention_field_count; i++) {
+        const OptionField *field = &attention_fields[i];
+        if (json_get(set, field->key) && !json_get(json, field->key))
+            json_set(json, field->key, options_default_json(field, arena));
+    }
+    return json;
+}
+
 EvaluateRequest *evaluation_config_requests(const EvaluationConfig *evaluate, int *count, Arena *arena) {
     size_t most = (size_t)evaluate->length_count * (size_t)evaluate->protocol_count;
     EvaluateRequest *requests = NEW(arena, most * (size_t)(evaluate->variant_count + 1), EvaluateRequest);

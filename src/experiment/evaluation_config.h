@@ -63,6 +63,11 @@ bool evaluation_config_read(const OptionReader *reader, EvaluationConfig *evalua
 /* The section with all defaults. */
 Json *evaluation_config_json(const EvaluationConfig *evaluate, const ExamplesOptions *task, Arena *arena);
 
+/* The attention options of a variant as they are stored. Defaults of newer options are contained only where
+   training had another value. */
+Json *evaluation_config_attention(const AttentionOptions *options, const AttentionOptions *trained,
+                                  Arena *arena);
+
 /* The requested evaluations, ascending in length, without duplicates; owned by the arena. */
 EvaluateRequest *evaluation_config_requests(const EvaluationConfig *evaluate, int *count, Arena *arena);
 

@@ -75,6 +75,7 @@ Activations *activations_new_cached(const Model *model, const Cache *cache, int 
     p.attention = attention_new(model->acting, pass ? &pass->context : &p.context, &options->attention,
                                 p.cached, training, arena);
 
+    size_t gates = (size_t)attention_gate_size(&options->attention, &model->shape);
     int kept = training ? (int)options->layers : 1;
     size_t kept_rows = training ? rows : (size_t)p.chunk;
     p.linear = linear_for(model, (size_t)p.chunk, logits, (size_t)p.keys, training, arena);
@@ -89,6 +90,7 @@ Activations *activations_new_cached(const Model *model, const Cache *cache, int 
         at.mean1 = floats(arena, kept_rows, 1), at.rstd1 = floats(arena, kept_rows, 1);
         at.mean2 = floats(arena, kept_rows, 1), at.rstd2 = floats(arena, kept_rows, 1);
         at.qkv = floats(arena, seen, 3 * width), at.mixed = floats(arena, rows, width);
+        at.gate = gates ? floats(arena, rows, gates) : NULL;
         at.lse = training ? floats(arena, seen, (size_t)options->heads) : NULL;
         at.active = floats(arena, kept_rows, ffn);
         at.inner = options->activation == MODEL_RELU
@@ -99,6 +101,7 @@ Activations *activations_new_cached(const Model *model, const Cache *cache, int 
     p.normed = floats(arena, (size_t)p.logits_rows, width);
     p.mean = floats(arena, (size_t)p.logits_rows, 1), p.rstd = floats(arena, (size_t)p.logits_rows, 1);
     p.out = floats(arena, (size_t)p.chunk, width);
+    p.gated = gates ? floats(arena, (size_t)p.chunk, width) : NULL;
     if (method->input) {
         p.p = floats(arena, (size_t)p.keys, width), p.pqk = floats(arena, (size_t)p.keys, 2 * width);
         p.dp = training && method->input_backward ? floats(arena, (size_t)p.keys, width) : NULL;

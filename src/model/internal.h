@@ -18,6 +18,7 @@ enum { ACTIVATIONS_CHUNK_ROWS = 512, ACTIVATIONS_LOGITS = 1 << 18 };
 typedef struct LayerActivations {
     float *x1, *normed1, *mean1, *rstd1; /* [N,C], [M,C], [N], [N] */
     float *qkv, *mixed, *lse;            /* [M,3C], [N,C], [B,H,K] */
+    float *gate;                         /* [N,G] of output_gate.c; NULL without */
     float *x2, *normed2, *mean2, *rstd2; /* [N,C], [N,C], [N], [N] */
     float *inner, *active; /* before and after the activation: [N,F or 2F], [N,F]; the same array for relu */
 } LayerActivations;
@@ -36,6 +37,7 @@ struct Activations {
     LayerActivations *layers;    /* [layers], or one shared by all in evaluation */
     float *x;                    /* [N,C]: the residual stream after the last layer */
     float *normed, *mean, *rstd; /* [logits_rows,C], [logits_rows], [logits_rows]: its LayerNorm */
+    float *gated;                /* [chunk,C]: for output_gate.c */
     float *out;                  /* [chunk,C]: the output of a half-block */
     float *logits;               /* [logits_rows,columns] */
     float *gathered, *dgathered; /* [logits_rows,C]: rows that have targets, and their gradients */
@@ -83,6 +85,17 @@ void adaptive_pass_embed_backward(const Model *model, Activations *pass, const u
                                   int sequences, const float *dx, float *g);
 void adaptive_pass_loss(const Model *model, Activations *pass, const uint32_t *const *tokens, int sequences,
                         float scale, float *nll, float *g);
+
+/* model/output_gate.c, which does nothing without the option. _open computes the gates of `rows` rows from
+   normed[rows,C]; _apply returns rows of layer->mixed, times their gates; _backward turns rows of
+   pass->dnormed from the gradient at the gated rows into that at layer->mixed; _input_backward adds the
+   gradient at normed to rows of pass->dnormed, and that of the tensors. */
+void output_gate_open(const Model *model, Activations *pass, int l, size_t row, int rows,
+                      const float *normed);
+const float *output_gate_apply(const Model *model, Activations *pass, int l, size_t row, int rows);
+void output_gate_backward(const Model *model, Activations *pass, int l, size_t row, int rows);
+void output_gate_input_backward(const Model *model, Activations *pass, int l, size_t row, int rows,
+                                const float *normed, float *g);
 
 /* For passes with a cache: cached_pass_read copies the cached rows of layer l before the rows of their
    sequences and projects them; cached_pass_write stores the last rows that the layer's attention reads in the

@@ -100,6 +100,17 @@ static bool check_sinks(const AttentionOptions *options, const PositionMethod *m
                      both ? "changes scores depending on their biases" : "sets the positions of rows");
 }
 
+/* A sink logit takes its share from the sum of the exponentials. */
+static bool check_sink_logit(const AttentionOptions *options, const PositionMethod *method,
+                             const char *source, Error *err) {
+    if (!options->sink_logit || !(method->claims & POS_NORMALISED)) return true;
+    return error_set(
+        err, EXIT_USAGE,
+        "%s: 'model.attention.sink_logit' must be \"off\" with '%s', whose scores are logarithms of "
+        "probabilities",
+        source, method->name);
+}
+
 static PositionShape shape_of(const ModelOptions *options, int train_length) {
     return (PositionShape){(int)options->layers, (int)options->heads, (int)options->width,
                            (int)(options->width / options->heads), train_length};
@@ -117,7 +128,8 @@ bool model_check(const ModelOptions *options, const Encoding *position, int trai
                          "%s: 'model.width' (%lld) must be a multiple of 'model.heads' (%lld)", source,
                          (long long)options->width, (long long)options->heads);
     if (!attention_check(&options->attention, source, err) ||
-        !check_sinks(&options->attention, position->method, source, err))
+        !check_sinks(&options->attention, position->method, source, err) ||
+        !check_sink_logit(&options->attention, position->method, source, err))
         return false;
     PositionShape shape = shape_of(options, train_length);
     return check_method(position, &shape, source, "method", err) &&
@@ -183,6 +195,26 @@ static void add_bands(Model *model, Arena *arena) {
     }
 }
 
+/* What attention learns in a layer. */
+static void add_attention(Model *model, Arena *arena, int layer) {
+    for (int i = 0; i < ATTENTION_TENSORS; i++) {
+        size_t *at = &model->index->layers[layer].attention[i];
+        const char *name = arena_format(arena, "layers.%d.attention.%s", layer, attention_tensor_names[i]);
+        *at = MODEL_NO_TENSOR;
+        if (!attention_has_tensor(&model->options.attention, layer, i)) continue;
+        AttentionStart start = attention_start(&model->options.attention, i);
+        ModelInit init = start.normal ? MODEL_INIT_NORMAL : MODEL_INIT_UNIFORM;
+        *at = param_add(model, layer, name, 1, model->shape.heads, 0, init, start.spread, false);
+        model->params[model->param_count - 1].mean = start.mean;
+    }
+    ModelLayerIndex *index = &model->index->layers[layer];
+    int gates = attention_gate_size(&model->options.attention, &model->shape);
+    index->gate_w = index->gate_b = MODEL_NO_TENSOR;
+    if (gates)
+        index->gate_w =
+            add_linear(model, arena, layer, "attention.gate", gates, model->shape.width, 1, &index->gate_b);
+}
+
 /* Adds a tensor of the method: once for all layers, or once for each layer in which the method acts. */
 static void add_position(Model *model, Arena *arena, const PositionTensor *tensor, int number) {
     ModelIndex *index = model->index;
@@ -203,20 +235,21 @@ static void add_position(Model *model, Arena *arena, const PositionTensor *tenso
 
 /* fairseq's initial values, in place of the normal and zero ones: Xavier's uniform distribution for attention
    (q, k and v as three matrices, with gain 1/sqrt(2)), projections of bands and classes; PyTorch's default,
-   uniform within 1/sqrt(inputs), for the feed-forward layers and the biases of q, k and v. */
+   uniform within 1/sqrt(inputs), for the feed-forward layers, gates and the biases of q, k and v. */
 static void start_as_fairseq(ModelParam *param, const ModelOptions *options) {
     const char *name = param->name;
     double width = (double)options->width, ffn = (double)options->ffn, bound = 0;
     if (strstr(name, ".attention.qkv.weight"))
         bound = sqrt(1.5 / width);
-    else if (strstr(name, ".attention.qkv.bias") || strstr(name, ".ffn.in."))
+    else if (strstr(name, ".attention.qkv.bias") || strstr(name, ".attention.gate.") ||
+             strstr(name, ".ffn.in."))
         bound = 1 / sqrt(width);
     else if (strstr(name, ".ffn.out."))
         bound = 1 / sqrt(ffn);
     else if (strstr(name, ".attention.out.weight") || strstr(name, ".1.weight") || strstr(name, "class_proj"))
         bound = sqrt(6.0 / (param->dims[0] + param->dims[1]));
     if (bound > 0) param->init = MODEL_INIT_UNIFORM, param->deviation = bound;
-    param->padding = param->init == MODEL_INIT_NORMAL; /* an embedding */
+    param->padding = param->init == MODEL_INIT_NORMAL && param->rank == 2; /* an embedding */
 }
 
 int model_ffn_rows(const ModelOptions *options) {
@@ -236,7 +269,8 @@ Model *model_new(const ModelOptions *options, const Encoding *position, int trai
     ModelIndex *index = model->index = NEW(arena, 1, ModelIndex);
     index->positions = encoding_layout(model->acting, &model->shape, tensors);
     int bands = options->adaptive.bands;
-    model->params = NEW(arena, 13 * layers + 3 + 2 * bands + index->positions * layers, ModelParam);
+    model->params =
+        NEW(arena, (14 + ATTENTION_TENSORS) * layers + 3 + 2 * bands + index->positions * layers, ModelParam);
     index->layers = NEW(arena, layers, ModelLayerIndex);
 
     if (bands)
@@ -250,10 +284,7 @@ Model *model_new(const ModelOptions *options, const Encoding *position, int trai
         at->norm1_w = add_norm(model, arena, l, "norm1", &at->norm1_b);
         at->qkv_w = add_linear(model, arena, l, "attention.qkv", 3 * width, width, 1, &at->qkv_b);
         at->out_w = add_linear(model, arena, l, "attention.out", width, width, residual, &at->out_b);
-        at->scale = MODEL_NO_TENSOR;
-        if (attention_learns_scale(&options->attention, l))
-            at->scale = param_add(model, l, arena_format(arena, "layers.%d.attention.scale", l), 1,
-                                  (int)options->heads, 0, MODEL_INIT_ZERO, 0, false);
+        add_attention(model, arena, l);
         at->norm2_w = add_norm(model, arena, l, "norm2", &at->norm2_b);
         at->in_w = add_linear(model, arena, l, "ffn.in", model_ffn_rows(options), width, 1, &at->in_b);
         at->ffn_w = add_linear(model, arena, l, "ffn.out", width, ffn, residual, &at->ffn_b);
@@ -282,13 +313,14 @@ static void init_param(Model *model, const ModelParam *param, Random rng) {
         for (size_t i = 0; i < param->size; i++) value[i] = 1;
         break;
     case MODEL_INIT_NORMAL:
-        for (size_t i = 0; i < param->size; i++) value[i] = (float)(param->deviation * random_normal(&rng));
+        for (size_t i = 0; i < param->size; i++)
+            value[i] = (float)(param->mean + param->deviation * random_normal(&rng));
         if (param->padding && param->dims[0] > 1)
             memset(value + param->dims[1], 0, (size_t)param->dims[1] * sizeof *value);
         break;
     case MODEL_INIT_UNIFORM:
         for (size_t i = 0; i < param->size; i++)
-            value[i] = (float)(param->deviation * (2 * random_uniform(&rng) - 1));
+            value[i] = (float)(param->mean + param->deviation * (2 * random_uniform(&rng) - 1));
         break;
     case MODEL_INIT_METHOD:
         memset(value, 0, param->size * sizeof *value);
@@ -407,20 +439,4 @@ bool model_freeze(Model *model, const char *const *names, const char *source, Er
 void model_project(Model *model) {
     for (int p = 0; p < model->param_count; p++)
         if (model_trains(model, &model->params[p])) project(model, &model->params[p]);
-}
-
-double model_flops(const ModelOptions *options, int length, bool training) {
-    double width = (double)options->width, ffn = (double)options->ffn;
-    double output =
-        (double)adaptive_softmax_compute_rows(&options->adaptive, options->vocabulary, options->width);
-    double layer = 4 * width * width + (options->activation == MODEL_SWIGLU ? 3 : 2) * width * ffn;
-    double forward = 2 * ((double)options->layers * layer + output * width) +
-                     (double)options->layers * 2 * (double)length * width;
-    return training ? 3 * forward : forward;
-}
-
-double model_cache_flops(const ModelOptions *options, double length, double cached, bool training) {
-    double width = (double)options->width, layers = (double)options->layers;
-    double project = layers * 6 * width * width * cached / length, attend = layers * 4 * width * cached;
-    return training ? 2 * project + 3 * attend : project + attend;
 }

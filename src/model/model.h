@@ -65,18 +65,20 @@ typedef struct ModelParam {
     int rank, dims[2];
     size_t offset, size; /* in floats, in values, gradients and optimizer state */
     ModelInit init;
-    double deviation; /* of MODEL_INIT_NORMAL; of MODEL_INIT_UNIFORM the largest absolute value */
-    bool padding;     /* row 1 is initially 0 */
-    int index;        /* of MODEL_INIT_METHOD: the method's tensor */
-    int layer;        /* -1: of all layers */
-    bool decay;       /* weight decay applies */
-    bool frozen;      /* the optimizer leaves it as it is */
+    double mean,
+        deviation; /* of MODEL_INIT_NORMAL; of MODEL_INIT_UNIFORM the largest distance from the mean */
+    bool padding;  /* row 1 is initially 0 */
+    int index;     /* of MODEL_INIT_METHOD: the method's tensor */
+    int layer;     /* -1: of all layers */
+    bool decay;    /* weight decay applies */
+    bool frozen;   /* the optimizer leaves it as it is */
 } ModelParam;
 
 /* Offsets of the tensors in values and gradients, in floats. */
 typedef struct ModelLayerIndex {
-    size_t scale; /* of attention's queries; MODEL_NO_TENSOR where none is learnt */
+    size_t attention[ATTENTION_TENSORS]; /* what attention learns; MODEL_NO_TENSOR where it does not */
     size_t norm1_w, norm1_b, qkv_w, qkv_b, out_w, out_b, norm2_w, norm2_b, in_w, in_b, ffn_w, ffn_b;
+    size_t gate_w, gate_b;            /* of the output gate; MODEL_NO_TENSOR without */
     size_t position[POS_MAX_TENSORS]; /* the method's tensors in this layer */
 } ModelLayerIndex;
 
@@ -155,8 +157,8 @@ void model_project(Model *model);
 int model_ffn_rows(const ModelOptions *options);
 
 /* The FLOPs per token of a pass: 2 per weight of a matrix (E counts once, as output projection; with bands,
-   it counts adaptive_softmax_compute_rows rows), and 2 T C per layer for scores and values, half of the
-   square, because attention is causal. Training counts three times as much. */
+   it counts adaptive_softmax_compute_rows rows; an output gate's matrix counts, too), and 2 T C per layer for
+   scores and values, half of the square, because attention is causal. Training counts three times as much. */
 double model_flops(const ModelOptions *options, int length, bool training);
 
 /* The FLOPs per token that `cached` cached rows (model/cache.h) of each sequence add to a pass of `length`

@@ -117,12 +117,17 @@ static void add_input_backward(const Model *model, Activations *pass, int l, con
     if (method->input_backward) method->input_backward(&pass->context, pass->dp);
 }
 
-/* Lets attention use the scale that layer l learns, if it does. */
-static void see_scale(const Model *model, Activations *pass, int l) {
-    size_t scale = model->index->layers[l].scale;
-    bool there = scale != MODEL_NO_TENSOR;
-    attention_set_scale(pass->attention, there ? model->values + scale : NULL,
-                        there && pass->gradients ? pass->gradients + scale : NULL);
+/* Lets attention use what it learns in layer l. */
+static void see_attention(const Model *model, Activations *pass, int l) {
+    const float *values[ATTENTION_TENSORS] = {0};
+    float *gradients[ATTENTION_TENSORS] = {0};
+    for (int i = 0; i < ATTENTION_TENSORS; i++) {
+        size_t at = model->index->layers[l].attention[i];
+        if (at == MODEL_NO_TENSOR) continue;
+        values[i] = model->values + at;
+        if (pass->gradients) gradients[i] = pass->gradients + at;
+    }
+    attention_set_tensors(pass->attention, values, gradients);
 }
 
 /* Computes the attention of one layer: for all sequences together, or for each if it has its own tables. */
@@ -131,7 +136,7 @@ static void attend(const Model *model, Activations *pass, int l, int sequences) 
     bool input = model->acting->method->input && attention_has_position(&model->options.attention, l);
     size_t width = (size_t)model->shape.width;
     int together = pass->moved ? 1 : sequences;
-    see_scale(model, pass, l);
+    see_attention(model, pass, l);
     see_layer(model, pass, l);
     attention_layer(pass->attention, l);
     for (int b = 0; b < sequences; b += together) {
@@ -151,7 +156,7 @@ static void attend_backward(const Model *model, Activations *pass, int l, int se
     bool input = model->acting->method->input && attention_has_position(&model->options.attention, l);
     size_t width = (size_t)model->shape.width;
     int together = pass->moved ? 1 : sequences;
-    see_scale(model, pass, l);
+    see_attention(model, pass, l);
     see_layer(model, pass, l);
     attention_layer(pass->attention, l);
     for (int b = 0; b < sequences; b += together) {
@@ -195,14 +200,15 @@ static void forward_layer(const Model *model, Activations *pass, int l, int sequ
                           w + at->norm1_w, w + at->norm1_b, (int)rows, width);
         linear_forward(pass->linear, layer->qkv + seen * 3 * width, normed, w + at->qkv_w, w + at->qkv_b,
                        (int)rows, 3 * width, width);
+        output_gate_open(model, pass, l, row, (int)rows, normed);
     }
     if (pass->cache) cached_pass_write(model, pass, l, sequences);
     attend(model, pass, l, sequences);
     for (size_t row = 0; row < n; row += (size_t)pass->chunk) {
         int rows = n - row < (size_t)pass->chunk ? (int)(n - row) : pass->chunk;
         size_t kept = pass->training ? row : 0;
-        linear_forward(pass->linear, pass->out, layer->mixed + row * width, w + at->out_w, w + at->out_b,
-                       rows, width, width);
+        linear_forward(pass->linear, pass->out, output_gate_apply(model, pass, l, row, rows), w + at->out_w,
+                       w + at->out_b, rows, width, width);
         add_residual(model, pass, layer->x2, layer->x1, row, rows, "attention.out", l);
         nn_ops_layer_norm(layer->normed2 + kept * width, layer->mean2 + kept, layer->rstd2 + kept,
                           layer->x2 + row * width, w + at->norm2_w, w + at->norm2_b, rows, width);
@@ -280,8 +286,9 @@ static void backward_ffn(const Model *model, Activations *pass, int l, size_t ro
         activations_drop(pass, pass->dy + first, row, (size_t)rows, (size_t)width, options->dropout,
                          "attention.out", l);
     }
-    linear_backward(pass->linear, dnormed, g + at->out_w, g + at->out_b, dy, layer->mixed + first,
-                    w + at->out_w, rows, width, width);
+    linear_backward(pass->linear, dnormed, g + at->out_w, g + at->out_b, dy,
+                    output_gate_apply(model, pass, l, row, rows), w + at->out_w, rows, width, width);
+    output_gate_backward(model, pass, l, row, rows);
 }
 
 /* Replaces pass->dx, the gradient of the layer's output, with the gradient of its input, in the chunks of the
@@ -304,6 +311,7 @@ static void backward_layer(const Model *model, Activations *pass, int l, int seq
         step = (size_t)rows;
         linear_backward(pass->linear, pass->dnormed + first, g + at->qkv_w, g + at->qkv_b,
                         pass->dqkv + 3 * seen, layer->normed1 + seen, w + at->qkv_w, rows, 3 * width, width);
+        output_gate_input_backward(model, pass, l, row, rows, layer->normed1 + seen, g);
         if (reads) nn_ops_add(pass->dnormed + first, pass->dy + seen, (size_t)rows * width);
         nn_ops_layer_norm_backward(pass->dx + first, g + at->norm1_w, g + at->norm1_b, pass->dnormed + first,
                                    layer->x1 + first, w + at->norm1_w, layer->mean1 + row, layer->rstd1 + row,

@@ -66,6 +66,9 @@ typedef enum PositionClaim {
        those of positions[i] and positions[j], so the method can be a partner. Methods with horizon,
        pair_bias, vectors, gate, features or scores count rows and cannot declare it. */
     POS_BY_POSITION = 1 << 3,
+    /* The exponentials of the scores of each query sum to 1: scores are logarithms of probabilities, and
+       softmax changes nothing. Refused with attention's `sink_logit`. */
+    POS_NORMALISED = 1 << 4,
 } PositionClaim;
 
 typedef struct PositionTensor {
@@ -73,8 +76,9 @@ typedef struct PositionTensor {
     int rank;         /* 1 or 2 */
     int dims[2];
     bool per_layer; /* each layer has a copy; the hook embed sees NULL */
-    bool inert; /* no loss depends on it, because softmax cancels a constant of all scores of a query; kept
-                   because the paper has it. Every other tensor must affect the loss. */
+    bool inert; /* no loss depends on it, because softmax cancels a constant of all scores of a query (without
+                   attention's sink_logit); kept because the paper has it. Every other tensor must affect the
+                   loss. */
 } PositionTensor;
 
 /* The vectors that a hook transforms, or adds to. FAR: the pair that applies from the horizon on. */

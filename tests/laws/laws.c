@@ -17,6 +17,7 @@ const Law laws[] = {
     {"prefix", law_prefix, false},
     {"isometry", law_isometry, false},
     {"positions", law_positions, false},
+    {"normalised", law_normalised, false},
     {"formulas", law_formulas, false},
     {"agreement", law_agreement, false},
     {"causality", law_causality, false},

@@ -33,12 +33,13 @@ LawFunction
     law_init; /* depends only on the tensor's own stream; shared tensors do not depend on the method */
 LawFunction law_purity;  /* equal inputs give equal bits; nothing is written outside the documented outputs */
 LawFunction law_adjoint; /* transform is affine and <transform(x), y> = <x, transform_backward(y)> */
-LawFunction law_gradient;  /* backward hooks agree with differences of forward hooks, for each tensor */
-LawFunction law_shift;     /* POS_SHIFT_INVARIANT is declared if and only if it is true */
-LawFunction law_prefix;    /* the same for POS_PREFIX_STABLE; with it the whole model is prefix stable */
-LawFunction law_isometry;  /* the same for POS_ISOMETRY */
-LawFunction law_positions; /* the same for POS_BY_POSITION, which partners must have */
-LawFunction law_formulas;  /* hooks agree with the formulas of naive.c, at lengths up to 4096 */
+LawFunction law_gradient;   /* backward hooks agree with differences of forward hooks, for each tensor */
+LawFunction law_shift;      /* POS_SHIFT_INVARIANT is declared if and only if it is true */
+LawFunction law_prefix;     /* the same for POS_PREFIX_STABLE; with it the whole model is prefix stable */
+LawFunction law_isometry;   /* the same for POS_ISOMETRY */
+LawFunction law_positions;  /* the same for POS_BY_POSITION, which partners must have */
+LawFunction law_normalised; /* the same for POS_NORMALISED */
+LawFunction law_formulas;   /* hooks agree with the formulas of naive.c, at lengths up to 4096 */
 
 /* Laws on the model (laws_model.c). */
 LawFunction

@@ -56,19 +56,36 @@ static double *expected(const LawCase *c, const Probe *p, int T, const float *qk
     return out;
 }
 
-bool scores_formulas_hold(const LawCase *c, int length, Arena *arena, Error *err) {
-    if (!naive_scores_known(c->position.method->name)) return true;
+/* Attention with the hooks. */
+static void attend(const LawCase *c, const Probe *p, float *out, float *lse, const float *qkv, const float *x,
+                   Arena *arena) {
     static const AttentionOptions plain;
-    Probe p = probe_new(c, length, arena);
-    PositionContext context = p.context;
-    context.shape = &p.shape;
-    size_t C = (size_t)p.shape.width, T = (size_t)length;
-    const float *qkv = normal(3 * T * C, c, "qkv", arena), *x = normal(T * C, c, "x", arena);
-    float *out = NEW(arena, T * C, float);
+    PositionContext context = p->context;
+    context.shape = &p->shape;
     Attention *attention = attention_new(&c->position, &context, &plain, 0, false, arena);
     attention_begin(attention);
     attention_layer(attention, 0);
-    attention_forward(attention, out, NULL, qkv, x, 1, (AttentionDropout){0});
+    attention_forward(attention, out, lse, qkv, x, 1, (AttentionDropout){0});
+}
+
+/* The largest logarithm of a sum of exponentials, relative to that of the number of keys. */
+double scores_normalised(const LawCase *c, Arena *arena) {
+    int T = 24;
+    Probe p = probe_new(c, T, arena);
+    size_t rows = (size_t)T * (size_t)p.shape.width, heads = (size_t)p.shape.heads;
+    float *out = NEW(arena, rows, float), *lse = NEW(arena, heads * (size_t)T, float), worst = 0;
+    attend(c, &p, out, lse, normal(3 * rows, c, "qkv", arena), normal(rows, c, "x", arena), arena);
+    for (size_t i = 0; i < heads * (size_t)T; i++) worst = fmaxf(worst, fabsf(lse[i]));
+    return (double)worst / log(T);
+}
+
+bool scores_formulas_hold(const LawCase *c, int length, Arena *arena, Error *err) {
+    if (!naive_scores_known(c->position.method->name)) return true;
+    Probe p = probe_new(c, length, arena);
+    size_t C = (size_t)p.shape.width, T = (size_t)length;
+    const float *qkv = normal(3 * T * C, c, "qkv", arena), *x = normal(T * C, c, "x", arena);
+    float *out = NEW(arena, T * C, float);
+    attend(c, &p, out, NULL, qkv, x, arena);
     double largest = 0, score = 0;
     const double *wanted = expected(c, &p, length, qkv, x, &score, arena);
     for (size_t i = 0; i < T * C; i++) largest = fmax(largest, fabs(wanted[i]));

@@ -80,7 +80,8 @@ bool law_form(const LawCase *c, Arena *arena, Error *err) {
     if (!found || strcmp(found->name, m->name) != 0) return BROKEN(err, "the registry has no '%s'", m->name);
     if (!m->label || !*m->label) return BROKEN(err, "no label");
     if (!m->citation || !strpbrk(m->citation, "0123456789")) return BROKEN(err, "no citation with a year");
-    if (m->claims & ~(unsigned)(POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY | POS_BY_POSITION))
+    if (m->claims & ~(unsigned)(POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY | POS_BY_POSITION |
+                                POS_NORMALISED))
         return BROKEN(err, "unknown claims %x", m->claims);
     if (!scores_paired(m, err)) return false;
     if ((m->frequency || m->rotation) && (m->prepare || !m->transform))

@@ -515,6 +515,11 @@ bool law_positions(const LawCase *c, Arena *arena, Error *err) {
     return judge(c, POS_BY_POSITION, position_deviation, "follow positions", arena, err);
 }
 
+bool law_normalised(const LawCase *c, Arena *arena, Error *err) {
+    return judge(c, POS_NORMALISED, scores_normalised, "have scores that are logarithms of probabilities",
+                 arena, err);
+}
+
 /* ---- formulas ---- */
 
 /* Tables are doubles rounded once, followed by one or two products: an error of 2e-7 of the inputs. Angles in

@@ -341,7 +341,7 @@ bool law_difference(const LawCase *c, Arena *arena, Error *err) {
         const ModelParam *param = &model->params[p];
         size_t which = 0;
         if (param->init != MODEL_INIT_METHOD) continue;
-        bool inert = tensors[param->index].inert;
+        bool inert = tensors[param->index].inert && !c->model.attention.sink_logit;
         bool each = param->rank == 1 && !inert;
         if (matters(model, param, gradients, pass, tokens, B, T, nll, each, &which, arena) != inert) continue;
         if (inert) return BROKEN(err, "'%s' is declared inert, but losses depend on it", param->name);

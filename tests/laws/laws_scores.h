@@ -21,6 +21,7 @@ bool scores_formulas_hold(const LawCase *c, int length, Arena *arena, Error *err
 /* Deviations from the declared promises. */
 double scores_shift(const LawCase *c, Arena *arena);
 double scores_prefix(const LawCase *c, int shorter, int longer, Arena *arena);
+double scores_normalised(const LawCase *c, Arena *arena);
 
 /* All outputs at one length, for a hash. */
 const float *scores_outputs(const LawCase *c, size_t *count, Arena *arena);

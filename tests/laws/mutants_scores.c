@@ -232,6 +232,14 @@ static void pairs_claimed_shift_invariant(PositionMethod *m) {
     m->claims |= POS_SHIFT_INVARIANT;
 }
 
+static void claimed_normalised(PositionMethod *m) {
+    m->claims |= POS_NORMALISED;
+}
+
+static void not_claimed_normalised(PositionMethod *m) {
+    m->claims &= ~(unsigned)POS_NORMALISED;
+}
+
 static void too_far(const PositionContext *context, float *bias, int head, int first, int rows) {
     real("fire")->pair_bias(context, bias, head, first, rows);
     bias[(size_t)rows * (size_t)context->length] = 0;
@@ -464,6 +472,8 @@ const MethodMutant scores_mutants[] = {
     {"wavelets of the next distance", "wavelet", "formulas", NULL, wavelet_off_by_one},
     {"queries without gradient", "grape_a", "gradient", NULL, grape_queries_not_reached},
     {"remainder forgotten", "stick_breaking", "formulas", NULL, remainder_forgotten},
+    {"claims not to be normalised", "stick_breaking", "normalised", NULL, not_claimed_normalised},
+    {"claims to be normalised", "dape", "normalised", NULL, claimed_normalised},
     {"remainder not trained", "stick_breaking", "gradient", NULL, remainder_not_trained},
     {"text without an end", "dape_v2", "formulas", NULL, padded_beyond_the_text},
     {"bias learns through scores alone", "dape_v2", "gradient", NULL, v2_bias_through_scores_alone},

@@ -36,7 +36,8 @@ typedef struct Run {
 
 /* What the backward pass of a layer needs. */
 typedef struct Layer {
-    double *x, *normed1, *placed, *qkv, *mixed;
+    double *x, *normed1, *placed, *q, *qkv, *mixed; /* q: before it is scaled */
+    double *gate, *gated;                           /* the output gate of each row; NULL without */
     double *y, *normed2, *u, *acted;
     const NaiveCore **cores; /* [B] */
 } Layer;
@@ -119,7 +120,14 @@ static void norm_backward(double *dx, double *dw, double *dbias, const double *d
 /* ---- one layer ---- */
 
 static NaiveAttention part(const Run *r, int l) {
+    int sink = r->model->options.attention.sink_logit;
+    bool learnt = sink == ATTENTION_SINK_LEARNED;
+    const char *logits = "attention.sink_logit";
     return (NaiveAttention){.model = r->model,
+                            .sink = sink == ATTENTION_SINK_OFF ? NULL
+                                    : learnt                   ? weight(r, l, logits)
+                                                               : array(r, (size_t)r->H),
+                            .dsink = learnt && r->gradients ? gradient(r, l, logits) : array(r, (size_t)r->H),
                             .layer = l,
                             .T = r->T,
                             .bias = naive_position_bias(r->position, l),
@@ -128,25 +136,95 @@ static NaiveAttention part(const Run *r, int l) {
                             .arena = r->arena};
 }
 
-/* What the head of column c learns: queries of row t are multiplied by 1 + a ln(t + 1). */
-static double learnt_factor(const Run *r, int l, int t, int c) {
-    if (!attention_learns_scale(&r->model->options.attention, l)) return 1;
-    return 1 + weight(r, l, "attention.scale")[c / (r->C / r->H)] * log1p(t);
+static bool learns_scale(const Run *r, int l) {
+    return attention_has_tensor(&r->model->options.attention, l, ATTENTION_SCALES);
+}
+
+/* The factor of queries of row t that the head of column c learns, from its numbers a and b; slope[2]: the
+   derivatives by them. */
+static double learnt_factor(const Run *r, int l, int t, int c, double slope[2]) {
+    const AttentionOptions *o = &r->model->options.attention;
+    int h = c / (r->C / r->H);
+    double a = learns_scale(r, l) ? weight(r, l, "attention.scale")[h] : 0, power = 0;
+    double n = t + 1 + (o->scale_log == ATTENTION_LOG_NEXT), size = log(n);
+    slope[1] = 0;
+    switch (learns_scale(r, l) ? o->scale : ATTENTION_SCALE_NONE) {
+    case ATTENTION_SCALE_LEARNED:
+        slope[0] = 1;
+        return a;
+    case ATTENTION_SCALE_SSMAX:
+        slope[0] = size;
+        return a * size;
+    case ATTENTION_SCALE_LOG_LEARNED:
+        slope[0] = size;
+        return 1 + a * size;
+    case ATTENTION_SCALE_ASENTMAX:
+        power = pow(size, weight(r, l, "attention.scale_power")[h]);
+        slope[0] = power, slope[1] = a * power * log(size);
+        return 1 + a * power;
+    default:
+        return 1;
+    }
 }
 
 static void scale_queries(const Run *r, int l, double *qkv) {
+    double slope[2];
     for (int n = 0; n < r->N; n++)
-        for (int c = 0; c < r->C; c++) qkv[(size_t)n * 3 * r->C + c] *= learnt_factor(r, l, n % r->T, c);
+        for (int c = 0; c < r->C; c++)
+            qkv[(size_t)n * 3 * r->C + c] *= learnt_factor(r, l, n % r->T, c, slope);
 }
 
-static void scale_queries_backward(const Run *r, int l, double *dqkv, const double *scaled) {
-    for (int n = 0; n < r->N && attention_learns_scale(&r->model->options.attention, l); n++)
+/* plain[N,C]: the queries before they are scaled */
+static void scale_queries_backward(const Run *r, int l, double *dqkv, const double *plain) {
+    for (int n = 0; n < r->N && learns_scale(r, l); n++)
         for (int c = 0; c < r->C; c++) {
             size_t at = (size_t)n * 3 * r->C + c;
-            double factor = learnt_factor(r, l, n % r->T, c), q = scaled[at] / factor;
-            gradient(r, l, "attention.scale")[c / (r->C / r->H)] += dqkv[at] * q * log1p(n % r->T);
+            double slope[2], factor = learnt_factor(r, l, n % r->T, c, slope);
+            double along = dqkv[at] * plain[(size_t)n * r->C + c];
+            int h = c / (r->C / r->H);
+            gradient(r, l, "attention.scale")[h] += along * slope[0];
+            if (r->model->options.attention.scale == ATTENTION_SCALE_ASENTMAX)
+                gradient(r, l, "attention.scale_power")[h] += along * slope[1];
             dqkv[at] *= factor;
         }
+}
+
+static double logistic(double x) {
+    return 1 / (1 + exp(-x));
+}
+
+/* The number of gates of a row. */
+static int gates(const Run *r) {
+    switch (r->model->options.attention.output_gate) {
+    case ATTENTION_GATE_HEAD:
+        return r->H;
+    case ATTENTION_GATE_ELEMENT:
+        return r->C;
+    default:
+        return 0;
+    }
+}
+
+static void open_gate(const Run *r, int l, Layer *a) {
+    int G = gates(r), C = r->C;
+    a->gate = array(r, (size_t)r->N * G), a->gated = array(r, (size_t)r->N * C);
+    linear(a->gate, a->normed1, weight(r, l, "attention.gate.weight"), weight(r, l, "attention.gate.bias"),
+           r->N, G, C);
+    for (int i = 0; i < r->N * G; i++) a->gate[i] = logistic(a->gate[i]);
+    for (int i = 0; i < r->N * C; i++) a->gated[i] = a->mixed[i] * a->gate[i / C * G + i % C / (C / G)];
+}
+
+/* Turns d from the gradient at the gated rows into that before the gate; dnormed1 += */
+static void open_gate_backward(const Run *r, int l, const Layer *a, double *d, double *dnormed1) {
+    int G = gates(r), C = r->C;
+    double *dgate = array(r, (size_t)r->N * G);
+    for (int i = 0; i < r->N * C; i++) {
+        int at = i / C * G + i % C / (C / G);
+        dgate[at] += d[i] * a->mixed[i] * a->gate[at] * (1 - a->gate[at]);
+        d[i] *= a->gate[at];
+    }
+    linear_backward(dnormed1, gradient(r, l, "attention.gate.weight"), gradient(r, l, "attention.gate.bias"),
+                    dgate, a->normed1, weight(r, l, "attention.gate.weight"), r->N, G, C);
 }
 
 static void attend(const Run *r, int l, Layer *a, double *out) {
@@ -163,6 +241,8 @@ static void attend(const Run *r, int l, Layer *a, double *out) {
         memcpy(a->qkv + (size_t)n * 3 * C, qk + (size_t)n * 2 * C, (size_t)(2 * C) * sizeof *qk);
         memcpy(a->qkv + (size_t)n * 3 * C + 2 * C, v + (size_t)n * C, (size_t)C * sizeof *v);
     }
+    a->q = array(r, (size_t)r->N * C);
+    for (int n = 0; n < r->N * C; n++) a->q[n] = a->qkv[(size_t)(n / C) * 3 * C + n % C];
     scale_queries(r, l, a->qkv);
     a->cores = NEW(r->arena, B, const NaiveCore *);
     for (int b = 0; b < B; b++) {
@@ -171,7 +251,9 @@ static void attend(const Run *r, int l, Layer *a, double *out) {
         one.sequence = b, one.context = naive_position_context(r->position, l, b);
         a->cores[b] = naive_attend(&one, a->mixed + row, a->qkv + 3 * row, a->normed1 + row);
     }
-    linear(out, a->mixed, weight(r, l, "attention.out.weight"), weight(r, l, "attention.out.bias"), r->N, C,
+    a->gated = a->mixed;
+    if (gates(r)) open_gate(r, l, a);
+    linear(out, a->gated, weight(r, l, "attention.out.weight"), weight(r, l, "attention.out.bias"), r->N, C,
            C);
 }
 
@@ -181,7 +263,8 @@ static void attend_backward(const Run *r, int l, const Layer *a, double *dnormed
     double *dmixed = array(r, (size_t)r->N * C), *dqkv = array(r, (size_t)r->N * 3 * C);
     NaiveAttention one = part(r, l);
     linear_backward(dmixed, gradient(r, l, "attention.out.weight"), gradient(r, l, "attention.out.bias"),
-                    dout, a->mixed, weight(r, l, "attention.out.weight"), r->N, C, C);
+                    dout, a->gated, weight(r, l, "attention.out.weight"), r->N, C, C);
+    if (gates(r)) open_gate_backward(r, l, a, dmixed, dnormed1);
     for (int b = 0; b < r->B; b++) {
         size_t row = (size_t)b * r->T * C;
         one.sequence = b, one.context = naive_position_context(r->position, l, b);
@@ -189,7 +272,7 @@ static void attend_backward(const Run *r, int l, const Layer *a, double *dnormed
                               a->normed1 + row);
         naive_position_features_backward(r->position, l, b, a->normed1 + row, dnormed1 + row);
     }
-    scale_queries_backward(r, l, dqkv, a->qkv);
+    scale_queries_backward(r, l, dqkv, a->q);
     double *dqk = array(r, (size_t)r->N * 2 * C), *dv = array(r, (size_t)r->N * C);
     for (int n = 0; n < r->N; n++) {
         memcpy(dqk + (size_t)n * 2 * C, dqkv + (size_t)n * 3 * C, (size_t)(2 * C) * sizeof *dqk);
@@ -203,10 +286,6 @@ static void attend_backward(const Run *r, int l, const Layer *a, double *dnormed
                     r->N, C, C);
     for (int b = 0; b < B; b++) naive_position_input_backward(r->position, l, b, dplaced + (size_t)b * T * C);
     for (int n = 0; n < r->N * C; n++) dnormed1[n] += dplaced[n];
-}
-
-static double logistic(double x) {
-    return 1 / (1 + exp(-x));
 }
 
 static void ffn(const Run *r, int l, Layer *a, double *out) {

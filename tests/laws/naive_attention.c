@@ -19,6 +19,7 @@ typedef struct NaiveCore {
     float *r[2];               /* [H,n,D] */
     double *pair, *gates;      /* [H,T,T] or NULL, [H,T] */
     double *before, *s, *p;    /* [H,T,T]: S before and after the change (the same without one), P */
+    double *nothing;           /* [H,T]: the probability of the sink logit */
     bool *seen;                /* [T,T] which keys a query sees */
 } NaiveCore;
 typedef NaiveCore Core;
@@ -181,7 +182,7 @@ static Core *make_core(const NaiveAttention *a, const double *qkv, const double 
     if (c->window) turn_all(a, c, POS_QUERY, c->sink_q, c->last, 1);
     size_t square = (size_t)c->T * c->T, pairs = (size_t)c->H * square;
     c->gates = array(a, (size_t)c->H * c->T), c->seen = NEW(a->arena, square, bool);
-    c->before = array(a, pairs), c->p = array(a, pairs);
+    c->before = array(a, pairs), c->p = array(a, pairs), c->nothing = array(a, (size_t)c->H * c->T);
     c->s = c->active && m->scores ? array(a, pairs) : c->before;
     if (c->active && m->horizon) {
         c->horizon = m->horizon(shape, a->context->options);
@@ -236,6 +237,22 @@ static void make_scores(const NaiveAttention *a, Core *c) {
             c->s[(size_t)row * c->T + j] = block.s[(size_t)row * block.columns + j];
 }
 
+/* The entropy of the softmax of factor * s over the chosen keys decides about a further factor (arXiv
+   2410.01104). */
+static double adapted(const double *s, const bool *chosen, int i, double factor) {
+    double sum = 0, entropy = 0, most = -INFINITY;
+    for (int j = 0; j <= i; j++)
+        if (chosen[j]) most = fmax(most, factor * s[j]);
+    for (int j = 0; j <= i; j++) sum += chosen[j] ? exp(factor * s[j] - most) : 0;
+    for (int j = 0; j <= i; j++) {
+        double p = chosen[j] ? exp(factor * s[j] - most) / sum : 0;
+        if (p > 0) entropy -= p * log(p);
+    }
+    double fit = -0.037 * pow(entropy, 4) + 0.481 * pow(entropy, 3) - 2.3 * entropy * entropy +
+                 4.917 * entropy - 1.791;
+    return entropy > 0.5 ? factor * fmax(fit, 1) : factor;
+}
+
 static Core *forward(const NaiveAttention *a, const double *qkv, const double *x) {
     Core *c = make_core(a, qkv, x);
     make_scores(a, c);
@@ -247,8 +264,12 @@ static Core *forward(const NaiveAttention *a, const double *qkv, const double *x
         choose(a, c, s, i, chosen);
         for (int j = 0; j <= i; j++)
             if (chosen[j]) most = fmax(most, s[j]);
-        for (int j = 0; j <= i; j++) sum += p[j] = chosen[j] ? exp(c->temperature * (s[j] - most)) : 0;
+        double factor = c->temperature;
+        if (a->model->options.attention.adaptive_temperature) factor = adapted(s, chosen, i, factor);
+        for (int j = 0; j <= i; j++) sum += p[j] = chosen[j] ? exp(factor * (s[j] - most)) : 0;
+        if (a->sink) sum += c->nothing[row] = exp(a->sink[row / c->T] - factor * most);
         for (int j = 0; j <= i; j++) p[j] /= sum;
+        c->nothing[row] /= sum;
     }
     return c;
 }
@@ -289,8 +310,8 @@ static Gradient gradient_new(const NaiveAttention *a, const Core *c) {
     return g;
 }
 
-/* Computes dV, the gradient of the values' vectors, and the gradient at the scores. */
-static void values_backward(const Core *c, Gradient *g, const double *dmixed) {
+/* Computes dV, the gradient of the values' vectors, of the sink logits, and that at the scores. */
+static void values_backward(const NaiveAttention *a, const Core *c, Gradient *g, const double *dmixed) {
     for (int row = 0; row < c->H * c->T; row++) {
         int h = row / c->T, i = row % c->T;
         const double *p = c->p + (size_t)row * c->T, *dout = dmixed + (size_t)i * c->C + h * c->D;
@@ -305,6 +326,7 @@ static void values_backward(const Core *c, Gradient *g, const double *dmixed) {
             mean += p[j] * ds[j];
         }
         for (int j = 0; j <= i; j++) ds[j] = p[j] * (ds[j] - mean) * c->temperature;
+        if (a->sink) a->dsink[h] -= c->nothing[row] * mean;
     }
 }
 
@@ -376,7 +398,7 @@ static void hooks_backward(const NaiveAttention *a, const Core *c, Gradient *g, 
 void naive_attend_backward(const NaiveAttention *a, const NaiveCore *c, double *dqkv, double *dx,
                            const double *dmixed, const double *x) {
     Gradient g = gradient_new(a, c);
-    values_backward(c, &g, dmixed);
+    values_backward(a, c, &g, dmixed);
     if (c->active && a->model->position.method->scores) change_backward(a, c, &g);
     scores_backward(a, c, &g);
     if (c->active) hooks_backward(a, c, &g, dx, x);

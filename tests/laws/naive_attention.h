@@ -16,6 +16,8 @@ typedef struct NaiveAttention {
     int layer, sequence, T;
     const double *bias;      /* [H,T] by distance, zeros without */
     double *dbias;           /* += */
+    const double *sink;      /* [H]: the sink logits; NULL: none */
+    double *dsink;           /* += */
     NaivePosition *position; /* rotates queries and keys */
     Arena *arena;
 } NaiveAttention;

@@ -46,6 +46,19 @@ static const AttentionOptions options[] = {
      .window = 33,
      .window_layers = ATTENTION_LAYERS_NOPE},
     {.nope_every = 2, .top_k = 4, .temperature = 2, .window = 17, .window_layers = ATTENTION_LAYERS_ALL},
+    {.scale = ATTENTION_SCALE_LEARNED, .window = 40, .sinks = 3},
+    {.scale = ATTENTION_SCALE_SSMAX, .scale_start = 0.4, .scale_log = ATTENTION_LOG_NEXT},
+    {.scale = ATTENTION_SCALE_SSMAX, .scale_start = 0.3, .top_k = 5, .sink_logit = ATTENTION_SINK_LEARNED},
+    {.scale = ATTENTION_SCALE_ASENTMAX, .scale_log = ATTENTION_LOG_NEXT, .window = 40, .sinks = 3},
+    {.nope_every = 2,
+     .scale = ATTENTION_SCALE_ASENTMAX,
+     .scale_log = ATTENTION_LOG_NEXT,
+     .scale_layers = ATTENTION_LAYERS_NOPE},
+    {.output_gate = ATTENTION_GATE_HEAD, .window = 40, .sinks = 3},
+    {.output_gate = ATTENTION_GATE_ELEMENT, .top_k = 5, .nope_every = 2},
+    {.sink_logit = ATTENTION_SINK_ZERO},
+    {.sink_logit = ATTENTION_SINK_LEARNED, .window = 40, .sinks = 3, .temperature = 0.7},
+    {.sink_logit = ATTENTION_SINK_LEARNED, .nope_every = 2, .top_k = 5, .scale = ATTENTION_SCALE_LOG_LEARNED},
 };
 
 static LawCase make_case(const PositionMethod *m, int n, Arena *arena) {
@@ -159,15 +172,18 @@ static void neutral_options_change_nothing(void **state) {
     arena_free(arena);
 }
 
-/* Sets what all heads of a model learn as their scale. */
-static void set_scales(Model *model, float scale) {
-    for (int p = 0; p < model->param_count; p++)
-        for (size_t i = 0; strstr(model->params[p].name, "attention.scale") && i < model->params[p].size; i++)
-            model->values[model->params[p].offset + i] = scale;
+/* Sets what all heads of a model learn. */
+static void set_learnt(Model *model, float value) {
+    for (int p = 0; p < model->param_count; p++) {
+        const ModelParam *param = &model->params[p];
+        bool learnt = strstr(param->name, "attention.scale") || strstr(param->name, "attention.sink_logit");
+        for (size_t i = 0; learnt && i < param->size; i++) model->values[param->offset + i] = value;
+    }
 }
 
-/* nll of a model with these options whose other weights are those of `like`. */
-static float *with_scales(const LawCase *given, AttentionOptions attention, float scale, const Model *like,
+/* nll of a model with these options whose heads have learnt `value`, and whose other weights are those of
+   `like`. */
+static float *with_learnt(const LawCase *given, AttentionOptions attention, float value, const Model *like,
                           const uint32_t **tokens, Arena *arena) {
     LawCase c = *given;
     c.model.attention = attention;
@@ -176,7 +192,7 @@ static float *with_scales(const LawCase *given, AttentionOptions attention, floa
         const ModelParam *to = naive_param(model, like->params[p].name);
         memcpy(model->values + to->offset, like->values + like->params[p].offset, to->size * sizeof(float));
     }
-    set_scales(model, scale);
+    set_learnt(model, value);
     float *nll = NEW(arena, c.batch * c.length, float);
     transformer_evaluate(model, activations_new(model, c.batch, c.length, false, arena), tokens, c.batch,
                          nll);
@@ -195,13 +211,13 @@ static void learnt_scales(void **state) {
     const AttentionOptions learnt = {.scale = ATTENTION_SCALE_LOG_LEARNED};
     const Model *plain = law_model(&c, arena);
     const uint32_t **tokens = law_tokens(&c, c.batch, c.length, arena);
-    float *zero = with_scales(&c, learnt, 0, plain, tokens, arena);
-    float *without = with_scales(&c, (AttentionOptions){0}, 0, plain, tokens, arena);
+    float *zero = with_learnt(&c, learnt, 0, plain, tokens, arena);
+    float *without = with_learnt(&c, (AttentionOptions){0}, 0, plain, tokens, arena);
     assert_memory_equal(zero, without, (size_t)c.length * sizeof *zero);
-    float *scaled = with_scales(&c, learnt, 0.3f, plain, tokens, arena);
+    float *scaled = with_learnt(&c, learnt, 0.3f, plain, tokens, arena);
     AttentionOptions warm = {.temperature = 1 + 0.3 * log(c.length)};
     int last = c.length - 1;
-    float *warmer = with_scales(&c, warm, 0, plain, tokens, arena);
+    float *warmer = with_learnt(&c, warm, 0, plain, tokens, arena);
     assert_float_equal(scaled[last], warmer[last], 2e-5);
     assert_true(fabsf(scaled[last] - without[last]) > 1e-4f);
     uint32_t *text = NEW(arena, c.length + 1, uint32_t);
@@ -210,9 +226,111 @@ static void learnt_scales(void **state) {
     for (int k = 0; k < 2; k++) {
         AttentionOptions windowed = learnt;
         windowed.window = 10;
-        float *nll = with_scales(&c, windowed, k ? 0.3f : 0, plain, tokens, arena), most = 0;
+        float *nll = with_learnt(&c, windowed, k ? 0.3f : 0, plain, tokens, arena), most = 0;
         for (int t = 10; t + 5 < c.length; t++) most = fmaxf(most, fabsf(nll[t + 5] - nll[t]));
         if (k ? most < 1e-3f : most > 1e-5f) fail_msg("scale %d: rows differ by %g", k, (double)most);
+    }
+    arena_free(arena);
+}
+
+/* Of a model of one layer without biases, the last row is that of a temperature: a for by_head (all rows),
+   a ln n for ssmax, 1 + a l^a for asentmax, where both numbers of a head are a. */
+static void learnt_scales_are_temperatures(void **state) {
+    (void)state;
+    if (!encoding_control()) skip();
+    Arena *arena = arena_new(0);
+    LawCase c = make_case(encoding_control(), 1, arena);
+    const Model *plain = law_model(&c, arena);
+    const uint32_t **tokens = law_tokens(&c, c.batch, c.length, arena);
+    double n = log(c.length), next = log(c.length + 1), a = 0.4F;
+    const struct {
+        AttentionOptions options;
+        double temperature;
+    } same[] = {
+        {{.scale = ATTENTION_SCALE_LEARNED}, a},
+        {{.scale = ATTENTION_SCALE_SSMAX}, a * n},
+        {{.scale = ATTENTION_SCALE_SSMAX, .scale_log = ATTENTION_LOG_NEXT}, a * next},
+        {{.scale = ATTENTION_SCALE_LOG_LEARNED, .scale_log = ATTENTION_LOG_NEXT}, 1 + a * next},
+        {{.scale = ATTENTION_SCALE_ASENTMAX, .scale_log = ATTENTION_LOG_NEXT}, 1 + a * pow(next, a)},
+    };
+    for (int i = 0; i < COUNT_OF(same); i++) {
+        float *scaled = with_learnt(&c, same[i].options, (float)a, plain, tokens, arena);
+        float *warm =
+            with_learnt(&c, (AttentionOptions){.temperature = same[i].temperature}, 0, plain, tokens, arena);
+        for (int t = i ? c.length - 1 : 0; t < c.length; t++)
+            if (fabsf(scaled[t] - warm[t]) > 2e-5F) fail_msg("scale %d: row %d differs", i, t);
+        assert_true(fabsf(scaled[c.length - 2] - warm[c.length - 2]) > 0 || i == 0);
+    }
+    arena_free(arena);
+}
+
+/* Initial values: those of the sources. */
+static void starts(void **state) {
+    (void)state;
+    if (!encoding_control()) skip();
+    Arena *arena = arena_new(0);
+    LawCase c = make_case(encoding_control(), 0, arena);
+    c.model.heads = c.model.width = 384;
+    c.model.attention =
+        (AttentionOptions){.scale = ATTENTION_SCALE_ASENTMAX, .scale_log = ATTENTION_LOG_NEXT};
+    for (int k = 0; k < 3; k++) { /* fairseq's start leaves them as they are */
+        c.model.init = k == 1 ? MODEL_START_FAIRSEQ : MODEL_START_POSLAB;
+        if (k == 2)
+            c.model.attention = (AttentionOptions){.scale = ATTENTION_SCALE_SSMAX, .scale_start = 0.25};
+        Model *model = model_new(&c.model, &c.position, c.train_length, arena);
+        model_allocate(model, arena);
+        model_init(model, 5);
+        const float *a = model->values + naive_param(model, "layers.1.attention.scale")->offset;
+        const float *b =
+            k < 2 ? model->values + naive_param(model, "layers.1.attention.scale_power")->offset : a;
+        double low = 9, high = -9, sum = 0, squares = 0;
+        for (int h = 0; h < 384; h++) {
+            low = fmin(low, a[h]), high = fmax(high, a[h]);
+            sum += b[h] / 384, squares += (double)b[h] * b[h] / 384;
+            assert_true(k == 2 || b[h] != 0);
+        }
+        if (k == 2) {
+            assert_true(low == 0.25 && high == 0.25);
+            continue;
+        }
+        assert_true(low >= 0.1 && low < 0.12 && high <= 1 && high > 0.98);
+        assert_true(fabs(sum) < 0.02 && fabs(sqrt(squares) - 0.1) < 0.015);
+    }
+    arena_free(arena);
+}
+
+/* Sink logits of 0 are those of the option zero, and far below all scores they change nothing, bit for bit.
+   Far above them, attention sees nothing: of text in which only the last token is the same, the last row is
+   the same. Temperature does not apply to them: without scores, the share of n keys is n / (n + e^s). */
+static void sink_logits(void **state) {
+    (void)state;
+    if (!encoding_control()) skip();
+    Arena *arena = arena_new(0);
+    LawCase c = make_case(encoding_control(), 1, arena);
+    static const AttentionOptions tiles = {.sink_logit = ATTENTION_SINK_LEARNED},
+                                  rows = {.sink_logit = ATTENTION_SINK_LEARNED, .top_k = 290};
+    for (int k = 0; k < 2; k++) {
+        AttentionOptions learnt = k ? rows : tiles, zero = learnt, off = learnt, warm = learnt;
+        zero.sink_logit = ATTENTION_SINK_ZERO, off.sink_logit = ATTENTION_SINK_OFF, warm.temperature = 7;
+        Model *plain = law_model(&c, arena);
+        const uint32_t **tokens = law_tokens(&c, c.batch, c.length, arena);
+        size_t bytes = (size_t)c.length * sizeof(float);
+        float *without = with_learnt(&c, off, 0, plain, tokens, arena);
+        float *plus_one = with_learnt(&c, zero, 0, plain, tokens, arena);
+        assert_memory_equal(with_learnt(&c, learnt, 0, plain, tokens, arena), plus_one, bytes);
+        assert_memory_equal(with_learnt(&c, learnt, -300, plain, tokens, arena), without, bytes);
+        assert_true(fabsf(plus_one[c.length - 1] - without[c.length - 1]) > 1e-4f);
+        uint32_t *text = NEW(arena, c.length + 1, uint32_t);
+        for (int t = 0; t <= c.length; t++) text[t] = t + 1 < c.length ? 3 : tokens[0][t];
+        float *blind = with_learnt(&c, learnt, 300, plain, tokens, arena);
+        float *other = with_learnt(&c, learnt, 300, plain, (const uint32_t *[]){text}, arena);
+        assert_memory_equal(&blind[c.length - 1], &other[c.length - 1], sizeof *blind);
+        memset(plain->values + naive_param(plain, "layers.0.attention.qkv.weight")->offset, 0,
+               (size_t)(2 * c.model.width * c.model.width) * sizeof(float));
+        memset(plain->values + naive_param(plain, "layers.0.attention.qkv.bias")->offset, 0,
+               (size_t)(2 * c.model.width) * sizeof(float));
+        assert_memory_equal(with_learnt(&c, learnt, 3, plain, tokens, arena),
+                            with_learnt(&c, warm, 3, plain, tokens, arena), bytes);
     }
     arena_free(arena);
 }
@@ -250,6 +368,37 @@ static void first_of_equal_scores(void **state) {
     arena_free(arena);
 }
 
+/* An adaptive temperature, which exists in evaluation only, agrees with the naive model. */
+static void adaptive_temperatures(void **state) {
+    static const AttentionOptions adaptive[] = {
+        {.adaptive_temperature = true},
+        {.adaptive_temperature = true, .temperature = 0.6, .window = 40, .sinks = 3},
+        {.adaptive_temperature = true, .top_k = 9, .nope_every = 2},
+        {.adaptive_temperature = true, .sink_logit = ATTENTION_SINK_ZERO},
+    };
+    Arena *arena = arena_new(0);
+    Error err;
+    for (int n = 0; n < 2; n++)
+        for (int i = 0; i < COUNT_OF(adaptive); i++) {
+            LawCase c = make_case(*state, n, arena);
+            if (!accepted(&c, &adaptive[i])) continue;
+            c.model.attention = adaptive[i];
+            const Model *model = law_model(&c, arena);
+            const uint32_t **tokens = law_tokens(&c, c.batch, c.length, arena);
+            size_t rows = (size_t)c.batch * (size_t)c.length;
+            float *nll = NEW(arena, rows, float);
+            double *expected = NEW(arena, rows, double);
+            transformer_evaluate(model, activations_new(model, c.batch, c.length, false, arena), tokens,
+                                 c.batch, nll);
+            EncodingDraw place = {.seed = model->seed};
+            naive_run(model, naive_values(model, arena), NAIVE_HOOKS, place, tokens, c.batch, c.length,
+                      expected, 0, NULL);
+            if (!law_nll_agree(nll, expected, c.batch, c.length, &err))
+                fail_msg("options %d: %s", i, err.text);
+        }
+    arena_free(arena);
+}
+
 /* Memory is linear in the length, and counted exactly. */
 static void bytes_are_counted(void **state) {
     for (int i = 0; i < COUNT_OF(options); i++)
@@ -265,7 +414,8 @@ static void bytes_are_counted(void **state) {
 }
 
 /* Sinks use other query positions, which is undefined if rows are not at 0..T-1, or if a method reads scores
-   with biases. All other methods work with all options. */
+   with biases. Sink logits need a softmax that is not the identity. All other methods work with all options.
+ */
 static void sinks_go_with_the_method_or_are_refused(void **state) {
     const PositionMethod *m = *state;
     Arena *arena = arena_new(0);
@@ -277,11 +427,17 @@ static void sinks_go_with_the_method_or_are_refused(void **state) {
         char wanted[200];
         model.attention = options[i];
         bool refused = options[i].sinks && (moves || both);
-        if (model_check(&model, &c.position, c.train_length, "config 'x'", &err) == refused)
-            fail_msg("options %d are %s", i, refused ? "accepted" : err.text);
+        bool no_logit = options[i].sink_logit && m->claims & POS_NORMALISED;
+        if (model_check(&model, &c.position, c.train_length, "config 'x'", &err) == (refused || no_logit))
+            fail_msg("options %d are %s", i, refused || no_logit ? "accepted" : err.text);
         snprintf(wanted, sizeof wanted, "config 'x': 'model.attention.sinks' must be 0 with '%s', which %s",
                  m->name, moves ? "sets the positions of rows" : "changes scores depending on their biases");
-        if (refused) assert_string_equal(err.text, wanted);
+        if (no_logit && !refused)
+            snprintf(wanted, sizeof wanted,
+                     "config 'x': 'model.attention.sink_logit' must be \"off\" with '%s', whose scores are "
+                     "logarithms of probabilities",
+                     m->name);
+        if (refused || no_logit) assert_string_equal(err.text, wanted);
     }
     arena_free(arena);
 }
@@ -293,6 +449,10 @@ static void rules_across_options(void **state) {
         const char *text;
     } wrong[] = {
         {{.sinks = 4}, "config 'x': 'model.attention.sinks' needs 'model.attention.window' above 0"},
+        {{.scale = ATTENTION_SCALE_ASENTMAX},
+         "config 'x': 'model.attention.scale' \"asentmax\" needs 'model.attention.scale_log' \"n_plus_1\": "
+         "the "
+         "first query has ln(1) = 0, and 0^b is not always finite"},
         {{.scale_layers = ATTENTION_LAYERS_NOPE},
          "config 'x': 'model.attention.scale_layers' \"nope\" needs 'model.attention.nope_every' above 0"},
         {{.window = 3, .window_layers = ATTENTION_LAYERS_NOPE},
@@ -317,6 +477,7 @@ int main(int argc, char **argv) {
         CMUnitTestFunction test;
     } each[] = {{"agrees_with_the_naive_model", agrees_with_the_naive_model},
                 {"neutral_options_change_nothing", neutral_options_change_nothing},
+                {"adaptive_temperatures", adaptive_temperatures},
                 {"bytes_are_counted", bytes_are_counted},
                 {"sinks_go_with_the_method_or_are_refused", sinks_go_with_the_method_or_are_refused}};
     int count = 0;
@@ -325,6 +486,9 @@ int main(int argc, char **argv) {
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(rules_across_options);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(first_of_equal_scores);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(learnt_scales);
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(learnt_scales_are_temperatures);
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(starts);
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(sink_logits);
     for (int i = 0; i < encoding_method_count; i++)
         for (int k = 0; k < COUNT_OF(each) && count < COUNT_OF(tests); k++) {
             if (argc > 1 && strcmp(argv[1], encoding_methods[i]->name) != 0) continue;

@@ -66,7 +66,12 @@ ATTENTION = [
     {"scale": "llama4", "scale_floor": 10, "scale_coefficient": 0.5}, {"scale": "log_learned"}, {"nope_every": 2},
     {"nope_every": 2, "scale": "log_learned", "scale_layers": "nope"},
     {"nope_every": 2, "window": 9, "window_layers": "nope", "scale": "log_n", "scale_layers": "position"},
-    {"nope_every": 2, "window": 9, "sinks": 2, "scale": "llama4", "scale_floor": 4, "scale_layers": "nope"}]
+    {"nope_every": 2, "window": 9, "sinks": 2, "scale": "llama4", "scale_floor": 4, "scale_layers": "nope"},
+    {"sink_logit": "by_head", "window": 12, "temperature": 1.3}, {"sink_logit": "by_head", "nope_every": 2},
+    {"output_gate": "head", "window": 24, "sinks": 3}, {"output_gate": "element"},
+    {"sink_logit": "zero", "top_k": 5}, {"scale": "by_head", "window": 24, "sinks": 3},
+    {"scale": "ssmax", "scale_start": 0.3}, {"scale": "ssmax", "scale_log": "n_plus_1", "top_k": 5},
+    {"scale": "asentmax", "scale_log": "n_plus_1", "nope_every": 2, "scale_layers": "nope"}]
 VARIANTS = [
     "pi", {"name": "pi", "factor": 4}, "ntk", "dynamic_ntk", "ntk_parts", "yarn", {"name": "yarn", "factor": 4},
     "rerope", {"name": "rerope", "window": 24}, "llama3", "longrope",
@@ -116,6 +121,9 @@ def configs():
     there = [m for m in VARIANTS if os.path.exists(f"methods/{name_of(m)}.c")]
     named = [{"name": f"v{i}", "method": {"name": m} if isinstance(m, str) else m} for i, m in enumerate(there)]
     named.append({"name": "window", "attention": {"window": 24, "sinks": 4, "scale": "log_n"}})
+    named.append({"name": "softmax plus one", "attention": {"sink_logit": "zero"}})
+    named.append({"name": "adaptive", "attention": {"adaptive_temperature": True}})
+    named.append({"name": "adaptive window", "attention": {"adaptive_temperature": True, "window": 12, "temperature": 0.7}})
     yield config("variants", ["rotary"], evaluate={"variants": named})
 
 
@@ -332,8 +340,8 @@ def polar(o, z, t, angle):
     return torch.cat([F.softplus(z) * a.cos(), F.softplus(z) * a.sin()], -1)
 
 
-def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None):
-    """out[B,T,C] of one layer; learnt: the tensor of the scale log_learned."""
+def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None, sink_logit=None):
+    """out[B,T,C] of one layer; learnt: the tensors of a scale that is learnt; sink_logit: that of this option."""
     b, length, width = y.shape
     heads, has = a["heads"], not a["nope_every"] or (layer + 1) % a["nope_every"] != 0
     size, method = width // heads, m if has else "none"
@@ -342,8 +350,12 @@ def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None):
     row = torch.arange(length, dtype=torch.float64)
     d, visible = (row[:, None] - row).clamp(min=0), row[:, None] >= row
     if learnt is not None:
-        q = q * (1 + learnt[:, None, None] * (row + 1).log()[:, None])
-    elif a["scale"] not in ("off", "log_learned") and acts(a["scale_layers"]):
+        n = (row + 1 + (a.get("scale_log", "n") == "n_plus_1")).log()[:, None]
+        by = learnt["scale"][:, None, None]
+        by = {"by_head": lambda: by, "ssmax": lambda: by * n, "log_learned": lambda: 1 + by * n,
+              "asentmax": lambda: 1 + by * n ** learnt["scale_power"][:, None, None]}[a["scale"]]()
+        q = q * by
+    elif a["scale"] in ("log_n", "llama4") and acts(a["scale_layers"]):
         steps = ((row + 1) / a["scale_floor"]).floor()
         by = (row + 1).log() / math.log(train)
         by = by if a["scale"] == "log_n" else 1 + a["scale_coefficient"] * (steps + 1).log()
@@ -434,7 +446,16 @@ def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None):
         order = s.mul(1e6).round().sort(dim=-1, descending=True, stable=True).indices  # of equal scores the first
         rank = order.argsort(-1)
         s = s.masked_fill(rank >= a["top_k"], -math.inf)
-    w = s.softmax(-1)
+    if a.get("adaptive_temperature"):  # sparse_gemma's fit; of the temperature's inverse, where the entropy is above 0.5
+        p = s.softmax(-1)
+        h = -torch.xlogy(p, p).sum(-1, keepdim=True)
+        fit = sum(c * h ** (4 - i) for i, c in enumerate((-0.037, 0.481, -2.3, 4.917, -1.791)))
+        s = s * torch.where(h > 0.5, fit.clamp(min=1), torch.ones_like(h))
+    kind = a.get("sink_logit", "off")
+    if kind != "off":  # gpt-oss: one more column, which is dropped after the softmax
+        logit = (torch.zeros(heads) if kind == "zero" else sink_logit)[None, :, None, None]
+        s = torch.cat([s, logit.expand(b, -1, length, 1)], -1)
+    w = s.softmax(-1)[..., :length]
     out = w @ v
     if method == "shaw" and o["values"]:
         out = out + torch.einsum("bhij,ijd->bhid", w, p["value"][near.clamp(max=o["clip"]).long()])
@@ -495,9 +516,18 @@ def logits(w, model, m, o, tokens, train, positions=None):
             infused = y + sinusoids(t + 2, width, "fairseq", o["base"])
         weight, bias = w[at + "attention.qkv.weight"].split(width), w[at + "attention.qkv.bias"].split(width)
         qkv = [z @ u.T + c for z, u, c in zip((infused, infused, y), weight, bias)]
-        learnt = w.get(at + "attention.scale")
-        assert (learnt is not None) == (a["scale"] == "log_learned" and (a["scale_layers"] != "nope" or layer % 2 == 1))
-        x = x + linear(attend(m, o, {**own(""), **own(at)}, a, layer, y, qkv, t, train, learnt), at + "attention.out")
+        learnt = {k: w.get(f"{at}attention.{k}") for k in ("scale", "scale_power")}
+        learnt = None if learnt["scale"] is None else learnt
+        assert (learnt is not None) == (a["scale"] not in ("off", "log_n", "llama4")
+                                        and (a["scale_layers"] != "nope" or layer % 2 == 1))
+        sink = w.get(at + "attention.sink_logit")
+        assert (sink is not None) == (a.get("sink_logit") == "by_head")
+        mixed = attend(m, o, {**own(""), **own(at)}, a, layer, y, qkv, t, train, learnt, sink)
+        if a.get("output_gate", "off") != "off":  # one number for each head, or for each element
+            gate = linear(y, at + "attention.gate").sigmoid()
+            assert gate.shape[-1] == {"head": a["heads"], "element": width}[a["output_gate"]]
+            mixed = (mixed.unflatten(-1, (a["heads"], -1)) * gate.unflatten(-1, (a["heads"], -1))).flatten(-2)
+        x = x + linear(mixed, at + "attention.out")
         z = linear(norm(x, at + "norm2"), at + "ffn.in")
         if model["activation"] == "swiglu":
             z = F.silu(z[..., : z.shape[-1] // 2]) * z[..., z.shape[-1] // 2:]

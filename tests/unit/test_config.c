@@ -329,6 +329,27 @@ static void test_variants(void **state) {
     assert_null(strstr(config->trained, "variants"));
 }
 
+/* A variant can take back an option that is newer than stored runs, which is not written at its default. */
+static void variants_reset_newer_options(void **state) {
+    (void)state;
+    Config *config = good("'model':{'attention':{'sink_logit':'zero'}},'evaluate':{'variants':[{'name':'off',"
+                          "'attention':{'sink_logit':'off'}},{'name':'window','attention':{'window':4}}]}",
+                          NULL)
+                         ->points;
+    const Model *model = model_new(&config->model, &config->position, 7, arena);
+    for (int i = 0; i < 2; i++) {
+        Error err;
+        const Model *changed = config_variant(config, model, config->evaluate.variants[i], arena, &err);
+        assert_non_null(changed);
+        assert_int_equal(changed->options.attention.sink_logit, i ? ATTENTION_SINK_ZERO : ATTENTION_SINK_OFF);
+        assert_int_equal(changed->options.attention.window, i ? 4 : 0);
+    }
+    Error err = {0};
+    Config *again = config_parse(config->resolved, "again", arena, &err);
+    assert_non_null(again);
+    assert_string_equal(again->resolved, config->resolved);
+}
+
 /* "method length seed" of every point, with a star for trained slopes. */
 static const char *listing(const Experiment *experiment) {
     const char *text = "";
@@ -474,6 +495,9 @@ static void test_mistakes(void **state) {
         {"'evaluate':{'protocols':['strided']}",
          "'evaluate.protocols[0].stride' must be a share of the length"},
         {"'evaluate':{'variants':[{'name':'x'}]}", "'evaluate.variants[0]' must be an object with"},
+        {"'model':{'attention':{'adaptive_temperature':true}}",
+         "'model.attention.adaptive_temperature' is for evaluation; set it in 'attention' of an item of "
+         "'evaluate.variants'"},
         {"'evaluate':{'variants':[{'name':'','attention':{}}]}",
          "'evaluate.variants[0].name' must be 1 to 64"},
         {"'evaluate':{'variants':[{'name':'" E64 "x','attention':{}}]}",
@@ -852,6 +876,7 @@ int main(void) {
         cmocka_unit_test(test_caches),
         cmocka_unit_test(a_task_has_no_cache),
         cmocka_unit_test(test_variants),
+        cmocka_unit_test(variants_reset_newer_options),
         cmocka_unit_test(test_sweep),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_extends),
