@@ -224,14 +224,17 @@ static int last_cell(const Series *series) {
     return last;
 }
 
-/* Adds contrasts of the series called `row` (NULL: of all) with `base_row`. Fails if there are none. */
+/* Adds contrasts of the series called `row` (NULL: of all) with `base_row`. Fails if there are none, unless
+   the row is the base itself. */
 static bool add_pair(Contrasts *contrasts, const Analysis *analysis, const char *row, const char *base_row,
                      Error *err) {
     int before = contrasts->count;
+    bool itself = false;
     for (int i = 0; i < analysis->set->count; i++) {
         const Series *series = &analysis->set->items[i];
         if (row && !results_is_called(series, row)) continue;
         const Series *base = results_counterpart(analysis->set, base_row, series, series->train_length);
+        itself |= base == series;
         if (!base || base == series) continue;
         const int64_t trained = *series->task ? series->train_high : series->train_length;
         for (int k = 0; k < series->count; k++) {
@@ -240,7 +243,7 @@ static bool add_pair(Contrasts *contrasts, const Analysis *analysis, const char 
             add_contrast(contrasts, series, base, length, analysis->arena);
         }
     }
-    return !row || contrasts->count > before ||
+    return !row || itself || contrasts->count > before ||
            error_set(
                err, EXIT_USAGE,
                "experiment '%s': '%s' and '%s' have no training length, settings and evaluation in common; "

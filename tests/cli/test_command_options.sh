@@ -273,7 +273,9 @@ analyse_format() {
 }
 analyse_baseline() {
     try 0 analyse x/x.db compare --experiment e2e --baseline "$one" && cp out against && try 0 analyse x/x.db compare --experiment e2e --baseline "$two" &&
-        ! cmp -s out against && refused "baseline" analyse x/x.db compare && refused "none" analyse x/x.db compare --baseline nonesuch
+        ! cmp -s out against && refused "baseline" analyse x/x.db compare && refused "none" analyse x/x.db compare --baseline nonesuch &&
+        try 0 analyse x/x.db compare "$one" --baseline "$two" --experiment e2e && cp out alone &&
+        try 0 analyse x/x.db compare "$one" "$two" --baseline "$two" --experiment e2e && cmp -s out alone
 }
 analyse_paper() {
     cp x/x.db analysed.db && try 0 reference analysed.db reference.csv && try 0 analyse analysed.db curves --experiment e2e && cp out plain &&
