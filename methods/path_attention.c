@@ -11,7 +11,10 @@
  * sqrt(y . y + 1e-6) for each head. PaTH-FoX, option `forget`, adds the forget gates of fox.c, sum over j < l
  * <= i of log sigmoid(g . x_l + c), also divided by sqrt(D), unlike FoX. There is no other position
  * information. Matrices start normal with a deviation of one over the root of their inputs (C, rank, 3), b
- * and c at 0. The code has a deviation of 0.02, with which y . y would be below that 1e-6 in narrow models.
+ * and c at 0.
+ *
+ * Not confirmed: the initial values. The code has a deviation of 0.02, with which y . y would be below that
+ * 1e-6 in narrow models.
  *
  * Speed: per position 2 rank (C + H D) + 2 C H operations for w and beta, and twice that and again it
  * backward. For each pair and head 6 D operations forward (u . k, u . w and the change of u; position/scan.h)

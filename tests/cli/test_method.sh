@@ -153,7 +153,7 @@ check "both files" test -s own/own_probe.c -a -s own/own_probe.json -a ! -e meth
 check "and not twice" fails "own/own_probe.c is there already" make_method NAME=own_probe METHODS_DIR=own
 tries() {
     make -s try NAME=own_probe METHODS_DIR=own >tried 2>&1 || { cat tried; return 1; }
-    says tried "21 laws" own_probe "perplexity by evaluation length" 8x
+    says tried "22 laws" own_probe "perplexity by evaluation length" 8x
 }
 check "make try runs the laws and a training" tries
 check "beside alibi and none" says tried "$(./poslab methods | awk '$1 == "alibi" || $1 == "none" { print $2; exit }')"
