@@ -224,6 +224,14 @@ static int last_cell(const Series *series) {
     return last;
 }
 
+static bool refuse_pair(const Analysis *analysis, const char *row, const char *base_row, Error *err) {
+    return error_set(
+        err, EXIT_USAGE,
+        "experiment '%s': '%s' and '%s' have no training length, settings and evaluation in common; "
+        "use names as `poslab table` prints them",
+        analysis->set->experiment, row, base_row);
+}
+
 /* Adds contrasts of the series called `row` (NULL: of all) with `base_row`. Fails if there are none, unless
    the row is the base itself. */
 static bool add_pair(Contrasts *contrasts, const Analysis *analysis, const char *row, const char *base_row,
@@ -243,24 +251,19 @@ static bool add_pair(Contrasts *contrasts, const Analysis *analysis, const char 
             add_contrast(contrasts, series, base, length, analysis->arena);
         }
     }
-    return !row || itself || contrasts->count > before ||
-           error_set(
-               err, EXIT_USAGE,
-               "experiment '%s': '%s' and '%s' have no training length, settings and evaluation in common; "
-               "use names as `poslab table` prints them",
-               analysis->set->experiment, row, base_row);
+    return !row || itself || contrasts->count > before || refuse_pair(analysis, row, base_row, err);
 }
 
 /* Adds the pairs that the options select. */
 static bool contrast_all(const Analysis *analysis, Contrasts *contrasts, Error *err) {
     const char *const *rows = analysis->options->rows, *base = analysis->options->baseline;
-    if ((!rows || !*rows) && !add_pair(contrasts, analysis, NULL, base, err)) return false;
-    for (; rows && *rows; rows++) {
-        if (base && !add_pair(contrasts, analysis, *rows, base, err)) return false;
-        for (const char *const *other = rows + 1; !base && *other; other++)
-            if (!add_pair(contrasts, analysis, *rows, *other, err)) return false;
+    if (!rows || !*rows) return add_pair(contrasts, analysis, NULL, base, err);
+    for (int i = 0; rows[i]; i++) {
+        if (base && !add_pair(contrasts, analysis, rows[i], base, err)) return false;
+        for (int k = i + 1; !base && rows[k]; k++)
+            if (!add_pair(contrasts, analysis, rows[i], rows[k], err)) return false;
     }
-    return true;
+    return contrasts->count || refuse_pair(analysis, rows[0], base ? base : rows[0], err);
 }
 
 static bool run_compare(const Analysis *analysis, Error *err) {
