@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # test_reproduction.sh [--update]: results/reproduction follows from its database.
 #
-# The database is not in the repository. Its evaluations are, in results/reproduction/perplexity.csv: a database made from
-# them gives the same perplexity.csv, curves.csv and cells of the Markdown tables again. Windows, costs and the text of all
-# other files are tested with a fixture, the database of frozen.sql changed by outcomes.sql: results/reproduction/write.sh
-# must write the files in tests/golden/reproduction, byte for byte (figures without the drawing, which is gnuplot's). As in
-# test_frozen.sh, last digits are those of the default build: other optimizations add products in another way.
+# The database is not in the repository. Its evaluations and swept keys are, in results/reproduction/perplexity.csv: a
+# database made from them gives the same perplexity.csv, curves.csv and cells of the Markdown tables again. Windows,
+# costs and the text of all other files are tested with a fixture, the database of frozen.sql changed by outcomes.sql:
+# results/reproduction/write.sh must write the files in tests/golden/reproduction, byte for byte (figures without the
+# drawing, which is gnuplot's). As in test_frozen.sh, last digits are those of the default build: other optimizations
+# add products in another way.
 . "$(dirname "$0")/../tools/shell.sh"
 golden=$root/tests/golden/reproduction committed=$root/results/reproduction
 export COLUMNS=100 NO_COLOR=1
@@ -24,7 +25,8 @@ done)
 INSERT INTO experiment SELECT 1, experiment, '{}', '' FROM rows GROUP BY experiment;
 INSERT INTO corpus SELECT 1, corpus, tokenizer, 256, 1000, 1000, 1000, 1, 1.0 FROM rows GROUP BY corpus;
 INSERT INTO run (key, method, method_options, label, train_length, seed, parameters, position_parameters, status, config, corpus_id)
-    SELECT run_key, method, method_options, label, train_length, seed, parameters, position_parameters, 'pending', '{}', 1
+    SELECT run_key, method, method_options, label, train_length, seed, parameters, position_parameters, 'pending',
+        json_object('train', json_object('optimizer', json_object('lr', "train.optimizer.lr" + 0.0), 'tokens', "train.tokens" + 0)), 1
     FROM rows GROUP BY run_key;
 INSERT INTO point SELECT 1, dense_rank() OVER (ORDER BY first), run_key, variant
     FROM (SELECT min(rowid) AS first, run_key, variant FROM rows GROUP BY run_key);
