@@ -156,10 +156,6 @@ static size_t feature_row(const PositionContext *context, const ScanRows *rows, 
            (size_t)feature_count(context->shape, context->options);
 }
 
-static const float *key_of(const PositionScores *block, const ScanRows *rows, int j) {
-    return block->k[rows->head] + (size_t)j * (size_t)block->stride;
-}
-
 /* u becomes H_j u for the rows that have reached key j: u -= beta (u . w) w; along[r] = u_r . w. */
 static void step(const ScanRows *rows, float *u, const float *w, int j, float along[SCAN_ROWS]) {
     float c[SCAN_ROWS] = {0};
@@ -176,7 +172,7 @@ static void scores(const PositionContext *context, const PositionScores *block) 
         scan_load(&rows, block, u);
         for (int j = rows.query + rows.rows - 1; j >= 0; j--) {
             const float *w = context->features + feature_row(context, &rows, j);
-            scan_dot(&rows, u, key_of(block, &rows, j), s);
+            scan_dot(&rows, u, scan_key(block, &rows, j), s);
             for (int r = 0; r < SCAN_ROWS; r++) s[r] = root * (s[r] + gates[r]);
             scan_put(&rows, block, block->s, j, s);
             for (int r = scan_from(&rows, j); r < rows.rows && forgets(context); r++) gates[r] += w[D + 1];
@@ -196,7 +192,7 @@ static void rows_backward(const PositionContext *context, const PositionScores *
     scan_load(rows, block, u);
     for (int j = last; j >= 0; j--) {
         scan_take(rows, block, block->ds, j, root, ds);
-        scan_sum(rows, u, ds, block->dk[rows->head] + (size_t)j * (size_t)block->stride);
+        scan_sum(rows, u, ds, scan_dkey(block, rows, j));
         step(rows, u, context->features + feature_row(context, rows, j), j, along);
         scan_put(rows, block, block->work, j, along);
     }
@@ -216,7 +212,7 @@ static void rows_backward(const PositionContext *context, const PositionScores *
         scan_sum(rows, u, c, dw);
         scan_add(rows, v, c, w);
         scan_take(rows, block, block->ds, j, root, ds);
-        scan_add(rows, v, ds, key_of(block, rows, j));
+        scan_add(rows, v, ds, scan_key(block, rows, j));
         for (int r = scan_from(rows, j); r < rows->rows && forgets(context); r++) {
             dw[D + 1] += sums[r];
             sums[r] += ds[r];

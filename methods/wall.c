@@ -76,16 +76,12 @@ static void fading(const PositionContext *context, const ScanRows *rows, int j, 
     position_sigmoid(g, g, rows->size);
 }
 
-static const float *key_of(const PositionScores *block, const ScanRows *rows, int j) {
-    return block->k[rows->head] + (size_t)j * (size_t)block->stride;
-}
-
 static void scores(const PositionContext *context, const PositionScores *block) {
     float u[SCAN_FLOATS], g[SCAN_HEAD], c[SCAN_ROWS], root = (float)(1 / sqrt(context->shape->head_dim));
     for (ScanRows rows = {0}; scan_next(context, block, &rows);) {
         scan_load(&rows, block, u);
         for (int j = rows.query + rows.rows - 1; j >= 0; j--) {
-            scan_dot(&rows, u, key_of(block, &rows, j), c);
+            scan_dot(&rows, u, scan_key(block, &rows, j), c);
             for (int r = 0; r < SCAN_ROWS; r++) c[r] *= root;
             scan_put(&rows, block, block->s, j, c);
             fading(context, &rows, j, g);
@@ -106,12 +102,12 @@ static void rows_backward(const PositionContext *context, const PositionScores *
         fading(context, rows, j, g);
         scan_fade(rows, dq, g, scan_from(rows, j));
         scan_take(rows, block, block->ds, j, root, c);
-        scan_add(rows, dq, c, key_of(block, rows, j));
+        scan_add(rows, dq, c, scan_key(block, rows, j));
     }
     scan_load(rows, block, u);
     for (int j = last; j >= 0; j--) {
-        const float *k = key_of(block, rows, j);
-        float *to = block->dk[rows->head] + (size_t)j * (size_t)block->stride;
+        const float *k = scan_key(block, rows, j);
+        float *to = scan_dkey(block, rows, j);
         float *dz = context->dfeatures + feature_row(context, rows, j);
         int r = j - rows->query;
         memset(dk, 0, (size_t)D * sizeof *dk);

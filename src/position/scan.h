@@ -24,6 +24,14 @@ static inline int scan_from(const ScanRows *rows, int j) {
     return j > rows->query ? j - rows->query : 0;
 }
 
+/* Key j of the head, and where its gradient is added up. */
+static inline const float *scan_key(const PositionScores *block, const ScanRows *rows, int j) {
+    return block->k[rows->head] + (size_t)j * (size_t)block->stride;
+}
+static inline float *scan_dkey(const PositionScores *block, const ScanRows *rows, int j) {
+    return block->dk[rows->head] + (size_t)j * (size_t)block->stride;
+}
+
 /* u from the queries, zero for missing rows; and dq += u. */
 void scan_load(const ScanRows *rows, const PositionScores *block, float *u);
 void scan_return(const ScanRows *rows, const PositionScores *block, const float *u);
